@@ -1,0 +1,12 @@
+//! Every rule of Rapport's business, as functions over data: no I/O, no clock, no randomness.
+//!
+//! The same input bytes give the same output bytes on every host: browser, edge, Python, PHP, backend.
+
+pub mod bundle;
+pub mod decide;
+pub mod event;
+pub mod model;
+pub mod profile;
+pub mod scoring;
+#[cfg(feature = "train")]
+pub mod training;
