@@ -1,0 +1,8 @@
+//! One file a subcommand: `Args` (what the user types) and `run`.
+
+pub mod evaluate;
+pub mod score;
+pub mod train;
+
+/// What a subcommand ends with; the message is one sentence that the user can act on.
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;
