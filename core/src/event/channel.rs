@@ -1,0 +1,264 @@
+//! Where a visit came from, by campaign parameters, click ids and the referrer's host.
+
+use super::Event;
+
+/// The channels that a visit can come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Direct,
+    OrganicSearch,
+    PaidSearch,
+    Email,
+    Social,
+    Referral,
+    Other,
+}
+
+impl Channel {
+    /// The level that the virtual path `channel` yields.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::OrganicSearch => "organic search",
+            Self::PaidSearch => "paid search",
+            Self::Email => "email",
+            Self::Social => "social",
+            Self::Referral => "referral",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What tells the channel: Segment's `context.campaign` and `context.page`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Visit<'a> {
+    pub source: &'a str,
+    pub medium: &'a str,
+    pub name: &'a str,
+    pub referrer: &'a str,
+    /// The page's URL.
+    pub url: &'a str,
+    /// The page's query string.
+    pub search: &'a str,
+}
+
+const SEARCH: [&str; 11] = [
+    "google",
+    "bing",
+    "duckduckgo",
+    "yahoo",
+    "baidu",
+    "yandex",
+    "ecosia",
+    "qwant",
+    "startpage",
+    "brave",
+    "kagi",
+];
+const SOCIAL: [&str; 14] = [
+    "facebook",
+    "instagram",
+    "linkedin",
+    "lnkd",
+    "twitter",
+    "t.co",
+    "x.com",
+    "youtube",
+    "reddit",
+    "tiktok",
+    "pinterest",
+    "xing",
+    "threads",
+    "mastodon",
+];
+const PAID_CLICK: [&str; 5] = ["gclid", "msclkid", "dclid", "wbraid", "gbraid"];
+const SOCIAL_CLICK: [&str; 4] = ["fbclid", "li_fat_id", "ttclid", "twclid"];
+const PAID_MEDIUM: [&str; 5] = ["cpc", "ppc", "paid", "sem", "paidsearch"];
+
+impl<'a> Visit<'a> {
+    /// Reads what an event says about its visit.
+    pub fn of(event: &Event<'a>) -> Self {
+        let mut visit = Self::default();
+        for field in event.fields() {
+            let super::FieldValue::Text(text) = field.value else { continue };
+            let text = text.trim();
+            match field.path {
+                "context.campaign.source" => visit.source = text,
+                "context.campaign.medium" => visit.medium = text,
+                "context.campaign.name" => visit.name = text,
+                "context.page.referrer" => visit.referrer = text,
+                "context.page.url" => visit.url = text,
+                "context.page.search" => visit.search = text,
+                _ => {}
+            }
+        }
+        visit
+    }
+
+    /// The channel, or `None` where the visitor came from a page of the same site.
+    pub fn channel(&self) -> Option<Channel> {
+        if self.has_click_id(&PAID_CLICK) {
+            return Some(Channel::PaidSearch);
+        }
+        if self.has_campaign() {
+            return Some(self.campaign_channel());
+        }
+        let host = host(self.referrer);
+        if !host.is_empty() {
+            return match host {
+                _ if same_site(host, self::host(self.url)) => None,
+                _ if labels_any(host, &["mail"]) => Some(Channel::Email),
+                _ if labels_any(host, &SEARCH) => Some(Channel::OrganicSearch),
+                _ if labels_any(host, &SOCIAL) => Some(Channel::Social),
+                _ => Some(Channel::Referral),
+            };
+        }
+        if self.has_click_id(&SOCIAL_CLICK) {
+            return Some(Channel::Social);
+        }
+        Some(Channel::Direct)
+    }
+
+    /// Tells one campaign from another; 0 where the event names none.
+    pub fn campaign(&self) -> u32 {
+        if !self.has_campaign() {
+            return 0;
+        }
+        let mut hash = 0x811c_9dc5_u32;
+        for part in [self.source, self.medium, self.name] {
+            for &byte in part.as_bytes().iter().chain(&[0]) {
+                hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+            }
+        }
+        hash.max(1)
+    }
+
+    fn has_campaign(&self) -> bool {
+        !(self.source.is_empty() && self.medium.is_empty() && self.name.is_empty())
+    }
+
+    fn campaign_channel(&self) -> Channel {
+        let is = |word: &str| self.medium.eq_ignore_ascii_case(word);
+        if ["email", "e-mail", "newsletter", "mail"].into_iter().any(is)
+            || self.source.eq_ignore_ascii_case("newsletter")
+        {
+            return Channel::Email;
+        }
+        let social = labels_any(self.source, &SOCIAL);
+        if social || ["social", "paid-social", "paid_social", "social-media"].into_iter().any(is) {
+            return Channel::Social;
+        }
+        if PAID_MEDIUM.into_iter().any(is) {
+            return Channel::PaidSearch;
+        }
+        if is("organic") {
+            return Channel::OrganicSearch;
+        }
+        if ["referral", "partner", "affiliate"].into_iter().any(is) {
+            return Channel::Referral;
+        }
+        Channel::Other
+    }
+
+    /// Whether the query holds one of the parameters, with a value.
+    fn has_click_id(&self, names: &[&str]) -> bool {
+        let query = if self.search.is_empty() {
+            self.url.split_once('?').map_or("", |(_, query)| query)
+        } else {
+            self.search
+        };
+        let query = query.trim_start_matches('?').split('#').next().unwrap_or_default();
+        query.split('&').any(|pair| {
+            pair.split_once('=')
+                .is_some_and(|(name, value)| !value.is_empty() && names.contains(&name))
+        })
+    }
+}
+
+/// The host of a URL without its port, or nothing.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    host.split(':').next().unwrap_or_default()
+}
+
+/// Whether two hosts are one, or one is a subdomain of the other, `www.` aside.
+fn same_site(one: &str, other: &str) -> bool {
+    let (one, other) = (without_www(one), without_www(other));
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    let Some(start) = long.len().checked_sub(short.len()) else { return false };
+    !short.is_empty()
+        && long.get(start..).is_some_and(|tail| tail.eq_ignore_ascii_case(short))
+        && (start == 0 || long.as_bytes().get(start - 1) == Some(&b'.'))
+}
+
+fn without_www(host: &str) -> &str {
+    match host.split_at_checked(4) {
+        Some((www, rest)) if www.eq_ignore_ascii_case("www.") => rest,
+        _ => host,
+    }
+}
+
+/// Whether a word is one of the host's labels, or, with a dot in it, the host itself.
+fn labels_any(host: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| {
+        if word.contains('.') {
+            without_www(host).eq_ignore_ascii_case(word)
+        } else {
+            host.split('.').any(|label| label.eq_ignore_ascii_case(word))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(visit: Visit<'_>) -> Option<Channel> {
+        visit.channel()
+    }
+
+    #[test]
+    fn the_channel_follows_campaign_then_referrer() {
+        let from = |referrer| Visit {
+            referrer,
+            url: "https://www.acme.test/pricing?x=1",
+            ..Visit::default()
+        };
+        assert_eq!(channel(from("")), Some(Channel::Direct));
+        assert_eq!(channel(from("https://www.google.co.uk/")), Some(Channel::OrganicSearch));
+        assert_eq!(channel(from("https://t.co/abc")), Some(Channel::Social));
+        assert_eq!(channel(from("https://www.x.com/abc")), Some(Channel::Social));
+        assert_eq!(channel(from("https://microsoft.com/")), Some(Channel::Referral));
+        assert_eq!(channel(from("https://mail.google.com/")), Some(Channel::Email));
+        assert_eq!(channel(from("https://www.acme.test:443/home")), None);
+        assert_eq!(channel(from("https://blog.acme.test/post")), None);
+        assert_eq!(channel(from("https://notacme.test/post")), Some(Channel::Referral));
+        let campaign = |source, medium| Visit { source, medium, ..from("https://www.google.com/") };
+        assert_eq!(channel(campaign("google", "cpc")), Some(Channel::PaidSearch));
+        assert_eq!(channel(campaign("june", "Email")), Some(Channel::Email));
+        assert_eq!(channel(campaign("linkedin", "cpc")), Some(Channel::Social));
+        assert_eq!(channel(campaign("booth", "event")), Some(Channel::Other));
+        assert_eq!(channel(campaign("bing", "organic")), Some(Channel::OrganicSearch));
+        assert_eq!(channel(campaign("hub", "partner")), Some(Channel::Referral));
+    }
+
+    #[test]
+    fn click_ids_tell_paid_from_organic() {
+        let visit =
+            |search| Visit { search, referrer: "https://www.google.com/", ..Visit::default() };
+        assert_eq!(channel(visit("?a=1&gclid=x")), Some(Channel::PaidSearch));
+        assert_eq!(channel(visit("?gclid=")), Some(Channel::OrganicSearch));
+        let social = Visit { url: "https://acme.test/?fbclid=1#top", ..Visit::default() };
+        assert_eq!(channel(social), Some(Channel::Social));
+    }
+
+    #[test]
+    fn a_campaign_is_told_by_source_medium_and_name() {
+        let visit = Visit { source: "a", medium: "b", ..Visit::default() };
+        assert_ne!(visit.campaign(), 0);
+        assert_ne!(visit.campaign(), Visit { source: "ab", ..Visit::default() }.campaign());
+        assert_eq!(Visit::default().campaign(), 0);
+    }
+}
