@@ -1,8 +1,9 @@
 //! `cargo xtask dev`: from a clone to a scored visitor.
 
 use crate::{setup, shell, wasm};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -18,24 +19,37 @@ pub struct Arguments {
 }
 
 pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    build(root)?;
-    let mut demo = shell::cargo(root, ["run", "--quiet", "--package", "rapport-cli", "--", "demo"]);
-    demo.arg("--dir").arg(&arguments.dir);
+    let rapport = build(root)?;
+    let mut demo = Command::new(rapport);
+    demo.arg("demo").arg("--dir").arg(&arguments.dir);
     demo.arg("--sdk-dir").arg(root.join("sdk-js/dist"));
     demo.arg("--site").arg(root.join("examples/demo-site"));
+    demo.arg("--signals").arg(root.join("examples/demo"));
     demo.arg("--port").arg(arguments.port.to_string());
     if let Some(data) = &arguments.data {
-        demo.arg("--data").arg(data.canonicalize().unwrap_or_else(|_| data.clone()));
+        demo.arg("--data").arg(data);
     }
-    shell::run(demo)
+    become_it(demo)
 }
 
-/// The page's files and the `rapport` binary.
-pub fn build(root: &Path) -> Result<()> {
+/// Builds the page's files and the `rapport` binary, and returns where the binary is.
+pub fn build(root: &Path) -> Result<PathBuf> {
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
     println!("build: engine and SDK for the page");
     wasm::page(root)?;
     println!("build: rapport");
-    shell::run(shell::cargo(root, ["build", "--quiet", "--package", "rapport-cli"]))
+    shell::executable(root, "rapport-cli", "rapport")
+}
+
+/// Replaces this process where the system can, so that signals reach the server itself.
+fn become_it(mut command: Command) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let error = command.exec();
+        Err(error).context("cannot start rapport")
+    }
+    #[cfg(not(unix))]
+    shell::run(command)
 }

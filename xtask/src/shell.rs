@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A command in `folder`; arguments as in [`Command::args`].
 pub fn command<A: AsRef<OsStr>>(
@@ -43,6 +43,22 @@ pub fn capture(mut command: Command) -> Result<String> {
         bail!("{shown} ended with {}:\n{}", output.status, tail.join("\n"));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Builds a binary of the workspace and returns where it is.
+pub fn executable(root: &Path, package: &str, binary: &str) -> Result<PathBuf> {
+    let mut build = cargo(root, ["build", "--message-format=json-render-diagnostics"]);
+    build.args(["--package", package, "--bin", binary]).stderr(Stdio::inherit());
+    let output = build.output().context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("{binary} does not build");
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let built = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    built.with_context(|| format!("cargo named no executable for {binary}"))
 }
 
 /// Whether a program of that name answers to `--version`.

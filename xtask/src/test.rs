@@ -1,11 +1,69 @@
-//! `cargo xtask test`: every suite on every host.
+//! `cargo xtask test`: every suite on every host, then the suite × host matrix.
 
-use anyhow::Result;
+mod native;
+mod node;
+mod readme;
+
+use crate::matrix::{Counts, Matrix};
+use crate::{lint, setup, wasm};
+use anyhow::{Result, bail};
 use std::path::Path;
+use std::time::Instant;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Only these stages
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Stage>,
+}
 
-pub fn run(_root: &Path, _arguments: &Arguments) -> Result<()> {
-    Ok(())
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Stage {
+    Native,
+    Node,
+    Chromium,
+    Readme,
+    Lint,
+}
+
+pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let mut matrix = Matrix::default();
+    let wants = |stage| arguments.only.is_empty() || arguments.only.contains(&stage);
+    setup::wasm_target()?;
+    setup::npm(&root.join("sdk-js"))?;
+    timed("page build", || wasm::page(root))?;
+    if wants(Stage::Native) {
+        timed("native", || native::run(root, &mut matrix))?;
+    }
+    if wants(Stage::Node) {
+        timed("node", || node::run(root, node::Host::Node, &mut matrix))?;
+    }
+    if wants(Stage::Chromium) {
+        timed("chromium", || node::run(root, node::Host::Chromium, &mut matrix))?;
+    }
+    if wants(Stage::Readme) {
+        timed("README", || readme::run(root, &mut matrix))?;
+    }
+    if wants(Stage::Lint) {
+        timed("lint", || {
+            for (_, result) in lint::check_all(root) {
+                let failed = usize::from(result.is_err());
+                matrix.add("lint", "native", Counts { passed: 1 - failed, failed, skipped: 0 });
+            }
+            Ok(())
+        })?;
+    }
+    matrix.print();
+    match matrix.total() {
+        Counts { failed: 0, passed: 1.., .. } => Ok(()),
+        total => bail!("{} failed", total.failed),
+    }
+}
+
+fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("\n== {stage}");
+    let start = Instant::now();
+    let result = work();
+    println!("== {stage}: {:.0} s", start.elapsed().as_secs_f64());
+    result
 }

@@ -1,0 +1,132 @@
+//! The Rust tests of all crates, one row a test program.
+
+use crate::matrix::{Counts, Matrix};
+use crate::shell::{self, cargo};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
+    let programs = build(root)?;
+    slowest_crates(root);
+    for program in &programs {
+        let output = Command::new(&program.path)
+            .arg("--show-output")
+            .current_dir(&program.folder)
+            .env("CARGO_MANIFEST_DIR", &program.folder)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot start {}", program.path.display()))?;
+        report(program, &String::from_utf8_lossy(&output.stdout), output.status.success(), matrix);
+    }
+    Ok(())
+}
+
+struct Program {
+    suite: String,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+/// Builds all test programs of the workspace with one profile and one feature set.
+fn build(root: &Path) -> Result<Vec<Program>> {
+    let mut command =
+        cargo(root, ["test", "--workspace", "--no-run", "--timings", "--message-format=json"]);
+    command.stderr(Stdio::inherit());
+    let output = command.output().context("cannot start cargo")?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut programs = Vec::new();
+    for line in messages.lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        if let Some(text) = message["message"]["rendered"].as_str() {
+            eprint!("{text}");
+        }
+        let (Some(path), true) =
+            (message["executable"].as_str(), message["profile"]["test"] == true)
+        else {
+            continue;
+        };
+        let manifest = PathBuf::from(message["manifest_path"].as_str().unwrap_or_default());
+        let folder = manifest.parent().map(Path::to_path_buf).unwrap_or_default();
+        let target = message["target"]["name"].as_str().unwrap_or_default();
+        let unit = message["target"]["kind"][0] != "test";
+        let package = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let suite = if unit { package } else { format!("{package} {target}") };
+        programs.push(Program { suite, path: path.into(), folder });
+    }
+    if !output.status.success() {
+        bail!("the tests do not build");
+    }
+    programs.sort_by(|a, b| a.suite.cmp(&b.suite));
+    Ok(programs)
+}
+
+fn report(program: &Program, output: &str, success: bool, matrix: &mut Matrix) {
+    let mut counts = Counts::default();
+    for line in output.lines() {
+        if let Some(result) = line.strip_prefix("test result: ") {
+            counts.passed += number_before(result, " passed");
+            counts.failed += number_before(result, " failed");
+        }
+    }
+    let skips: Vec<&str> =
+        output.lines().filter_map(|line| line.strip_prefix("SKIPPED ")).collect();
+    let ignored: Vec<&str> = output
+        .lines()
+        .filter(|line| line.starts_with("test ") && line.contains(" ... ignored"))
+        .collect();
+    counts.passed = counts.passed.saturating_sub(skips.len());
+    if !success && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    for reason in skips.iter().chain(&ignored) {
+        matrix.skip(&program.suite, "native", 1, reason);
+    }
+    matrix.add(&program.suite, "native", counts);
+    let verdict = if counts.failed > 0 { "FAILED" } else { "ok" };
+    println!(
+        "{verdict:<7} {:<28} {} passed, {} failed",
+        program.suite, counts.passed, counts.failed
+    );
+    if counts.failed > 0 {
+        println!("{output}");
+    }
+}
+
+fn number_before(text: &str, word: &str) -> usize {
+    let end = text.find(word).unwrap_or(0);
+    let digits: Vec<char> = text[..end].chars().rev().take_while(char::is_ascii_digit).collect();
+    digits.into_iter().rev().collect::<String>().parse().unwrap_or(0)
+}
+
+/// Prints what compiling cost, from the report that cargo wrote.
+fn slowest_crates(root: &Path) {
+    let Some(mut units) = timings(root) else { return };
+    units.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let all: f64 = units.iter().map(|unit| unit.1).sum();
+    if all < 1.0 {
+        return;
+    }
+    let listed: Vec<String> =
+        units.iter().take(8).map(|(name, seconds)| format!("{name} {seconds:.0} s")).collect();
+    println!(
+        "compiled {} units in {all:.0} s of work; slowest: {}",
+        units.len(),
+        listed.join(", ")
+    );
+}
+
+fn timings(root: &Path) -> Option<Vec<(String, f64)>> {
+    let metadata = shell::capture(cargo(root, ["metadata", "--no-deps", "--format-version", "1"]));
+    let metadata: Value = serde_json::from_str(&metadata.ok()?).ok()?;
+    let target = Path::new(metadata["target_directory"].as_str()?);
+    let page = std::fs::read_to_string(target.join("cargo-timings/cargo-timing.html")).ok()?;
+    let start = page.find("UNIT_DATA = ")? + "UNIT_DATA = ".len();
+    let units: Vec<Value> =
+        serde_json::Deserializer::from_str(&page[start..]).into_iter().next()?.ok()?;
+    units
+        .iter()
+        .map(|unit| Some((unit["name"].as_str()?.to_string(), unit["duration"].as_f64()?)))
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! The JavaScript tests and the conformance cases, in node and in Chromium.
+
+use crate::matrix::{Counts, Matrix};
+use crate::setup;
+use crate::shell::command;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Host {
+    Node,
+    Chromium,
+}
+
+impl Host {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Chromium => "chromium",
+        }
+    }
+}
+
+pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
+    let folder = match host {
+        Host::Node => root.join("sdk-js/test"),
+        Host::Chromium => root.join("sdk-js/test/browser"),
+    };
+    let chromium = match host {
+        Host::Node => None,
+        Host::Chromium => Some(setup::chromium()?),
+    };
+    let with_host = |mut command: Command| {
+        if let Some(path) = &chromium {
+            command.env("CHROMIUM", path);
+        }
+        command
+    };
+    for file in tests(&folder)? {
+        let reporter = ["--test", "--test-reporter=tap"];
+        let test = command(root, "node", reporter.iter().map(Path::new).chain([file.as_path()]));
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let suite = format!("sdk-js {}", name.trim_end_matches(".test.mjs"));
+        tap(with_host(test), &suite, host, matrix)?;
+    }
+    let runner = command(root, "node", ["conformance/run.mjs", "--host", host.name()]);
+    conformance(with_host(runner), host, matrix)
+}
+
+fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Runs one test file and counts what its TAP summary says.
+fn tap(mut command: Command, suite: &str, host: Host, matrix: &mut Matrix) -> Result<()> {
+    let output = command.output().context("cannot start node")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let count = |word: &str| {
+        let line = text.lines().rev().find_map(|line| line.strip_prefix(word));
+        line.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0)
+    };
+    let passed = count("# pass ");
+    let mut failed = count("# fail ") + count("# cancelled ");
+    if !output.status.success() && failed == 0 || passed + failed + count("# skipped ") == 0 {
+        failed += 1;
+    }
+    for line in text.lines() {
+        if let Some((name, reason)) = line.split_once("# SKIP") {
+            matrix.skip(suite, host.name(), 1, &format!("{}:{reason}", name.trim()));
+        }
+    }
+    matrix.add(suite, host.name(), Counts { passed, failed, skipped: 0 });
+    let verdict = if failed > 0 { "FAILED" } else { "ok" };
+    println!("{verdict:<7} {suite:<28} {passed} passed, {failed} failed");
+    if failed > 0 {
+        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Runs the conformance cases; each line of output is `suite host passed failed skipped`.
+fn conformance(mut command: Command, host: Host, matrix: &mut Matrix) -> Result<()> {
+    let output = command.output().context("cannot start node")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut rows = 0;
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [suite, name, counts @ ..] = words.as_slice() else { continue };
+        let counts: Vec<usize> = counts.iter().filter_map(|word| word.parse().ok()).collect();
+        if let (true, [passed, failed, skipped]) = (*name == host.name(), counts.as_slice()) {
+            let suite = format!("conformance {suite}");
+            matrix.add(
+                &suite,
+                host.name(),
+                Counts { passed: *passed, failed: *failed, skipped: 0 },
+            );
+            if *skipped > 0 {
+                matrix.skip(&suite, host.name(), *skipped, "see the runner's output above");
+            }
+            rows += 1;
+        }
+    }
+    println!("{text}");
+    if !output.status.success() || rows == 0 {
+        println!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    if rows == 0 {
+        matrix.add("conformance", host.name(), Counts { failed: 1, ..Counts::default() });
+    }
+    Ok(())
+}
