@@ -3,7 +3,6 @@
 use crate::shell::{self, command};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The target that pages and edges run.
 pub fn wasm_target() -> Result<()> {
@@ -133,15 +132,4 @@ fn on_path(program: &str) -> Option<PathBuf> {
 fn newer(this: &Path, than: &Path) -> bool {
     let time = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
     matches!((time(this), time(than)), (Some(this), Some(than)) if this >= than)
-}
-
-trait ArgPath {
-    fn arg_path(self, path: &Path) -> Command;
-}
-
-impl ArgPath for Command {
-    fn arg_path(mut self, path: &Path) -> Command {
-        self.arg(path);
-        self
-    }
 }

@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: figures beside peers measured in the same run.
 
-use anyhow::Result;
-use serde_json::json;
+mod dev;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 #[derive(clap::Args)]
@@ -11,6 +14,9 @@ pub struct Arguments {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Keep the figures in docs/figures.json
+    #[arg(long)]
+    save: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -18,6 +24,8 @@ enum Suite {
     Score,
     Train,
     Page,
+    /// A fresh clone with empty caches: takes minutes, so only on request
+    Dev,
 }
 
 /// One measured figure, and the peer's from the same run.
@@ -40,35 +48,55 @@ impl Figure {
 
     /// Prints one line, for people or as JSON.
     pub fn print(&self, as_json: bool) {
-        let (peer, peer_value) = match &self.peer {
-            Some((peer, value)) => (Some(peer.as_str()), Some(*value)),
-            None => (None, None),
-        };
         if as_json {
-            println!(
-                "{}",
-                json!({"suite": self.suite, "name": self.name, "value": self.value, "unit": self.unit,
-                       "peer": peer, "peer_value": peer_value, "ratio": self.ratio})
-            );
+            println!("{}", self.json());
             return;
         }
-        let beside = match (peer, peer_value, self.ratio) {
-            (Some(peer), Some(value), Some(ratio)) => {
-                format!("  {peer} {value:.6}, ratio {ratio:.3}")
-            }
-            (Some(peer), Some(value), None) => format!("  {peer} {value:.6}"),
-            _ => String::new(),
+        let beside = match (&self.peer, self.ratio) {
+            (Some((peer, value)), Some(ratio)) => format!("  {peer} {value:.6}, ratio {ratio:.3}"),
+            (Some((peer, value)), None) => format!("  {peer} {value:.6}"),
+            (None, _) => String::new(),
         };
         println!("{:<34} {:>14.6} {}{beside}", self.name, self.value, self.unit);
     }
+
+    fn json(&self) -> Value {
+        json!({
+            "suite": self.suite, "name": self.name, "value": self.value, "unit": self.unit,
+            "peer": self.peer.as_ref().map(|peer| &peer.0),
+            "peer_value": self.peer.as_ref().map(|peer| peer.1),
+            "ratio": self.ratio,
+        })
+    }
 }
 
-pub fn run(_root: &Path, arguments: &Arguments) -> Result<()> {
-    let wants = |suite: Suite| arguments.suite.is_none_or(|wanted| wanted == suite);
-    let figures: Vec<Figure> = Vec::new();
-    let _ = (wants(Suite::Score), wants(Suite::Train), wants(Suite::Page));
-    for figure in &figures {
-        figure.print(arguments.json);
+pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let mut figures: Vec<Figure> = Vec::new();
+    if arguments.suite == Some(Suite::Dev) {
+        figures.extend(dev::figures(root)?);
     }
-    Ok(())
+    report(root, &figures, arguments.json, arguments.save)
+}
+
+/// Prints figures and, where asked to, keeps them in `docs/figures.json`, sorted by name.
+pub fn report(root: &Path, figures: &[Figure], as_json: bool, save: bool) -> Result<()> {
+    for figure in figures {
+        figure.print(as_json);
+    }
+    if !save {
+        return Ok(());
+    }
+    let path = root.join("docs/figures.json");
+    let kept = std::fs::read_to_string(&path).unwrap_or_else(|_| "[]".into());
+    let kept: Vec<Value> =
+        serde_json::from_str(&kept).context("docs/figures.json is not a list")?;
+    let mut all: BTreeMap<String, Value> =
+        kept.into_iter().map(|line| (line["name"].to_string(), line)).collect();
+    for figure in figures {
+        let line = figure.json();
+        all.insert(line["name"].to_string(), line);
+    }
+    let lines: Vec<String> = all.values().map(Value::to_string).collect();
+    std::fs::write(&path, format!("[\n{}\n]\n", lines.join(",\n")))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
