@@ -73,16 +73,19 @@ pub fn python(requirements: &Path) -> Result<PathBuf> {
         return Ok(interpreter);
     }
     println!("setup: Python packages of {}", requirements.display());
-    if shell::run(command(Path::new("."), "python3", ["-m", "venv"]).arg_path(&folder)).is_err() {
+    let create = || {
+        let mut venv = command(Path::new("."), "python3", ["-m", "venv"]);
+        venv.arg(&folder);
+        venv
+    };
+    if shell::run(create()).is_err() {
         debian(&["python3-venv"])?;
-        shell::run(command(Path::new("."), "python3", ["-m", "venv"]).arg_path(&folder))?;
+        shell::run(create())?;
     }
-    let pip = command(
-        Path::new("."),
-        &interpreter.to_string_lossy(),
-        ["-m", "pip", "install", "--quiet", "-r"],
-    );
-    shell::run(pip.arg_path(requirements))?;
+    let interpreter_name = interpreter.to_string_lossy();
+    let mut pip = command(Path::new("."), &interpreter_name, ["-m", "pip", "install", "--quiet"]);
+    pip.arg("-r").arg(requirements);
+    shell::run(pip)?;
     std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(interpreter)
 }
