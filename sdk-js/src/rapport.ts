@@ -1,0 +1,267 @@
+import { captureClicks } from "./capture/clicks";
+import { captureEngagement } from "./capture/engagement";
+import { captureForms } from "./capture/forms";
+import { campaign, capturePages, pageContext } from "./capture/page";
+import { Delivery } from "./delivery";
+import { LocalEngine, type Bytes, type Verdict } from "./engine";
+import { Identity, newId } from "./identity";
+import { RemoteEngine } from "./remote";
+import { Storage, fromBase64, toBase64 } from "./storage";
+import type { Decision, Properties, RapportEvent } from "./types";
+
+/** What the engine needs, fetched ahead. */
+export interface Early {
+  readonly module: Promise<WebAssembly.Module>;
+  readonly bytes: Promise<Bytes>;
+}
+
+type Draft = Pick<RapportEvent, "type"> &
+  Partial<Pick<RapportEvent, "event" | "properties" | "traits" | "previousId">>;
+
+/** One call made before the SDK was there: a method's name and its arguments. */
+export type Call = readonly [method: string, ...rest: unknown[]];
+
+/** Tracks a visitor and knows the visitor's score. Nothing here throws into the host page. */
+export class Rapport {
+  /** The newest decision. */
+  decision: Decision | undefined;
+
+  private readonly storage: Storage;
+  private readonly identity: Identity;
+  private readonly delivery: Delivery;
+  private readonly remote: RemoteEngine;
+  private readonly listeners = new Set<(decision: Decision) => void>();
+  private engine: LocalEngine | undefined;
+  private deciding: "not yet" | "page" | "server" = "not yet";
+  private waiting: RapportEvent[] = [];
+
+  /** Tracks from here on; decides once `early` is there. */
+  constructor(
+    key: string,
+    endpoint: string,
+    early: Promise<Early | undefined>,
+    autocapture: boolean,
+  ) {
+    const base = endpoint.replace(/\/$/, "");
+    this.storage = new Storage(key);
+    this.identity = new Identity(this.storage);
+    this.delivery = new Delivery(`${base}/v1/events`, key);
+    this.remote = new RemoteEngine(
+      `${base}/v1/decide`,
+      key,
+      () => this.identity.anonymousId,
+      () => this.delivery.pending,
+    );
+    void this.wake(early);
+    if (autocapture) this.guard(() => this.capture());
+  }
+
+  page(properties?: Properties): void {
+    this.guard(() => this.happened({ type: "page", properties: properties ?? { ...pageContext() } }));
+  }
+
+  track(event: string, properties: Properties = {}): void {
+    this.guard(() => this.happened({ type: "track", event: String(event), properties }));
+  }
+
+  /** Claims who the visitor is; traits alone describe a visitor who stays anonymous. */
+  identify(userId?: string | null, traits: Properties = {}): void {
+    this.guard(() => {
+      if (userId) this.identity.identify(String(userId));
+      this.happened({ type: "identify", traits });
+    });
+  }
+
+  /** Claims the visitor's company. */
+  group(groupId: string, traits: Properties = {}): void {
+    this.guard(() => {
+      this.identity.group(String(groupId));
+      this.happened({ type: "group", traits });
+    });
+  }
+
+  /** Says that the visitor is now known by another id. */
+  alias(userId: string): void {
+    this.guard(() => {
+      const previousId = this.identity.userId ?? this.identity.anonymousId;
+      this.identity.identify(String(userId));
+      this.happened({ type: "alias", previousId });
+    });
+  }
+
+  /** Forgets the visitor, on sign-out for one: what follows belongs to somebody new. */
+  reset(): void {
+    this.guard(() => {
+      this.identity.reset();
+      this.storage.remove("profile");
+      this.engine?.forget();
+      this.look("reset");
+    });
+  }
+
+  /** Calls back with every decision from now on, at once with the newest one; returns how to stop. */
+  onDecision(listener: (decision: Decision) => void): () => void {
+    this.listeners.add(listener);
+    if (this.decision) call(listener, this.decision);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Makes a call written as `["track", "Trial Started"]`, as queued before the SDK was there. */
+  push(...calls: Call[]): void {
+    for (const [method, ...rest] of calls) {
+      const methods = this as unknown as Record<string, unknown>;
+      const found = PUBLIC.has(method) ? methods[method] : undefined;
+      if (typeof found === "function") this.guard(() => found.apply(this, rest) as void);
+    }
+  }
+
+  /** Resolves when the server has every event, or cannot be reached. */
+  flush(): Promise<void> {
+    return this.delivery.flush();
+  }
+
+  get anonymousId(): string {
+    return this.identity.anonymousId;
+  }
+
+  /** Milliseconds that one decision takes, averaged over many: one alone is below a page's clock. */
+  measure(): number | undefined {
+    if (!this.engine) return undefined;
+    const runs = 50;
+    const now = Date.now();
+    const start = performance.now();
+    for (let run = 0; run < runs; run += 1) this.engine.decide(now);
+    return (performance.now() - start) / runs;
+  }
+
+  private capture(): void {
+    const track = (event: string, properties: Properties) => this.track(event, properties);
+    capturePages((properties) => this.page(properties));
+    captureClicks(track);
+    captureForms(track);
+    captureEngagement((seconds) => this.track("Engaged", { seconds }));
+  }
+
+  private happened(draft: Draft): void {
+    const started = performance.now();
+    const { anonymousId, userId, groupId } = this.identity;
+    const utm = campaign();
+    const event: RapportEvent = {
+      ...draft,
+      messageId: newId(),
+      anonymousId,
+      ...(userId === undefined ? {} : { userId }),
+      ...(groupId === undefined ? {} : { groupId }),
+      timestamp: new Date().toISOString(),
+      sequence: this.identity.next(),
+      context: {
+        page: pageContext(),
+        ...(utm ? { campaign: utm } : {}),
+        locale: navigator.language,
+      },
+    };
+    this.delivery.add(event);
+    if (this.deciding === "not yet") this.waiting.push(event);
+    else this.fold(event, started);
+  }
+
+  private fold(event: RapportEvent, started: number): void {
+    const cause = event.event ?? event.type;
+    if (this.engine) {
+      const verdict = this.engine.apply(event, Date.parse(event.timestamp));
+      if (!verdict) return;
+      this.publish(verdict, { cause, source: "page", messageId: event.messageId, started });
+      this.keep();
+      return;
+    }
+    void this.remote.ask((verdict) =>
+      this.publish(verdict, { cause, source: "server", messageId: event.messageId, started }),
+    );
+  }
+
+  /** Decides anew though nothing happened. */
+  private look(cause: string): void {
+    const started = performance.now();
+    if (this.engine) {
+      this.publish(this.engine.decide(Date.now()), { cause, source: "page", started });
+    } else if (this.deciding === "server") {
+      void this.remote.ask((verdict) => this.publish(verdict, { cause, source: "server", started }));
+    }
+  }
+
+  private publish(
+    verdict: Verdict,
+    { started, ...from }: Pick<Decision, "cause" | "source" | "messageId"> & { started: number },
+  ): void {
+    const change = this.decision ? verdict.score - this.decision.score : 0;
+    const took = performance.now() - started;
+    const decision: Decision = { ...verdict, ...from, change, asOf: Date.now(), took };
+    this.decision = decision;
+    for (const listener of this.listeners) call(listener, decision);
+    dispatchEvent(new CustomEvent("rapport:decision", { detail: decision }));
+  }
+
+  private keep(): void {
+    if (this.engine) this.storage.set("profile", toBase64(this.engine.save()));
+  }
+
+  /** Starts the engine, or turns to the server where there is none for this page. */
+  private async wake(arriving: Promise<Early | undefined>): Promise<void> {
+    try {
+      const early = await arriving;
+      if (!early) throw new Error("the workspace asks for it");
+      const [module, bytes] = await Promise.all([early.module, early.bytes]);
+      this.engine = new LocalEngine(module, bytes);
+      this.restore(this.storage.get("profile"));
+      this.storage.onOtherTab((name, value) => {
+        if (name === "profile" && this.restore(value)) this.look("another tab");
+      });
+      this.deciding = "page";
+    } catch (error) {
+      this.turnToServer(error);
+    }
+    const waiting = this.waiting.splice(0);
+    this.guard(() => {
+      if (waiting.length === 0) this.look("start");
+      for (const event of waiting) this.fold(event, performance.now());
+    });
+  }
+
+  private turnToServer(reason: unknown): void {
+    this.engine = undefined;
+    this.deciding = "server";
+    console.info("rapport: decisions come from the server:", reason);
+  }
+
+  private restore(text: string | undefined): boolean {
+    const bytes = text === undefined ? undefined : fromBase64(text);
+    return bytes !== undefined && this.engine?.restore(bytes) === true;
+  }
+
+  private guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      console.warn("rapport:", error);
+    }
+  }
+}
+
+const PUBLIC: ReadonlySet<string> = new Set([
+  "page",
+  "track",
+  "identify",
+  "group",
+  "alias",
+  "reset",
+  "onDecision",
+]);
+
+/** A host's listener may fail; that is the host's error, shown as such. */
+function call(listener: (decision: Decision) => void, decision: Decision): void {
+  try {
+    listener(decision);
+  } catch (error) {
+    reportError(error);
+  }
+}
