@@ -1,0 +1,263 @@
+//! The declared signals of a workspace, as hosts read them: `docs/bundle-format.md`, part `signals`.
+
+use super::matcher::Matchers;
+use crate::binary::{Reader, crc32};
+
+/// A set of signals, checked once. Indices into it are the order in which they were declared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signals {
+    pub(super) signals: Vec<Signal>,
+    pub(super) matchers: Matchers,
+}
+
+/// One named feature of a profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Stable for ever: a changed definition gets a new one.
+    pub id: u32,
+    /// Empty where the signal is private.
+    pub name: Box<str>,
+    pub kind: Kind,
+    /// Which events count; an index into the set's matchers.
+    pub(super) matcher: u8,
+    /// Which field is read; [`NO_PATH`] where the kind reads none.
+    pub(super) path: u8,
+}
+
+/// What a signal remembers of the events that match it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// How many events.
+    Count,
+    /// How many different values of a field: exact up to 6, then estimated by linear counting.
+    Distinct,
+    /// The sum of a number, kept in whole millionths.
+    Sum,
+    /// The largest number.
+    Max,
+    /// The latest number.
+    Last,
+    /// The first level of a category.
+    FirstLevel,
+    /// The latest level of a category.
+    LastLevel,
+    /// Days since the first event.
+    SinceFirst,
+    /// Days since the latest event.
+    SinceLast,
+    /// Seconds of attention; an event adds at most half an hour.
+    Engaged,
+    /// A count, or a sum where a field is named, that halves every `half_life` milliseconds.
+    Decayed { half_life: i64 },
+    /// How many events in the current visit.
+    Session,
+    /// How many visits with at least one event.
+    Visits,
+    /// How many events in the last `length` milliseconds, to a twelfth of it.
+    Window { length: i64 },
+    /// One signal divided by another, by their indices.
+    Ratio { over: u16, under: u16 },
+}
+
+/// What can be said about two profiles of one person that are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MergeRule {
+    /// The merged value is what one fold over all events in order of time gives.
+    Exact,
+    /// The merged value is close to it.
+    Approximate,
+    /// Missing until the events are folded again.
+    RefoldOnly,
+}
+
+impl Kind {
+    /// What merging does to the signal. A ratio is judged by its operands: see [`Signals::merge_rule`].
+    pub const fn merge_rule(self) -> MergeRule {
+        match self {
+            Self::Decayed { .. } | Self::Visits => MergeRule::Approximate,
+            Self::Session => MergeRule::RefoldOnly,
+            _ => MergeRule::Exact,
+        }
+    }
+
+    /// Whether the signal's value is a level, not a number.
+    pub const fn is_category(self) -> bool {
+        matches!(self, Self::FirstLevel | Self::LastLevel)
+    }
+
+    /// Whether the kind reads a field's number or level.
+    pub(super) const fn reads_field(self) -> bool {
+        matches!(
+            self,
+            Self::Distinct
+                | Self::Sum
+                | Self::Max
+                | Self::Last
+                | Self::FirstLevel
+                | Self::LastLevel
+                | Self::Engaged
+        )
+    }
+
+    pub(super) const fn tag(self) -> u8 {
+        match self {
+            Self::Count => 0,
+            Self::Distinct => 1,
+            Self::Sum => 2,
+            Self::Max => 3,
+            Self::Last => 4,
+            Self::FirstLevel => 5,
+            Self::LastLevel => 6,
+            Self::SinceFirst => 7,
+            Self::SinceLast => 8,
+            Self::Engaged => 9,
+            Self::Decayed { .. } => 10,
+            Self::Session => 11,
+            Self::Visits => 12,
+            Self::Window { .. } => 13,
+            Self::Ratio { .. } => 14,
+        }
+    }
+}
+
+/// A set holds at most this many signals.
+pub const MAX_SIGNALS: usize = 256;
+pub(super) const NO_PATH: u8 = 255;
+pub(super) const MAGIC: &[u8; 4] = b"RPS1";
+/// Windows and half-lives lie between a minute and ten years.
+pub(super) const SPAN: core::ops::RangeInclusive<i64> = 60_000..=315_576_000_000;
+
+/// Why a `signals` part was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignalsError {
+    #[error("these bytes are not a signals part of version 1: they do not start with RPS1")]
+    Magic,
+    #[error("the signals part is damaged: its checksum does not match")]
+    Checksum,
+    #[error("the signals part is malformed in its {0}")]
+    Malformed(&'static str),
+}
+
+impl Signals {
+    /// Reads and checks a `signals` part.
+    ///
+    /// # Errors
+    /// Refuses foreign, damaged and malformed bytes.
+    pub fn open(bytes: &[u8]) -> Result<Self, SignalsError> {
+        let mut reader = Reader::new(bytes);
+        if reader.take(4) != Some(MAGIC) {
+            return Err(SignalsError::Magic);
+        }
+        let sum = reader.u32().ok_or(SignalsError::Checksum)?;
+        if crc32(reader.rest()) != sum {
+            return Err(SignalsError::Checksum);
+        }
+        let matchers = Matchers::read(&mut reader).ok_or(SignalsError::Malformed("matchers"))?;
+        let signals =
+            read_signals(&mut reader, &matchers).ok_or(SignalsError::Malformed("signals"))?;
+        Ok(Self { signals, matchers })
+    }
+
+    /// How many signals there are.
+    pub fn len(&self) -> usize {
+        self.signals.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.signals.is_empty()
+    }
+
+    /// The signal at an index.
+    pub fn get(&self, index: usize) -> Option<&Signal> {
+        self.signals.get(index)
+    }
+
+    /// All signals, in the order of their indices.
+    pub fn iter(&self) -> core::slice::Iter<'_, Signal> {
+        self.signals.iter()
+    }
+
+    /// Where the signal with this id stands.
+    pub fn index_of(&self, id: u32) -> Option<usize> {
+        self.signals.iter().position(|signal| signal.id == id)
+    }
+
+    /// Where the public signal of this name stands.
+    pub fn index_of_name(&self, name: &str) -> Option<usize> {
+        self.signals.iter().position(|signal| !name.is_empty() && &*signal.name == name)
+    }
+
+    /// What merging two profiles does to the signal at an index.
+    pub fn merge_rule(&self, index: usize) -> MergeRule {
+        match self.get(index).map(|signal| signal.kind) {
+            Some(Kind::Ratio { over, under }) => {
+                let rule = |index: u16| {
+                    self.get(usize::from(index))
+                        .map_or(MergeRule::RefoldOnly, |signal| signal.kind.merge_rule())
+                };
+                rule(over).max(rule(under))
+            }
+            Some(kind) => kind.merge_rule(),
+            None => MergeRule::RefoldOnly,
+        }
+    }
+}
+
+fn read_signals(reader: &mut Reader<'_>, matchers: &Matchers) -> Option<Vec<Signal>> {
+    let count = usize::from(reader.u16()?);
+    if count > MAX_SIGNALS {
+        return None;
+    }
+    let mut signals: Vec<Signal> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let id = reader.u32()?;
+        let tag = reader.u8()?;
+        let matcher = reader.u8()?;
+        let path = reader.u8()?;
+        let kind = read_kind(tag, reader)?;
+        let name = reader.short_str()?.into();
+        let known = matchers.holds(matcher);
+        let reads = path != NO_PATH;
+        let path_fits = match kind {
+            Kind::Decayed { .. } => !reads || matchers.has_path(path),
+            _ if kind.reads_field() => matchers.has_path(path),
+            _ => !reads,
+        };
+        if id == 0 || !known || !path_fits || signals.iter().any(|earlier| earlier.id == id) {
+            return None;
+        }
+        signals.push(Signal { id, name, kind, matcher, path });
+    }
+    let plain = |index: u16| {
+        signals
+            .get(usize::from(index))
+            .is_some_and(|signal| !signal.kind.is_category() && signal.kind.tag() != 14)
+    };
+    let sound = signals.iter().all(|signal| match signal.kind {
+        Kind::Ratio { over, under } => plain(over) && plain(under),
+        _ => true,
+    });
+    (sound && reader.is_empty()).then_some(signals)
+}
+
+fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Option<Kind> {
+    Some(match tag {
+        0 => Kind::Count,
+        1 => Kind::Distinct,
+        2 => Kind::Sum,
+        3 => Kind::Max,
+        4 => Kind::Last,
+        5 => Kind::FirstLevel,
+        6 => Kind::LastLevel,
+        7 => Kind::SinceFirst,
+        8 => Kind::SinceLast,
+        9 => Kind::Engaged,
+        10 => Kind::Decayed { half_life: reader.i64().filter(|span| SPAN.contains(span))? },
+        11 => Kind::Session,
+        12 => Kind::Visits,
+        13 => Kind::Window { length: reader.i64().filter(|span| SPAN.contains(span))? },
+        14 => Kind::Ratio { over: reader.u16()?, under: reader.u16()? },
+        _ => return None,
+    })
+}

@@ -1,0 +1,220 @@
+//! Profiles as bytes: `docs/profile-format.md`.
+
+use super::state::{BUCKETS, Distinct, FEW, State, WORDS};
+use super::{Kind, Profile, Signals, Visit};
+use crate::binary::{Reader, crc32};
+use crate::event::Millis;
+
+const MAGIC: &[u8; 4] = b"RPP1";
+const HEAD_BYTES: usize = 54;
+/// An id, a tag, and the longest state.
+const MAX_STATE_BYTES: usize = 4 + 1 + 28;
+/// What a profile of 60 signals takes at most.
+pub const MAX_PROFILE_BYTES_60: usize = HEAD_BYTES + 60 * MAX_STATE_BYTES;
+const _: () = assert!(MAX_PROFILE_BYTES_60 <= 2048);
+
+/// Why a stored profile was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    #[error("these bytes are not a profile of version 1: they do not start with RPP1")]
+    Magic,
+    #[error("the profile is damaged: its checksum does not match")]
+    Checksum,
+    #[error("the profile is malformed in its {0}")]
+    Malformed(&'static str),
+    #[error(
+        "the profile holds signal {0} as another kind than declared: a changed signal needs a new id"
+    )]
+    Kind(u32),
+}
+
+impl Profile {
+    /// Reads a stored profile into a set of signals: equal ids carry over, signals that the
+    /// profile does not hold are missing, and what is no longer declared is dropped.
+    ///
+    /// # Errors
+    /// Refuses foreign, damaged and malformed bytes; a host then starts a new profile.
+    pub fn open(bytes: &[u8], signals: &Signals) -> Result<Self, ProfileError> {
+        let mut reader = Reader::new(bytes);
+        if reader.take(4) != Some(MAGIC) {
+            return Err(ProfileError::Magic);
+        }
+        let sum = reader.u32().ok_or(ProfileError::Checksum)?;
+        if crc32(reader.rest()) != sum {
+            return Err(ProfileError::Checksum);
+        }
+        let (mut profile, count) = read_head(&mut reader).ok_or(ProfileError::Malformed("head"))?;
+        profile.states = signals
+            .iter()
+            .map(|signal| match signal.kind {
+                Kind::Ratio { .. } => State::Derived,
+                _ => State::Unknown,
+            })
+            .collect();
+        let mut last = 0;
+        for _ in 0..count {
+            let id = reader
+                .u32()
+                .filter(|id| *id > last)
+                .ok_or(ProfileError::Malformed("signal ids"))?;
+            last = id;
+            let tag = reader.u8().ok_or(ProfileError::Malformed("states"))?;
+            let state = read_state(tag, &mut reader).ok_or(ProfileError::Malformed("states"))?;
+            let Some(index) = signals.index_of(id) else { continue };
+            let (Some(signal), Some(slot)) = (signals.get(index), profile.states.get_mut(index))
+            else {
+                continue;
+            };
+            *slot = match state {
+                None => State::initial(signal.kind),
+                Some(_) if signal.kind.tag() != tag => return Err(ProfileError::Kind(id)),
+                Some(state) => state,
+            };
+        }
+        if !reader.is_empty() {
+            return Err(ProfileError::Malformed("end"));
+        }
+        Ok(profile)
+    }
+
+    /// The profile as bytes: equal profiles give equal bytes, at most 2,034 of them for 60 signals.
+    pub fn encode(&self, signals: &Signals) -> Vec<u8> {
+        let mut held: Vec<_> = signals
+            .iter()
+            .zip(&self.states)
+            .filter(|(_, state)| !matches!(state, State::Unknown | State::Derived))
+            .collect();
+        held.sort_unstable_by_key(|(signal, _)| signal.id);
+        let mut out = Vec::with_capacity(HEAD_BYTES + held.len() * MAX_STATE_BYTES);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&(held.len() as u16).to_le_bytes());
+        for time in [self.clock, self.visit.start, self.visit.last] {
+            out.extend_from_slice(&time.0.to_le_bytes());
+        }
+        for number in [self.visit.number, self.visit.campaign, self.events] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.last_event.to_le_bytes());
+        for (signal, state) in held {
+            out.extend_from_slice(&signal.id.to_le_bytes());
+            if same_bits(state, &State::initial(signal.kind)) {
+                out.push(EMPTY);
+            } else {
+                out.push(signal.kind.tag());
+                put_state(&mut out, state);
+            }
+        }
+        let sum = crc32(out.get(8..).unwrap_or_default());
+        if let Some(slot) = out.get_mut(4..8) {
+            slot.copy_from_slice(&sum.to_le_bytes());
+        }
+        out
+    }
+}
+
+/// The tag of a state that no event has touched.
+const EMPTY: u8 = 255;
+
+/// Equality that takes NaN for itself.
+fn same_bits(a: &State, b: &State) -> bool {
+    match (a, b) {
+        (State::Number { value, .. }, State::Number { .. }) => value.is_nan(),
+        _ => a == b,
+    }
+}
+
+fn read_head(reader: &mut Reader<'_>) -> Option<(Profile, u16)> {
+    let count = reader.u16()?;
+    let clock = Millis(reader.i64()?);
+    let (start, last) = (Millis(reader.i64()?), Millis(reader.i64()?));
+    let visit = Visit { number: reader.u32()?, campaign: reader.u32()?, start, last };
+    let events = reader.u32()?;
+    let last_event = reader.u64()?;
+    let ordered = start <= last && last <= clock;
+    ordered.then_some((Profile { clock, visit, events, last_event, states: Vec::new() }, count))
+}
+
+/// Reads the state behind a tag; `Some(None)` is the empty state of whatever kind.
+fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
+    Some(Some(match tag {
+        EMPTY => return Some(None),
+        0 => State::Count(reader.u32()?),
+        1 => State::Distinct(read_distinct(reader)?),
+        2 | 9 => State::Sum(reader.i64()?),
+        3 | 4 => State::Number { value: finite(reader)?, at: Millis(reader.i64()?) },
+        5 | 6 => State::Level(Some((reader.u32()?, Millis(reader.i64()?)))),
+        7 | 8 => State::Time(Some(Millis(reader.i64()?))),
+        10 => State::Decayed { value: finite(reader)?, at: Millis(reader.i64()?) },
+        11 | 12 => State::Visit { count: reader.u32()?, number: reader.u32()? },
+        13 => {
+            let newest = reader.u32()?;
+            let mut counts = [0; BUCKETS];
+            for count in &mut counts {
+                *count = reader.u16()?;
+            }
+            State::Window { newest, counts }
+        }
+        _ => return None,
+    }))
+}
+
+fn finite(reader: &mut Reader<'_>) -> Option<f64> {
+    reader.f64().filter(|number| number.is_finite())
+}
+
+fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
+    let len = reader.u8()?;
+    if usize::from(len) > FEW {
+        let mut bits = [0; WORDS];
+        for word in &mut bits {
+            *word = reader.u64()?;
+        }
+        return Some(Distinct::Many(bits));
+    }
+    let mut hashes = [0; FEW];
+    let mut ascending = true;
+    let mut last = None;
+    for slot in hashes.iter_mut().take(usize::from(len)) {
+        *slot = reader.u32()?;
+        ascending &= last.is_none_or(|last| last < *slot);
+        last = Some(*slot);
+    }
+    ascending.then_some(Distinct::Few { len, hashes })
+}
+
+fn put_state(out: &mut Vec<u8>, state: &State) {
+    match state {
+        State::Unknown | State::Derived | State::Level(None) | State::Time(None) => {}
+        State::Count(count) => out.extend_from_slice(&count.to_le_bytes()),
+        State::Distinct(Distinct::Few { len, hashes }) => {
+            out.push(*len);
+            hashes
+                .iter()
+                .take(usize::from(*len))
+                .for_each(|hash| out.extend_from_slice(&hash.to_le_bytes()));
+        }
+        State::Distinct(Distinct::Many(bits)) => {
+            out.push(u8::MAX);
+            bits.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        }
+        State::Sum(sum) => out.extend_from_slice(&sum.to_le_bytes()),
+        State::Number { value, at } | State::Decayed { value, at } => {
+            out.extend_from_slice(&value.to_le_bytes());
+            out.extend_from_slice(&at.0.to_le_bytes());
+        }
+        State::Level(Some((hash, at))) => {
+            out.extend_from_slice(&hash.to_le_bytes());
+            out.extend_from_slice(&at.0.to_le_bytes());
+        }
+        State::Time(Some(at)) => out.extend_from_slice(&at.0.to_le_bytes()),
+        State::Visit { count, number } => {
+            out.extend_from_slice(&count.to_le_bytes());
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        State::Window { newest, counts } => {
+            out.extend_from_slice(&newest.to_le_bytes());
+            counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
+        }
+    }
+}
