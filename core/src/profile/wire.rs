@@ -167,7 +167,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 fn engaged_field() -> String {
-    "properties.engaged_seconds".to_owned()
+    "properties.seconds".to_owned()
 }
 
 /// Compiles signals into a `signals` part. What cannot be compiled is left out and reported.

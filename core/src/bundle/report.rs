@@ -1,0 +1,67 @@
+//! What a published bundle tells everybody who cares to read it.
+
+use super::BundleWire;
+use crate::profile::{KindWire, OneOrMany};
+
+/// One fact that a competitor could read from a bundle's public parts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PublicFact {
+    /// Such as `signal name`, `words`, `level`, `field`, `event name`, `condition`, `model`.
+    pub what: &'static str,
+    /// The signal or model that it belongs to; private signals are named by their ids.
+    pub of: String,
+    pub text: String,
+    /// Whether only a hash travels, from which a guess can be confirmed but nothing read.
+    pub hashed: bool,
+}
+
+/// Everything that a competitor could read once the bundle is published.
+pub fn public_report(wire: &BundleWire) -> Vec<PublicFact> {
+    let mut facts = Vec::new();
+    for signal in &wire.signals {
+        let of = if signal.public { signal.name.clone() } else { format!("#{}", signal.id) };
+        let mut add = |what, text: &str, hashed| {
+            facts.push(PublicFact { what, of: of.clone(), text: text.to_owned(), hashed });
+        };
+        if signal.public {
+            add("signal name", &signal.name, false);
+            add("label", &signal.label, false);
+            signal.words.values().for_each(|text| add("words", text, false));
+            signal.levels.iter().for_each(|level| add("level", level, false));
+        }
+        if let Some(field) = signal.kind.field() {
+            add("field", field, false);
+        }
+        match &signal.kind {
+            KindWire::Decayed { half_life_days, .. } => {
+                add("half-life in days", &half_life_days.to_string(), false)
+            }
+            KindWire::Window { days } => add("window in days", &days.to_string(), false),
+            _ => {}
+        }
+        for name in signal.when.event.as_ref().map(OneOrMany::as_slice).unwrap_or_default() {
+            add("event name", name, true);
+        }
+        for condition in &signal.when.conditions {
+            add("field", &condition.field, false);
+            let values = condition
+                .one_of
+                .as_deref()
+                .or(condition.equals.as_ref().map(core::slice::from_ref));
+            for value in values.unwrap_or_default() {
+                add("condition", &value.to_string(), true);
+            }
+            condition.prefix.iter().for_each(|prefix| add("condition", prefix, true));
+            condition.contains.iter().for_each(|part| add("condition", part, false));
+            for bound in [condition.at_least, condition.at_most].into_iter().flatten() {
+                add("condition", &bound.to_string(), false);
+            }
+        }
+    }
+    for model in wire.models.iter().filter(|model| model.score_in_page == super::ScoreInPage::Local)
+    {
+        let text = "which signals it reads, every threshold, weight and band".to_owned();
+        facts.push(PublicFact { what: "model", of: model.name.clone(), text, hashed: false });
+    }
+    facts
+}

@@ -1,0 +1,306 @@
+//! What reasons say, as hosts read it: `docs/bundle-format.md`, part `words`.
+
+use crate::binary::{Reader, crc32};
+
+/// The words of one locale, checked once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    rule: PluralRule,
+    phrases: [Box<str>; PHRASES],
+    signals: Vec<SignalWords>,
+    /// Ascending by hash.
+    levels: Vec<(u32, Box<str>)>,
+}
+
+/// What can be said about one signal.
+#[derive(Debug, Clone, PartialEq)]
+struct SignalWords {
+    id: u32,
+    unit: u8,
+    label: Box<str>,
+    forms: [Box<str>; FORMS],
+}
+
+/// A signal's value, ready to be put in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Said {
+    /// The signal's stable id.
+    pub id: u32,
+    /// NaN where missing, and for categories.
+    pub value: f64,
+    /// The level of a category.
+    pub level: Option<u32>,
+}
+
+/// How a language tells one from many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "wire",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[repr(u8)]
+pub enum PluralRule {
+    /// English, German, Dutch, Spanish, Italian: 1 stands alone.
+    OneOther = 0,
+    /// French, Brazilian Portuguese: 0 and 1 stand together.
+    ZeroOneOther = 1,
+    /// Polish, Russian, Czech and their kin: 2 to 4 stand apart.
+    OneFewOther = 2,
+    /// Japanese, Chinese, Korean, Vietnamese: all alike.
+    Other = 3,
+}
+
+/// The forms of a signal's words, in the order of the file.
+pub(super) const FORM_NAMES: [&str; FORMS] = ["zero", "one", "few", "other", "missing"];
+const FORMS: usize = 5;
+const ZERO: usize = 0;
+const ONE: usize = 1;
+const FEW: usize = 2;
+const OTHER: usize = 3;
+const MISSING: usize = 4;
+
+/// What every locale says about durations and about what it must not say.
+pub(super) const PHRASE_NAMES: [&str; PHRASES] = [
+    "second_one",
+    "second_few",
+    "second_other",
+    "minute_one",
+    "minute_few",
+    "minute_other",
+    "hour_one",
+    "hour_few",
+    "hour_other",
+    "day_one",
+    "day_few",
+    "day_other",
+    "moment",
+    "unknown",
+    "private_signal",
+    "private_level",
+];
+const PHRASES: usize = 16;
+const MOMENT: usize = 12;
+const UNKNOWN: usize = 13;
+const PRIVATE_SIGNAL: usize = 14;
+const PRIVATE_LEVEL: usize = 15;
+
+pub(super) const MAGIC: &[u8; 4] = b"RPW1";
+/// In a template: the value, the level, and, before a character `U+0100 + index`, another signal's value.
+pub(super) const SLOT_VALUE: char = '\u{1}';
+pub(super) const SLOT_LEVEL: char = '\u{2}';
+pub(super) const SLOT_SIGNAL: char = '\u{3}';
+/// Where the characters that stand for other signals start.
+pub(super) const SIGNAL_BASE: u32 = 0x100;
+
+/// Why a `words` part was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WordsError {
+    #[error("these bytes are not a words part of version 1: they do not start with RPW1")]
+    Magic,
+    #[error("the words part is damaged: its checksum does not match")]
+    Checksum,
+    #[error("the words part is malformed")]
+    Malformed,
+}
+
+impl Words {
+    /// Reads and checks a `words` part.
+    ///
+    /// # Errors
+    /// Refuses foreign, damaged and malformed bytes.
+    pub fn open(bytes: &[u8]) -> Result<Self, WordsError> {
+        let mut reader = Reader::new(bytes);
+        if reader.take(4) != Some(MAGIC) {
+            return Err(WordsError::Magic);
+        }
+        let sum = reader.u32().ok_or(WordsError::Checksum)?;
+        if crc32(reader.rest()) != sum {
+            return Err(WordsError::Checksum);
+        }
+        let words = Self::read(&mut reader).ok_or(WordsError::Malformed)?;
+        if reader.is_empty() { Ok(words) } else { Err(WordsError::Malformed) }
+    }
+
+    /// Appends what a value says: "visited pricing 3 times in 2 days". `other` gives the value of
+    /// another signal, by its index, where a template asks for it.
+    pub fn say(&self, said: Said, other: &dyn Fn(usize) -> Said, out: &mut String) {
+        let Some(words) = self.find(said.id) else {
+            out.push_str(self.phrase(PRIVATE_SIGNAL));
+            return;
+        };
+        let form = self.form(words, said);
+        if form.is_empty() {
+            out.push_str(&words.label);
+            out.push_str(": ");
+            self.value(words.unit, said, out);
+            return;
+        }
+        let mut rest = form.chars();
+        while let Some(next) = rest.next() {
+            match next {
+                SLOT_VALUE | SLOT_LEVEL => self.value(words.unit, said, out),
+                SLOT_SIGNAL => {
+                    let index = rest.next().map_or(0, u32::from).wrapping_sub(SIGNAL_BASE);
+                    let said = other(index as usize);
+                    self.value(self.find(said.id).map_or(0, |words| words.unit), said, out);
+                }
+                _ => out.push(next),
+            }
+        }
+    }
+
+    /// What people call a signal.
+    pub fn label(&self, id: u32) -> &str {
+        self.find(id).map_or(self.phrase(PRIVATE_SIGNAL), |words| &words.label)
+    }
+
+    fn find(&self, id: u32) -> Option<&SignalWords> {
+        self.signals.iter().find(|words| words.id == id)
+    }
+
+    fn phrase(&self, index: usize) -> &str {
+        self.phrases.get(index).map_or("", |phrase| phrase)
+    }
+
+    /// The template for a value; empty where the signal has none.
+    fn form<'a>(&self, words: &'a SignalWords, said: Said) -> &'a str {
+        let choices = match said.level {
+            Some(_) => [OTHER, OTHER],
+            None if said.value.is_nan() => [MISSING, MISSING],
+            None if said.value == 0.0 => [ZERO, self.plural(0.0)],
+            None => [self.plural(shown(said.value)), OTHER],
+        };
+        let [first, second] = choices.map(|form| words.forms.get(form).map_or("", |form| &**form));
+        let (first, second) = if first.is_empty() { (second, "") } else { (first, second) };
+        if first.is_empty() && second.is_empty() && !said.value.is_nan() {
+            return words.forms.get(OTHER).map_or("", |form| form);
+        }
+        first
+    }
+
+    /// The form that a number takes; one with decimals is many.
+    fn plural(&self, number: f64) -> usize {
+        let whole = libm::trunc(number) == number;
+        let last = |of: f64| libm::fmod(number.abs(), of);
+        match self.rule {
+            PluralRule::OneOther if number == 1.0 => ONE,
+            PluralRule::ZeroOneOther if (0.0..2.0).contains(&number) => ONE,
+            PluralRule::OneFewOther if number == 1.0 => ONE,
+            PluralRule::OneFewOther
+                if whole
+                    && (2.0..=4.0).contains(&last(10.0))
+                    && !(12.0..=14.0).contains(&last(100.0)) =>
+            {
+                FEW
+            }
+            _ => OTHER,
+        }
+    }
+
+    fn value(&self, unit: u8, said: Said, out: &mut String) {
+        if let Some(level) = said.level {
+            let known = self.levels.binary_search_by_key(&level, |(hash, _)| *hash).ok();
+            let name = known
+                .and_then(|index| self.levels.get(index))
+                .map_or(self.phrase(PRIVATE_LEVEL), |(_, name)| name);
+            out.push_str(name);
+        } else if said.value.is_nan() {
+            out.push_str(self.phrase(UNKNOWN));
+        } else {
+            match unit {
+                1 => self.duration(said.value, out),
+                2 => self.duration(said.value * 86_400.0, out),
+                3 => {
+                    put_number(out, said.value * 100.0);
+                    out.push('%');
+                }
+                _ => put_number(out, said.value),
+            }
+        }
+    }
+
+    /// Seconds in the largest unit that keeps two of it: "45 seconds", "5 minutes", "2 days".
+    fn duration(&self, seconds: f64, out: &mut String) {
+        let (unit, count) = match seconds.abs() {
+            s if s < 1.0 => {
+                out.push_str(self.phrase(MOMENT));
+                return;
+            }
+            s if s < 59.5 => (0, s),
+            s if s < 89.5 * 60.0 => (1, s / 60.0),
+            s if s < 35.5 * 3600.0 => (2, s / 3600.0),
+            s => (3, s / 86_400.0),
+        };
+        let count = libm::round(count);
+        let form = self.plural(count);
+        let pick = |form: usize| self.phrase(unit * 3 + form - ONE);
+        let template = if pick(form).is_empty() { pick(OTHER) } else { pick(form) };
+        for next in template.chars() {
+            if next == SLOT_VALUE { put_number(out, count) } else { out.push(next) }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let rule = match reader.u8()? {
+            0 => PluralRule::OneOther,
+            1 => PluralRule::ZeroOneOther,
+            2 => PluralRule::OneFewOther,
+            3 => PluralRule::Other,
+            _ => return None,
+        };
+        let phrases = read_strings(reader)?;
+        let mut signals = Vec::new();
+        for _ in 0..reader.u16()? {
+            let (id, unit) = (reader.u32()?, reader.u8()?);
+            let label = reader.short_str()?.into();
+            signals.push(SignalWords { id, unit, label, forms: read_strings(reader)? });
+        }
+        let mut levels: Vec<(u32, Box<str>)> = Vec::new();
+        for _ in 0..reader.u16()? {
+            let hash = reader.u32()?;
+            if levels.last().is_some_and(|(last, _)| *last >= hash) {
+                return None;
+            }
+            levels.push((hash, reader.short_str()?.into()));
+        }
+        Some(Self { rule, phrases, signals, levels })
+    }
+}
+
+fn read_strings<const N: usize>(reader: &mut Reader<'_>) -> Option<[Box<str>; N]> {
+    let mut strings = [const { None }; N];
+    for slot in &mut strings {
+        *slot = Some(Box::from(reader.short_str()?));
+    }
+    Some(strings.map(Option::unwrap_or_default))
+}
+
+/// A number as people see it: whole from 10 on and where it nearly is, otherwise with one decimal.
+fn shown(number: f64) -> f64 {
+    let tenths = libm::round(number * 10.0) / 10.0;
+    if tenths.abs() >= 10.0 { libm::round(number) } else { tenths }
+}
+
+/// Appends a number as [`shown`] rounds it; without the standard formatter, which would cost the
+/// page ten kilobytes.
+pub(crate) fn put_number(out: &mut String, number: f64) {
+    let number = shown(number);
+    if number < 0.0 {
+        out.push('-');
+    }
+    let tenths = libm::round(number.abs() * 10.0) as u64;
+    put_whole(out, tenths / 10);
+    if tenths % 10 != 0 {
+        out.push('.');
+        put_whole(out, tenths % 10);
+    }
+}
+
+/// Appends a whole number in decimal digits.
+pub(crate) fn put_whole(out: &mut String, number: u64) {
+    if number >= 10 {
+        put_whole(out, number / 10);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
+}
