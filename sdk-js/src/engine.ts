@@ -20,8 +20,12 @@ export interface Verdict {
 }
 
 const BANDS: readonly Band[] = ["not", "undecided", "qualified"];
-const HEAD = 6;
+/** Where a decision holds what, in numbers: see `wasm/src/lib.rs`. */
+const HEAD = 7;
 const PER_REASON = 3;
+/** The longest event, and the longest decision in numbers. */
+const INPUT_BYTES = 32 * 1024;
+const OUTPUT_NUMBERS = HEAD + 5 * PER_REASON;
 
 const decoder = new TextDecoder();
 
@@ -31,12 +35,14 @@ export class LocalEngine {
   private readonly engine: Engine;
 
   /** Throws where the bytes are no bundle that this engine reads. */
-  constructor(module: WebAssembly.Module, bytes: Bytes) {
+  constructor(module: WebAssembly.Module, { signals, model, words }: Bytes) {
     this.memory = initSync({ module }).memory;
-    this.engine = new Engine(bytes.signals, bytes.model, bytes.words);
+    const engine = Engine.open(signals, model, words);
+    if (!engine) throw new Error("the bundle is damaged, or newer than this engine");
+    this.engine = engine;
   }
 
-  /** Takes up a profile that was saved; a damaged one starts anew and answers false. */
+  /** Takes up a profile that was saved; false, and nothing changes, where the bytes are none. */
   restore(profile: Uint8Array): boolean {
     return this.engine.restore(profile);
   }
@@ -46,35 +52,34 @@ export class LocalEngine {
     return this.engine.save();
   }
 
+  /** Starts anew, with a visitor of whom nothing is known. */
   forget(): void {
     this.engine.forget();
   }
 
   /** Folds an event into the profile and decides; `undefined` where the event is refused. */
   apply(event: RapportEvent, time: number): Verdict | undefined {
-    const input = new Uint8Array(this.memory.buffer, this.engine.input(), this.engine.input_length());
+    const input = new Uint8Array(this.memory.buffer, this.engine.input(), INPUT_BYTES);
     const length = writeEvent(event, time, input);
-    return length !== undefined && this.engine.apply(length) ? this.verdict() : undefined;
+    const at = length === undefined ? 0 : this.engine.apply(length);
+    return at === 0 ? undefined : this.verdict(at);
   }
 
   /** Decides on the profile as it is at `time`. */
   decide(time: number): Verdict {
-    this.engine.decide(time);
-    return this.verdict();
+    return this.verdict(this.engine.decide(time));
   }
 
-  private verdict(): Verdict {
-    const buffer = this.memory.buffer;
-    const numbers = new Float64Array(buffer, this.engine.numbers(), this.engine.numbers_length());
-    const texts = new Uint8Array(buffer, this.engine.texts(), this.engine.texts_length());
-    const [score = 0, probability = 0, band = 0, base = 0, rest = 0, count = 0] = numbers;
+  private verdict(at: number): Verdict {
+    const numbers = new Float64Array(this.memory.buffer, at, OUTPUT_NUMBERS);
+    const [score = 0, probability = 0, band = 0, base = 0, rest = 0, texts = 0, count = 0] = numbers;
     const reasons: Reason[] = [];
-    let from = 0;
-    for (let at = HEAD; at < HEAD + count * PER_REASON; at += PER_REASON) {
-      const until = from + numbers[at + 2]!;
-      const text = decoder.decode(texts.subarray(from, until));
-      reasons.push({ signal: numbers[at]!, points: numbers[at + 1]!, text });
-      from = until;
+    let from = texts;
+    for (let next = HEAD; next < HEAD + count * PER_REASON; next += PER_REASON) {
+      const length = numbers[next + 2]!;
+      const text = decoder.decode(new Uint8Array(this.memory.buffer, from, length));
+      reasons.push({ signal: numbers[next]!, points: numbers[next + 1]!, text });
+      from += length;
     }
     return { score, probability, band: BANDS[band] ?? "undecided", base, reasons, rest };
   }

@@ -34,6 +34,8 @@ export class Rapport {
   private engine: LocalEngine | undefined;
   private deciding: "not yet" | "page" | "server" = "not yet";
   private waiting: RapportEvent[] = [];
+  /** The score that the next decision is compared with. */
+  private before: number | undefined;
 
   /** Tracks from here on; decides once `early` is there. */
   constructor(
@@ -168,7 +170,7 @@ export class Rapport {
   private fold(event: RapportEvent, started: number): void {
     const cause = event.event ?? event.type;
     if (this.engine) {
-      const verdict = this.engine.apply(event, Date.parse(event.timestamp));
+      const verdict = this.apply(this.engine, event);
       if (!verdict) return;
       this.publish(verdict, { cause, source: "page", messageId: event.messageId, started });
       this.keep();
@@ -177,6 +179,16 @@ export class Rapport {
     void this.remote.ask((verdict) =>
       this.publish(verdict, { cause, source: "server", messageId: event.messageId, started }),
     );
+  }
+
+  /** An engine that fails is not asked again: what it remembers may be half done. */
+  private apply(engine: LocalEngine, event: RapportEvent): Verdict | undefined {
+    try {
+      return engine.apply(event, Date.parse(event.timestamp));
+    } catch (error) {
+      this.turnToServer(error);
+      return undefined;
+    }
   }
 
   /** Decides anew though nothing happened. */
@@ -193,7 +205,8 @@ export class Rapport {
     verdict: Verdict,
     { started, ...from }: Pick<Decision, "cause" | "source" | "messageId"> & { started: number },
   ): void {
-    const change = this.decision ? verdict.score - this.decision.score : 0;
+    const change = this.before === undefined ? 0 : verdict.score - this.before;
+    this.before = verdict.score;
     const took = performance.now() - started;
     const decision: Decision = { ...verdict, ...from, change, asOf: Date.now(), took };
     this.decision = decision;
@@ -216,6 +229,7 @@ export class Rapport {
       this.storage.onOtherTab((name, value) => {
         if (name === "profile" && this.restore(value)) this.look("another tab");
       });
+      this.before = this.engine.decide(Date.now()).score;
       this.deciding = "page";
     } catch (error) {
       this.turnToServer(error);

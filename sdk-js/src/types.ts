@@ -55,7 +55,7 @@ export interface Decision {
   readonly reasons: readonly Reason[];
   /** Points of all signals that `reasons` leaves out: base + reasons + rest = score. */
   readonly rest: number;
-  /** Against the decision before; 0 for the first one. */
+  /** Against the score before it, from page to page. */
   readonly change: number;
   /** What caused it: an event's name, or what made the SDK look again. */
   readonly cause: string;
@@ -75,22 +75,22 @@ export type Properties = { readonly [name: string]: Json };
 
 export type EventType = "page" | "track" | "identify" | "group" | "alias";
 
-export interface PageContext {
+export type PageContext = {
   readonly url: string;
   readonly path: string;
   readonly search: string;
   readonly title: string;
   readonly referrer: string;
-}
+};
 
 /** The `utm_` parameters of an address. */
-export interface Campaign {
+export type Campaign = {
   readonly source?: string;
   readonly medium?: string;
   readonly name?: string;
   readonly term?: string;
   readonly content?: string;
-}
+};
 
 /** An event in the Segment shape. */
 export interface RapportEvent {

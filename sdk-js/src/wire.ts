@@ -1,4 +1,4 @@
-import type { EventType, Json, RapportEvent } from "./types";
+import type { EventType, Json, Properties, RapportEvent } from "./types";
 
 /** The compact form of an event (docs/event-format.md), written straight into the engine's memory. */
 const VERSION = 1;
@@ -42,17 +42,15 @@ class Writer {
     this.at += 8;
     this.text(event.event ?? "");
     this.text(event.messageId);
-    this.object("context", event.context as Json, 1);
+    this.object("context", event.context, 1);
     this.object("properties", event.properties ?? {}, 1);
     this.object("traits", event.traits ?? {}, 1);
     this.view.setUint16(COUNT_AT, this.fields, true);
     return this.at;
   }
 
-  private object(path: string, members: Json, depth: number): void {
-    for (const [name, value] of Object.entries(members ?? {})) {
-      this.field(`${path}.${name}`, value as Json | undefined, depth);
-    }
+  private object(path: string, members: Properties, depth: number): void {
+    for (const [name, value] of Object.entries(members)) this.field(`${path}.${name}`, value, depth);
   }
 
   private field(path: string, value: Json | undefined, depth: number): void {
@@ -60,7 +58,7 @@ class Writer {
     if (Array.isArray(value)) return this.field(`${path}.length`, value.length, depth);
     if (typeof value === "object") {
       if (depth >= MAX_DEPTH) throw new RangeError(`${path} nests too deep`);
-      return this.object(path, value, depth + 1);
+      return this.object(path, value as Properties, depth + 1);
     }
     this.fields += 1;
     this.text(path);

@@ -93,7 +93,7 @@ fn core_holds_no_host(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn page_holds_no_json(root: &Path) -> Result<()> {
+pub fn page_holds_no_json(root: &Path) -> Result<()> {
     for found in tree(root, "rapport-wasm", &["--target", "wasm32-unknown-unknown"])? {
         if ["serde_json", "serde-wasm-bindgen", "serde"].contains(&found.as_str()) {
             bail!("the page build depends on {found}");

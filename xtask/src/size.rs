@@ -1,6 +1,10 @@
 //! `cargo xtask size`: bytes that a visitor downloads.
 
-use anyhow::Result;
+use crate::bench::{Figure, report};
+use crate::{lint, setup, wasm};
+use anyhow::{Context, Result};
+use brotli::CompressorWriter;
+use std::io::Write;
 use std::path::Path;
 
 #[derive(clap::Args)]
@@ -8,9 +12,38 @@ pub struct Arguments {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Keep the figures in docs/figures.json
+    #[arg(long)]
+    save: bool,
 }
 
-pub fn run(_root: &Path, arguments: &Arguments) -> Result<()> {
-    let _ = arguments.json;
-    Ok(())
+/// Figure and file in `sdk-js/dist`; each is compressed as servers do it ahead of time.
+const FILES: [(&str, &str); 4] = [
+    ("wasm_engine_brotli", "rapport_bg.wasm"),
+    ("sdk_js_brotli", "rapport.js"),
+    ("loader_js_brotli", "loader.js"),
+    ("inspector_js_brotli", "inspector.js"),
+];
+
+pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    setup::wasm_target()?;
+    setup::npm(&root.join("sdk-js"))?;
+    wasm::page(root)?;
+    lint::page_holds_no_json(root)?;
+    let mut figures = Vec::new();
+    for (name, file) in FILES {
+        let path = root.join("sdk-js/dist").join(file);
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        figures.push(Figure::alone("size", name, compressed(&bytes)? as f64, "bytes"));
+    }
+    report(root, &figures, arguments.json, arguments.save)
+}
+
+/// Length after Brotli at its best.
+fn compressed(bytes: &[u8]) -> Result<usize> {
+    let mut compressor = CompressorWriter::new(Vec::new(), 1 << 16, 11, 22);
+    compressor.write_all(bytes)?;
+    compressor.flush()?;
+    Ok(compressor.into_inner().len())
 }

@@ -37,6 +37,7 @@ fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
         .input_path(wasm)
         .out_name("engine")
         .web(true)?
+        .typescript(true)
         .omit_default_module_path(true)
         .remove_name_section(true)
         .remove_producers_section(true)

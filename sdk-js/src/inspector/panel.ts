@@ -1,0 +1,179 @@
+import type { Decision } from "../types";
+import { html, svg } from "./dom";
+import type { Entry, Memory } from "./memory";
+import { STYLE } from "./style";
+
+const BANDS = { qualified: "Qualified", undecided: "Undecided", not: "Not yet" } as const;
+const RADIUS = 42;
+/** The dial is three quarters of a circle. */
+const ARC = 2 * Math.PI * RADIUS * 0.75;
+
+/** The panel's view: `show` writes a decision into it. */
+export class Panel {
+  readonly element = html("rapport-inspector" as "div");
+  onClose: () => void = () => undefined;
+
+  private readonly panel: HTMLElement;
+  private readonly fill = dialArc("fill");
+  private readonly score = html("b", { class: "score" }, "–");
+  private readonly change = html("span", { class: "change" });
+  private readonly band = html("span", { class: "band" });
+  private readonly probability = html("span", { class: "soft" });
+  private readonly sum = html("p", { class: "sum" });
+  private readonly reasons = html("ul", { class: "reasons" });
+  private readonly history = html("ol", { class: "history" });
+  private readonly time = html("p", { class: "time soft" });
+  private readonly spoken = html("p", { class: "spoken", "aria-live": "polite" });
+  private readonly fold: HTMLButtonElement;
+
+  constructor(private readonly memory: Memory) {
+    this.fold = html("button", { type: "button", class: "fold", "aria-controls": "details" });
+    const close = html("button", { type: "button", "aria-label": "Close the inspector" }, cross());
+    this.panel = html(
+      "section",
+      { class: "panel", "aria-label": "Rapport inspector" },
+      html(
+        "header",
+        {},
+        svg("svg", { viewBox: "0 0 100 88", class: "dial", "aria-hidden": "true" }, dialArc("track"), this.fill),
+        html("div", { class: "number" }, this.score, html("span", { class: "of soft" }, "of 100")),
+        html("div", { class: "verdict" }, html("div", { class: "line" }, this.band, this.change), this.probability),
+        html("div", { class: "buttons" }, this.fold, close),
+      ),
+      html(
+        "div",
+        { id: "details" },
+        html("h2", {}, "Why"),
+        this.reasons,
+        this.sum,
+        html("h2", {}, "What happened"),
+        this.history,
+        this.time,
+      ),
+      this.spoken,
+    );
+    const root = this.element.attachShadow({ mode: "open" });
+    const style = new CSSStyleSheet();
+    style.replaceSync(STYLE);
+    root.adoptedStyleSheets = [style];
+    root.append(this.panel);
+    // The page's own capture need not see clicks on this panel.
+    this.element.dataset["rapportIgnore"] = "";
+    this.fold.addEventListener("click", () => this.setFolded(!this.memory.folded));
+    close.addEventListener("click", () => this.close());
+    this.panel.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape") this.setFolded(true);
+    });
+    this.setFolded(this.memory.folded);
+  }
+
+  show(decision: Decision, entries: readonly Entry[]): void {
+    const { score, band, change, probability } = decision;
+    this.panel.dataset["band"] = band;
+    this.panel.dataset["score"] = String(score);
+    this.score.textContent = String(score);
+    this.fill.style.strokeDashoffset = String(ARC * (1 - score / 100));
+    this.band.textContent = BANDS[band];
+    this.probability.textContent = `${percent(probability)} likely to qualify`;
+    this.change.textContent = change === 0 ? "" : signed(change);
+    this.change.dataset["sign"] = sign(change);
+    restart(this.change, "moved");
+    this.showReasons(decision);
+    this.showHistory(entries);
+    this.spoken.textContent = `Score ${score}${change === 0 ? "" : `, ${signed(change)}`}. ${BANDS[band]}.`;
+  }
+
+  showTime(text: string): void {
+    this.time.textContent = text;
+  }
+
+  private showReasons({ reasons, rest, base, score }: Decision): void {
+    const widest = Math.max(1, ...reasons.map(({ points }) => Math.abs(points)), Math.abs(rest));
+    const rows = reasons.map(({ text, points }) => reasonRow(text, points, widest));
+    if (rest !== 0) rows.push(reasonRow("All other signals", rest, widest));
+    if (rows.length === 0) rows.push(html("li", { class: "none soft" }, "Nothing has moved the score yet."));
+    this.reasons.replaceChildren(...rows);
+    const points = [...reasons.map((reason) => reason.points), ...(rest === 0 ? [] : [rest])];
+    const number = (value: string, kind: string) => html("span", { class: kind }, value);
+    this.sum.replaceChildren(
+      number(String(base), "base"),
+      html("span", { class: "soft" }, " at first"),
+      ...points.flatMap((value) => [" ", number(signed(value), sign(value))]),
+      " = ",
+      number(String(score), "total"),
+    );
+  }
+
+  private showHistory(entries: readonly Entry[]): void {
+    this.history.replaceChildren(
+      ...entries.map(({ what, change, score }) =>
+        html(
+          "li",
+          {},
+          html("span", { class: "what", title: what }, what),
+          html("span", { class: sign(change) }, change === 0 ? "±0" : signed(change)),
+          html("span", { class: "then soft" }, String(score)),
+        ),
+      ),
+    );
+  }
+
+  private setFolded(folded: boolean): void {
+    this.memory.folded = folded;
+    this.panel.toggleAttribute("data-folded", folded);
+    this.fold.setAttribute("aria-expanded", String(!folded));
+    this.fold.setAttribute("aria-label", folded ? "Show the reasons" : "Hide the reasons");
+    this.fold.replaceChildren(chevron());
+  }
+
+  private close(): void {
+    this.onClose();
+    this.element.remove();
+  }
+}
+
+function reasonRow(text: string, points: number, widest: number): HTMLLIElement {
+  const bar = html("i", { class: `bar ${sign(points)}` });
+  bar.style.setProperty("--share", String(Math.abs(points) / widest));
+  return html(
+    "li",
+    {},
+    html("span", { class: "text" }, text),
+    html("span", { class: `points ${sign(points)}` }, signed(points)),
+    html("span", { class: "axis", "aria-hidden": "true" }, bar),
+  );
+}
+
+function dialArc(name: string): SVGCircleElement {
+  const arc = svg("circle", { class: name, cx: "50", cy: "48", r: String(RADIUS), transform: "rotate(135 50 48)" });
+  arc.style.strokeDasharray = `${ARC} ${2 * ARC}`;
+  return arc;
+}
+
+function chevron(): SVGElement {
+  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: "M3 6l5 5 5-5" }));
+}
+
+function cross(): SVGElement {
+  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: "M4 4l8 8M12 4l-8 8" }));
+}
+
+/** Runs an element's animation again. */
+function restart(element: HTMLElement, name: string): void {
+  element.classList.remove(name);
+  void element.offsetWidth;
+  element.classList.add(name);
+}
+
+function signed(value: number): string {
+  return value < 0 ? `−${-value}` : `+${value}`;
+}
+
+function sign(value: number): "up" | "down" | "same" {
+  return value > 0 ? "up" : value < 0 ? "down" : "same";
+}
+
+function percent(probability: number): string {
+  const value = probability * 100;
+  return value > 0 && value < 1 ? "under 1 %" : value > 99 && value < 100 ? "over 99 %" : `${Math.round(value)} %`;
+}
