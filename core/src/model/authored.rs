@@ -25,6 +25,8 @@ pub struct Signal {
 pub enum SignalKind {
     /// A number; NaN is missing.
     Number,
+    /// A number whose zero (magnitude at most 1e-35) means missing, as LightGBM's `zero_as_missing`.
+    NonZero,
     /// A calendar date, as days since 1970-01-01; NaN is missing.
     Date,
     /// One of the named levels; a row holds the level's index, NaN where missing and

@@ -1,8 +1,24 @@
 //! Models: what maps signals to a margin, a probability and a score.
 //!
-//! [`TreeModel`] is the authored form that trainers and importers make; the binary format and its
-//! validated, read-in-place view are what hosts score with.
+//! A [`LeadModel`] is the authored form that trainers and importers make; [`encode`] packs it into
+//! the binary format, and [`Model::open`] validates such bytes once and computes with them.
 
+mod additive;
 mod authored;
+mod calibration;
+mod file;
+mod lead;
+mod level;
+mod open;
+mod sum;
+pub(crate) mod trees;
 
+pub use additive::{AdditiveModel, Effect, Group, Step, Term};
 pub use authored::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
+pub use calibration::{Calibration, CurveError, Knot, Scale};
+pub use file::{EncodeError, ModelError, decode, encode};
+pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};
+pub use level::LevelHash;
+pub(crate) use open::Engine;
+pub use open::{Margin, Model, Probability, Row};
+pub(crate) use sum::{addend, held, usual};

@@ -1,0 +1,27 @@
+//! How the levels of a category travel: as a hash of their text.
+
+/// FNV-1a (32 bits) of a category level's UTF-8 text, white space around it removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LevelHash(pub u32);
+
+impl LevelHash {
+    pub fn of(level: &str) -> LevelHash {
+        if let Some(hash) = Self::unnamed(level) {
+            return hash;
+        }
+        LevelHash(level.trim().bytes().fold(0x811c_9dc5, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        }))
+    }
+
+    /// The stand-in for the text of a level whose text did not travel: `#` and eight hex digits,
+    /// which [`LevelHash::of`] takes back.
+    pub fn stand_in(self) -> String {
+        format!("#{:08x}", self.0)
+    }
+
+    fn unnamed(level: &str) -> Option<LevelHash> {
+        let digits = level.strip_prefix('#').filter(|digits| digits.len() == 8)?;
+        u32::from_str_radix(digits, 16).ok().map(LevelHash)
+    }
+}

@@ -1,0 +1,287 @@
+//! Exact contributions: Shapley values of a prediction, one number a signal.
+//!
+//! Trees: let `f(t)` be the expected margin where each signal is known with chance `t`. The
+//! contribution of a signal is the integral over `t` of what knowing it changes. One sweep down the
+//! trees carries the weight with which each split is reached at four values of `t` at once, one
+//! sweep up carries the value below it; what a split adds to its signal is weight × (value of the
+//! side taken − average of both). A signal that is read again below is known there with the chance
+//! `t / (t + (1 − t)·share)` if the path agrees so far, otherwise not at all. After Yu and others,
+//! "Linear TreeShap", 2022, and the quadrature form of 2026.
+
+use super::lanes::Lanes;
+use crate::model::trees::{Entry, Forest, Group, Repeat, RepeatPair, Sweep};
+use crate::model::{AdditiveModel, Engine, Margin, Model, Row, addend, held, usual};
+
+/// What each signal contributed: `base + Σ contributions = margin` (to rounding).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    pub margin: Margin,
+    /// The margin where nothing is known.
+    pub base: Margin,
+    /// In the order of [`Model::signals`], in units of the margin.
+    pub contributions: Vec<f64>,
+}
+
+/// Why a prediction has no explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this model file was packed without covers, so it cannot explain: pack it again with them")]
+pub struct Unexplained;
+
+/// Explains a row. [`Explainer`] does so again and again without allocating.
+pub fn explain(model: &Model, row: &Row) -> Result<Explanation, Unexplained> {
+    let mut explainer = Explainer::new(model);
+    explainer.explain(model, row)?;
+    Ok(explainer.explanation)
+}
+
+/// Working memory for explanations of one model.
+pub struct Explainer {
+    explanation: Explanation,
+    sums: Vec<Lanes>,
+    /// Of each slot: the weight on the way down, the value on the way up.
+    slots: Vec<Lanes>,
+    /// Of each slot: the answer of its split, or [`CLOSED`].
+    taken: Vec<u8>,
+    /// Of each slot whose split repeats a signal: its share, or [`UNKNOWN`].
+    shares: Vec<f32>,
+    rules: Vec<Vec<Four>>,
+}
+
+/// Four quadrature points: what `t`, `1 − t` and the weights are.
+#[derive(Clone, Copy)]
+struct Four {
+    t: Lanes,
+    u: Lanes,
+    weight: Lanes,
+}
+
+/// The path left the side that the visitor takes of an earlier split on the same signal.
+const CLOSED: u8 = 2;
+/// Stands for a share so large that the chance of being known vanishes.
+const UNKNOWN: f32 = 1e30;
+
+impl Explainer {
+    pub fn new(model: &Model) -> Explainer {
+        let count = model.signals().len();
+        let sweep = match &model.engine {
+            Engine::Trees(forest) => forest.sweep.as_ref(),
+            Engine::Sum(_) => None,
+        };
+        let slots = sweep.map_or(0, |sweep| sweep.slots);
+        let most = sweep.and_then(|sweep| sweep.groups.last()).map_or(0, |group| group.fours);
+        Explainer {
+            explanation: Explanation {
+                margin: model.base_margin(),
+                base: model.base_margin(),
+                contributions: vec![0.0; count],
+            },
+            sums: vec![Lanes::splat(0.0); count],
+            slots: vec![Lanes::splat(0.0); slots],
+            taken: vec![0; slots],
+            shares: vec![0.0; slots],
+            rules: (0..=most).map(rule).collect(),
+        }
+    }
+
+    /// Explains a row of the model that this explainer was made for.
+    pub fn explain(&mut self, model: &Model, row: &Row) -> Result<&Explanation, Unexplained> {
+        self.explanation.margin = model.predict(row);
+        match &model.engine {
+            Engine::Trees(Forest { sweep: Some(sweep), .. }) => self.sweep(sweep, &row.answers),
+            Engine::Trees(_) => return Err(Unexplained),
+            Engine::Sum(additive) => share_out(additive, &row.values, &mut self.explanation.contributions),
+        }
+        Ok(&self.explanation)
+    }
+
+    fn sweep(&mut self, sweep: &Sweep, answers: &[bool]) {
+        self.sums.fill(Lanes::splat(0.0));
+        for group in &sweep.groups {
+            for at in 0..group.fours {
+                let four = self.rules[group.fours][at];
+                self.down(group, answers, four);
+                self.pairs(group, answers, four);
+                self.up(group, four);
+            }
+        }
+        for (sum, contribution) in self.sums.iter().zip(&mut self.explanation.contributions) {
+            let [a, b, c, d] = sum.get().map(f64::from);
+            *contribution = (a + b) + (c + d);
+        }
+    }
+
+    fn down(&mut self, group: &Group, answers: &[bool], four: Four) {
+        for &root in &group.roots {
+            self.slots[root as usize] = four.weight;
+        }
+        let (mut first, mut repeat) = (0, 0);
+        for &(firsts, repeats) in &group.levels {
+            for entry in &group.firsts[first..firsts as usize] {
+                let answer = answers[entry.answer as usize];
+                self.taken[entry.slot as usize] = u8::from(answer);
+                let weight = self.slots[entry.slot as usize];
+                let cold = weight.times(four.u.times(Lanes::splat(entry.other[usize::from(answer)])));
+                self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
+                self.slots[entry.child as usize + usize::from(!answer)] = cold;
+            }
+            for repeat in &group.repeats[repeat..repeats as usize] {
+                let entry = &repeat.entry;
+                let open = u32::from(self.taken[repeat.above.slot as usize]) == repeat.above.side;
+                let answer = answers[entry.answer as usize];
+                self.taken[entry.slot as usize] = if open { u8::from(answer) } else { CLOSED };
+                let answer = answer & open;
+                let share = if open { repeat.above.share } else { UNKNOWN };
+                self.shares[entry.slot as usize] = share;
+                let unknown = four.unknown(share).0;
+                let weight = self.slots[entry.slot as usize];
+                let cold = weight.times(unknown.times(Lanes::splat(entry.other[usize::from(answer)])));
+                self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
+                self.slots[entry.child as usize + usize::from(!answer)] = cold;
+            }
+            (first, repeat) = (firsts as usize, repeats as usize);
+        }
+    }
+
+    fn pairs(&mut self, group: &Group, answers: &[bool], four: Four) {
+        for pair in &group.first_pairs {
+            let answer = usize::from(answers[pair.answer as usize]);
+            let slot = &mut self.slots[pair.slot as usize];
+            let sum = &mut self.sums[pair.signal as usize];
+            let gain = Lanes::splat(pair.gain[answer]);
+            *sum = sum.plus(slot.times(gain));
+            *slot = Lanes::splat(pair.leaf[answer]).minus(four.u.times(gain));
+        }
+        for RepeatPair { pair, above } in &group.repeat_pairs {
+            let open = u32::from(self.taken[above.slot as usize]) == above.side;
+            let answer = usize::from(answers[pair.answer as usize]);
+            let (unknown, slope) = four.unknown(if open { above.share } else { UNKNOWN });
+            let slot = &mut self.slots[pair.slot as usize];
+            let sum = &mut self.sums[pair.signal as usize];
+            let gain = Lanes::splat(pair.gain[answer]);
+            *sum = sum.plus(slot.times(slope).times(gain));
+            *slot = Lanes::splat(pair.leaf[answer]).minus(unknown.times(gain));
+        }
+        for &(slot, value) in &group.leaves {
+            self.slots[slot as usize] = Lanes::splat(value);
+        }
+    }
+
+    fn up(&mut self, group: &Group, four: Four) {
+        for level in (0..group.levels.len()).rev() {
+            let (first, repeat) = level.checked_sub(1).map_or((0, 0), |above| group.levels[above]);
+            let (firsts, repeats) = group.levels[level];
+            for entry in &group.firsts[first as usize..firsts as usize] {
+                let (slope, value) = self.gain(entry);
+                let slot = &mut self.slots[entry.slot as usize];
+                let sum = &mut self.sums[entry.signal as usize];
+                *sum = sum.plus(slot.times(slope));
+                *slot = value.minus(four.u.times(slope));
+            }
+            for Repeat { entry, .. } in &group.repeats[repeat as usize..repeats as usize] {
+                let (unknown, slope) = four.unknown(self.shares[entry.slot as usize]);
+                let (gain, value) = self.gain(entry);
+                let slot = &mut self.slots[entry.slot as usize];
+                let sum = &mut self.sums[entry.signal as usize];
+                *sum = sum.plus(slot.times(slope).times(gain));
+                *slot = value.minus(unknown.times(gain));
+            }
+        }
+    }
+
+    /// What the side taken of a split is above the average of both, and its value.
+    #[inline(always)]
+    fn gain(&self, entry: &Entry) -> (Lanes, Lanes) {
+        let answer = usize::from(self.taken[entry.slot as usize] & 1);
+        let taken = self.slots[entry.child as usize + answer];
+        let other = self.slots[entry.child as usize + (1 - answer)];
+        (taken.minus(other).times(Lanes::splat(entry.other[answer])), taken)
+    }
+}
+
+impl Four {
+    /// For a signal whose edges above have this share: the chance that it is unknown at a split
+    /// that the path reached, and how fast the chance that it is known rises with `t`.
+    #[inline(always)]
+    fn unknown(self, share: f32) -> (Lanes, Lanes) {
+        let share = Lanes::splat(share);
+        let inverse = Lanes::splat(1.0).over(self.t.plus(self.u.times(share)));
+        let odds = share.times(inverse);
+        (self.u.times(odds), odds.times(inverse))
+    }
+}
+
+/// Gauss-Legendre points and weights for the interval from 0 to 1, `4 · fours` of them.
+fn rule(fours: usize) -> Vec<Four> {
+    let count = 4 * fours;
+    let points: Vec<[f64; 2]> = (0..count).map(|index| point(index, count)).collect();
+    points
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|four| Four {
+            t: Lanes::new(four.map(|[t, _]| t as f32)),
+            u: Lanes::new(four.map(|[t, _]| (1.0 - t) as f32)),
+            weight: Lanes::new(four.map(|[_, weight]| weight as f32)),
+        })
+        .collect()
+}
+
+/// The zero of the Legendre polynomial of degree `count` by Newton's method, and its weight.
+fn point(index: usize, count: usize) -> [f64; 2] {
+    let n = count as f64;
+    let mut x = libm::cos(core::f64::consts::PI * (index as f64 + 0.75) / (n + 0.5));
+    let mut slope = 1.0;
+    for _ in 0..8 {
+        let (mut before, mut value) = (1.0, x);
+        for degree in 2..=count {
+            let d = degree as f64;
+            (before, value) = (value, ((2.0 * d - 1.0) * x * value - (d - 1.0) * before) / d);
+        }
+        slope = n * (x * value - before) / (x * x - 1.0);
+        x -= value / slope;
+    }
+    [(1.0 + x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope)]
+}
+
+/// The contributions of an additive model. Terms without a cap simply add up; those under a cap
+/// are shared over all orders in which their signals could become known.
+fn share_out(model: &AdditiveModel, values: &[f64], contributions: &mut [f64]) {
+    contributions.fill(0.0);
+    for group in &model.groups {
+        if !group.is_capped() {
+            for term in &group.terms {
+                if let Some(contribution) = contributions.get_mut(usize::from(term.signal)) {
+                    *contribution += addend(term, values) - usual(term);
+                }
+            }
+            continue;
+        }
+        let players = group.players();
+        let unknown: f64 = group.terms.iter().map(usual).sum();
+        let gains: Vec<f64> = players
+            .iter()
+            .map(|&player| {
+                let terms = group.terms.iter().filter(|term| term.signal == player);
+                terms.map(|term| addend(term, values) - usual(term)).sum()
+            })
+            .collect();
+        let worth = |known: usize| {
+            let gain: f64 = gains.iter().enumerate().filter(|(at, _)| known >> at & 1 == 1).map(|(_, gain)| gain).sum();
+            held(group, unknown + gain)
+        };
+        let worths: Vec<f64> = (0..1usize << players.len()).map(worth).collect();
+        for (at, &player) in players.iter().enumerate() {
+            let Some(contribution) = contributions.get_mut(usize::from(player)) else { continue };
+            for known in (0..worths.len()).filter(|known| known >> at & 1 == 0) {
+                let weight = order_weight(known.count_ones() as usize, players.len());
+                *contribution += weight * (worths[known | 1 << at] - worths[known]);
+            }
+        }
+    }
+}
+
+/// The share of orders of `players` in which exactly a given set of `known` stands before one more.
+fn order_weight(known: usize, players: usize) -> f64 {
+    let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
+    factorial(known) * factorial(players - known - 1) / factorial(players)
+}

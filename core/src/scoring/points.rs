@@ -1,0 +1,61 @@
+//! Points that add up: shown base + Σ shown points = shown score, always.
+
+use super::{Explanation, Score};
+use crate::model::Model;
+
+/// An explanation in points of the shown score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Points {
+    pub score: Score,
+    /// The score of a visitor about whom nothing is known.
+    pub base: Score,
+    /// In the order of [`Model::signals`]; whole, and `base` plus their sum is `score`.
+    pub points: Vec<i16>,
+}
+
+/// Turns contributions into points: `φ · (score − base) / (margin − base margin)` each (the
+/// derivative where the margins are equal), made whole by largest remainder; of equal remainders
+/// the greater contribution goes first, then the earlier signal.
+pub fn points(model: &Model, explanation: &Explanation) -> Points {
+    let score = Score::at(model, explanation.margin);
+    let mut base = Score::at(model, explanation.base);
+    let slope = slope(model, explanation);
+    let fine = |contribution: &f64| (contribution * slope).clamp(-1000.0, 1000.0);
+    let mut points: Vec<i16> = explanation.contributions.iter().map(|phi| fine(phi).floor() as i16).collect();
+    let mut order: Vec<usize> = (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
+    if order.is_empty() {
+        // Nothing is known that matters: the score is the base, whatever rounding says.
+        base = score;
+        return Points { score, base, points };
+    }
+    let remainder = |signal: usize| {
+        let fine = fine(&explanation.contributions[signal]);
+        fine - fine.floor()
+    };
+    order.sort_by(|&a, &b| {
+        let size = |signal: usize| explanation.contributions[signal].abs();
+        remainder(b).total_cmp(&remainder(a)).then(size(b).total_cmp(&size(a))).then(a.cmp(&b))
+    });
+    let whole = i32::from(score.0) - i32::from(base.0);
+    let missing = whole - points.iter().map(|&points| i32::from(points)).sum::<i32>();
+    let count = order.len() as i32;
+    for (rank, &signal) in order.iter().enumerate() {
+        // Usually 0 or 1 each; more, or fewer, where rounding of the two scores demands it.
+        let rank = rank as i32;
+        let extra = missing.div_euclid(count) + i32::from(rank < missing.rem_euclid(count));
+        points[signal] += extra as i16;
+    }
+    Points { score, base, points }
+}
+
+/// Points of the score a unit of margin.
+fn slope(model: &Model, explanation: &Explanation) -> f64 {
+    let (margin, base) = (explanation.margin.0, explanation.base.0);
+    let rise = |from: f64, to: f64| {
+        let at = |margin| model.fine_score(crate::model::Margin(margin));
+        (at(to) - at(from)) / (to - from)
+    };
+    // Nearer than this, the quotient is the derivative to all digits that matter.
+    const NEAR: f64 = 1e-6;
+    if (margin - base).abs() > NEAR { rise(base, margin) } else { rise(base - NEAR, base + NEAR) }
+}

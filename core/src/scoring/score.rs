@@ -1,0 +1,65 @@
+//! What people see of a prediction.
+
+use crate::model::{Bands, Margin, Model, Probability, Row};
+
+/// A score as it is shown: `round(100 · g(p))`, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Score(pub u8);
+
+/// What the model says about a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    Not,
+    Undecided,
+    Qualified,
+}
+
+/// A prediction in all its forms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    pub margin: Margin,
+    pub probability: Probability,
+    pub score: Score,
+    pub band: Band,
+}
+
+/// Scores a row.
+pub fn score(model: &Model, row: &Row) -> Scored {
+    Scored::at(model, model.predict(row))
+}
+
+impl Scored {
+    /// What a margin means to a model.
+    pub fn at(model: &Model, margin: Margin) -> Scored {
+        let probability = model.probability(margin);
+        Scored { margin, probability, score: Score::at(model, margin), band: Band::of(probability, model.bands()) }
+    }
+}
+
+impl Score {
+    /// The shown score at a margin; half a point rounds up.
+    pub fn at(model: &Model, margin: Margin) -> Score {
+        Score(model.fine_score(margin).round() as u8)
+    }
+}
+
+impl Band {
+    pub fn of(probability: Probability, bands: Bands) -> Band {
+        if probability.0 >= bands.qualified_from {
+            Band::Qualified
+        } else if probability.0 < bands.not_below {
+            Band::Not
+        } else {
+            Band::Undecided
+        }
+    }
+
+    /// The word that the API and exported files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Band::Not => "not",
+            Band::Undecided => "undecided",
+            Band::Qualified => "qualified",
+        }
+    }
+}
