@@ -12,7 +12,8 @@ const BANDS: Bands = Bands { not_below: 0.3, qualified_from: 0.7 };
 
 /// The model as hosts use it, and as stored.
 fn stored(trees: TreeModel, packing: Packing) -> (Model, TreeModel) {
-    let bytes = encode(&LeadModel { packing, ..LeadModel::of_trees("test", trees, BANDS) }).unwrap();
+    let bytes =
+        encode(&LeadModel { packing, ..LeadModel::of_trees("test", trees, BANDS) }).unwrap();
     let Kind::Trees(trees) = decode(&bytes).unwrap().kind else { panic!("trees stay trees") };
     (Model::open(&bytes).unwrap(), trees)
 }
@@ -33,7 +34,8 @@ fn small_trees_agree_with_all_subsets() {
                 let mut filled = model.row();
                 model.fill(&mut filled, &values);
                 let explanation = explain(&model, &filled).unwrap();
-                let difference = largest_difference(&explanation.contributions, &brute_force(&trees, &values));
+                let difference =
+                    largest_difference(&explanation.contributions, &brute_force(&trees, &values));
                 assert!(difference < 2e-7, "depth {depth}: {difference}");
                 assert!((explanation.base.0 - expected(&trees, &values, &|_| false)).abs() < 1e-12);
                 assert!((explanation.margin.0 - margin(&trees, &values)).abs() < 1e-12);
@@ -45,7 +47,9 @@ fn small_trees_agree_with_all_subsets() {
 #[test]
 fn deep_and_lopsided_trees_agree_with_the_classic_algorithm() {
     let mut random = Random::new(2);
-    for (depth, splits, numbers) in [(6, 63, 40), (8, 255, 40), (12, 200, 60), (30, 80, 60), (30, 120, 12)] {
+    for (depth, splits, numbers) in
+        [(6, 63, 40), (8, 255, 40), (12, 200, 60), (30, 80, 60), (30, 120, 12)]
+    {
         let growth = Growth { trees: 11, depth, splits, numbers, categories: 5 };
         let (model, trees) = stored(forest(&mut random, growth), Packing::COMPACT);
         let mut explainer = Explainer::new(&model);
@@ -54,7 +58,8 @@ fn deep_and_lopsided_trees_agree_with_the_classic_algorithm() {
             let values = row(&mut random, &trees.signals);
             model.fill(&mut filled, &values);
             let explanation = explainer.explain(&model, &filled).unwrap();
-            let difference = largest_difference(&explanation.contributions, &classic(&trees, &values));
+            let difference =
+                largest_difference(&explanation.contributions, &classic(&trees, &values));
             assert!(difference < 5e-7, "depth {depth}: {difference}");
             let sum: f64 = explanation.contributions.iter().sum();
             assert!((explanation.base.0 + sum - explanation.margin.0).abs() < 1e-6);
@@ -66,7 +71,8 @@ fn deep_and_lopsided_trees_agree_with_the_classic_algorithm() {
 fn a_model_without_covers_refuses_to_explain_and_says_why() {
     let mut random = Random::new(3);
     let growth = Growth { trees: 3, depth: 4, splits: 9, numbers: 5, categories: 1 };
-    let (model, _) = stored(forest(&mut random, growth), Packing { covers: false, ..Packing::COMPACT });
+    let (model, _) =
+        stored(forest(&mut random, growth), Packing { covers: false, ..Packing::COMPACT });
     assert!(!model.explains());
     let refusal = explain(&model, &model.row()).unwrap_err();
     assert_eq!(

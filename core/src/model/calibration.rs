@@ -94,7 +94,8 @@ impl Scale {
 
     /// The score before rounding, in `0..=100`.
     pub fn score(&self, probability: Probability) -> f64 {
-        let share = if self.0.is_empty() { probability.0 } else { interpolate(&self.0, probability.0) };
+        let share =
+            if self.0.is_empty() { probability.0 } else { interpolate(&self.0, probability.0) };
         100.0 * share.clamp(0.0, 1.0)
     }
 }

@@ -65,7 +65,8 @@ impl Packing {
     pub const COMPACT: Packing =
         Packing { leaves: Leaves::Steps16, exact_cuts: false, covers: true, level_names: true };
     /// Margins and decisions as authored, for imported models.
-    pub const EXACT: Packing = Packing { leaves: Leaves::F64, exact_cuts: true, ..Packing::COMPACT };
+    pub const EXACT: Packing =
+        Packing { leaves: Leaves::F64, exact_cuts: true, ..Packing::COMPACT };
 }
 
 impl LeadModel {

@@ -9,9 +9,12 @@ impl LevelHash {
         if let Some(hash) = Self::unnamed(level) {
             return hash;
         }
-        LevelHash(level.trim().bytes().fold(0x811c_9dc5, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        }))
+        LevelHash(
+            level
+                .trim()
+                .bytes()
+                .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)),
+        )
     }
 
     /// The stand-in for the text of a level whose text did not travel: `#` and eight hex digits,

@@ -2,7 +2,9 @@
 
 use super::file::packed::PackedKind;
 use super::trees::{Forest, NAMED};
-use super::{AdditiveModel, Bands, Calibration, LevelHash, ModelError, Scale, Signal, SignalKind, file, sum};
+use super::{
+    AdditiveModel, Bands, Calibration, LevelHash, ModelError, Scale, Signal, SignalKind, file, sum,
+};
 
 /// Log-odds, or the points of a hand-made model.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -46,7 +48,8 @@ impl Model {
         let (engine, base) = match packed.kind {
             PackedKind::Trees(trees) => {
                 let forest = Forest::new(&trees, &packed.signals);
-                let base = forest.base_margin + forest.sweep.as_ref().map_or(0.0, |sweep| sweep.usual);
+                let base =
+                    forest.base_margin + forest.sweep.as_ref().map_or(0.0, |sweep| sweep.usual);
                 (Engine::Trees(forest), base)
             }
             PackedKind::Points(model) | PackedKind::Logistic(model) => {
@@ -104,7 +107,9 @@ impl Model {
             Engine::Trees(forest) => {
                 Row { answers: vec![false; forest.door.answers().max(NAMED)], values: Vec::new() }
             }
-            Engine::Sum(_) => Row { answers: Vec::new(), values: vec![f64::NAN; self.signals.len()] },
+            Engine::Sum(_) => {
+                Row { answers: Vec::new(), values: vec![f64::NAN; self.signals.len()] }
+            }
         };
         (0..self.signals.len()).for_each(|signal| self.set(&mut row, signal, f64::NAN));
         row
@@ -120,7 +125,9 @@ impl Model {
             Engine::Sum(_) => {
                 if let Some(slot) = row.values.get_mut(signal) {
                     *slot = match self.signals.get(signal) {
-                        Some(Signal { kind: SignalKind::NonZero, .. }) if value.abs() <= 1e-35 => f64::NAN,
+                        Some(Signal { kind: SignalKind::NonZero, .. }) if value.abs() <= 1e-35 => {
+                            f64::NAN
+                        }
                         _ => value,
                     };
                 }
@@ -139,7 +146,8 @@ impl Model {
     /// The value that stands for a level of a category: its index, or the number of levels where
     /// the model has never seen it.
     pub fn level(&self, signal: usize, hash: LevelHash) -> f64 {
-        let Some(Signal { kind: SignalKind::Category { levels }, .. }) = self.signals.get(signal) else {
+        let Some(Signal { kind: SignalKind::Category { levels }, .. }) = self.signals.get(signal)
+        else {
             return f64::NAN;
         };
         levels.iter().position(|level| LevelHash::of(level) == hash).unwrap_or(levels.len()) as f64

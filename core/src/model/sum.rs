@@ -7,13 +7,19 @@ const LARGEST: f64 = 1e15;
 
 /// The margin of a row's values.
 pub(crate) fn margin(model: &AdditiveModel, values: &[f64]) -> f64 {
-    let groups = model.groups.iter().map(|group| held(group, group.terms.iter().map(|term| addend(term, values)).sum()));
+    let groups = model
+        .groups
+        .iter()
+        .map(|group| held(group, group.terms.iter().map(|term| addend(term, values)).sum()));
     model.bias + groups.sum::<f64>()
 }
 
 /// The margin where nothing is known.
 pub(crate) fn usual_margin(model: &AdditiveModel) -> f64 {
-    let groups = model.groups.iter().map(|group| held(group, group.terms.iter().map(|term| usual(term)).sum()));
+    let groups = model
+        .groups
+        .iter()
+        .map(|group| held(group, group.terms.iter().map(|term| usual(term)).sum()));
     model.bias + groups.sum::<f64>()
 }
 
@@ -36,7 +42,9 @@ pub(crate) fn addend(term: &Term, values: &[f64]) -> f64 {
 
 fn points(effect: &Effect, value: f64) -> f64 {
     match effect {
-        Effect::PerUnit { points, from, to } => points * value.clamp(*from, *to).clamp(-LARGEST, LARGEST),
+        Effect::PerUnit { points, from, to } => {
+            points * value.clamp(*from, *to).clamp(-LARGEST, LARGEST)
+        }
         Effect::Steps(steps) => {
             let reached = steps.partition_point(|step| step.from <= value);
             reached.checked_sub(1).and_then(|last| steps.get(last)).map_or(0.0, |step| step.points)

@@ -89,7 +89,9 @@ impl Explainer {
         match &model.engine {
             Engine::Trees(Forest { sweep: Some(sweep), .. }) => self.sweep(sweep, &row.answers),
             Engine::Trees(_) => return Err(Unexplained),
-            Engine::Sum(additive) => share_out(additive, &row.values, &mut self.explanation.contributions),
+            Engine::Sum(additive) => {
+                share_out(additive, &row.values, &mut self.explanation.contributions)
+            }
         }
         Ok(&self.explanation)
     }
@@ -120,7 +122,8 @@ impl Explainer {
                 let answer = answers[entry.answer as usize];
                 self.taken[entry.slot as usize] = u8::from(answer);
                 let weight = self.slots[entry.slot as usize];
-                let cold = weight.times(four.u.times(Lanes::splat(entry.other[usize::from(answer)])));
+                let cold =
+                    weight.times(four.u.times(Lanes::splat(entry.other[usize::from(answer)])));
                 self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
                 self.slots[entry.child as usize + usize::from(!answer)] = cold;
             }
@@ -134,7 +137,8 @@ impl Explainer {
                 self.shares[entry.slot as usize] = share;
                 let unknown = four.unknown(share).0;
                 let weight = self.slots[entry.slot as usize];
-                let cold = weight.times(unknown.times(Lanes::splat(entry.other[usize::from(answer)])));
+                let cold =
+                    weight.times(unknown.times(Lanes::splat(entry.other[usize::from(answer)])));
                 self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
                 self.slots[entry.child as usize + usize::from(!answer)] = cold;
             }
@@ -266,7 +270,12 @@ fn share_out(model: &AdditiveModel, values: &[f64], contributions: &mut [f64]) {
             })
             .collect();
         let worth = |known: usize| {
-            let gain: f64 = gains.iter().enumerate().filter(|(at, _)| known >> at & 1 == 1).map(|(_, gain)| gain).sum();
+            let gain: f64 = gains
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| known >> at & 1 == 1)
+                .map(|(_, gain)| gain)
+                .sum();
             held(group, unknown + gain)
         };
         let worths: Vec<f64> = (0..1usize << players.len()).map(worth).collect();

@@ -21,8 +21,10 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
     let mut base = Score::at(model, explanation.base);
     let slope = slope(model, explanation);
     let fine = |contribution: &f64| (contribution * slope).clamp(-1000.0, 1000.0);
-    let mut points: Vec<i16> = explanation.contributions.iter().map(|phi| fine(phi).floor() as i16).collect();
-    let mut order: Vec<usize> = (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
+    let mut points: Vec<i16> =
+        explanation.contributions.iter().map(|phi| fine(phi).floor() as i16).collect();
+    let mut order: Vec<usize> =
+        (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
     if order.is_empty() {
         // Nothing is known that matters: the score is the base, whatever rounding says.
         base = score;

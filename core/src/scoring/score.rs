@@ -32,7 +32,12 @@ impl Scored {
     /// What a margin means to a model.
     pub fn at(model: &Model, margin: Margin) -> Scored {
         let probability = model.probability(margin);
-        Scored { margin, probability, score: Score::at(model, margin), band: Band::of(probability, model.bands()) }
+        Scored {
+            margin,
+            probability,
+            score: Score::at(model, margin),
+            band: Band::of(probability, model.bands()),
+        }
     }
 }
 

@@ -65,7 +65,9 @@ fn tree(random: &mut Random, growth: Growth, signals: &[Signal]) -> Tree {
         let rule = match &signals[signal].kind {
             SignalKind::Category { levels } => {
                 let mut set = LevelSet::default();
-                (0..levels.len()).filter(|_| random.below(2) == 0).for_each(|level| set.insert(level));
+                (0..levels.len())
+                    .filter(|_| random.below(2) == 0)
+                    .for_each(|level| set.insert(level));
                 Rule::OneOf { levels: set, other_left: random.below(2) == 0 }
             }
             _ => Rule::AtMost(f64::from(random.below(40) as f32 * 0.1 - 2.0)),
@@ -114,7 +116,13 @@ pub fn row(random: &mut Random, signals: &[Signal]) -> Vec<f64> {
 }
 
 /// Whether a value goes left.
-pub fn goes_left(model: &TreeModel, signal: u16, rule: &Rule, missing_left: bool, value: f64) -> bool {
+pub fn goes_left(
+    model: &TreeModel,
+    signal: u16,
+    rule: &Rule,
+    missing_left: bool,
+    value: f64,
+) -> bool {
     let kind = &model.signals[usize::from(signal)].kind;
     if value.is_nan() || (*kind == SignalKind::NonZero && value.abs() <= f64::from(1e-35f32)) {
         return missing_left;
@@ -122,7 +130,11 @@ pub fn goes_left(model: &TreeModel, signal: u16, rule: &Rule, missing_left: bool
     match (rule, kind) {
         (Rule::AtMost(cut), _) => value <= *cut,
         (Rule::OneOf { levels, other_left }, SignalKind::Category { levels: all }) => {
-            if value > -1.0 && value < all.len() as f64 { levels.contains(value as usize) } else { *other_left }
+            if value > -1.0 && value < all.len() as f64 {
+                levels.contains(value as usize)
+            } else {
+                *other_left
+            }
         }
         _ => unreachable!("a set on a number"),
     }
@@ -137,7 +149,11 @@ pub fn margin(model: &TreeModel, row: &[f64]) -> f64 {
                 Node::Leaf { value, .. } => return *value,
                 Node::Split { signal, rule, missing_left, left, right, .. } => {
                     let value = row[usize::from(*signal)];
-                    at = if goes_left(model, *signal, rule, *missing_left, value) { *left } else { *right } as usize;
+                    at = if goes_left(model, *signal, rule, *missing_left, value) {
+                        *left
+                    } else {
+                        *right
+                    } as usize;
                 }
             }
         }
@@ -153,7 +169,13 @@ fn cover(node: &Node) -> f64 {
 
 /// The expected margin where only the signals in `known` are known.
 pub fn expected(model: &TreeModel, row: &[f64], known: &dyn Fn(u16) -> bool) -> f64 {
-    fn below(model: &TreeModel, tree: &Tree, at: usize, row: &[f64], known: &dyn Fn(u16) -> bool) -> f64 {
+    fn below(
+        model: &TreeModel,
+        tree: &Tree,
+        at: usize,
+        row: &[f64],
+        known: &dyn Fn(u16) -> bool,
+    ) -> f64 {
         match &tree.nodes[at] {
             Node::Leaf { value, .. } => *value,
             Node::Split { signal, rule, missing_left, left, right, .. } => {
@@ -164,11 +186,14 @@ pub fn expected(model: &TreeModel, row: &[f64], known: &dyn Fn(u16) -> bool) -> 
                     return below(model, tree, if left_goes { left } else { right }, row, known);
                 }
                 let (l, r) = (cover(&tree.nodes[left]), cover(&tree.nodes[right]));
-                (l * below(model, tree, left, row, known) + r * below(model, tree, right, row, known)) / (l + r)
+                (l * below(model, tree, left, row, known)
+                    + r * below(model, tree, right, row, known))
+                    / (l + r)
             }
         }
     }
-    model.base_margin + model.trees.iter().map(|tree| below(model, tree, 0, row, known)).sum::<f64>()
+    model.base_margin
+        + model.trees.iter().map(|tree| below(model, tree, 0, row, known)).sum::<f64>()
 }
 
 /// Shapley values over all subsets, for few signals.
@@ -228,12 +253,14 @@ fn recurse(
                 unwind(&mut unwound, index);
                 let weight: f64 = unwound.iter().map(|element| element.weight).sum();
                 let element = path[index];
-                contributions[usize::from(element.signal.unwrap())] += weight * (element.one - element.zero) * value;
+                contributions[usize::from(element.signal.unwrap())] +=
+                    weight * (element.one - element.zero) * value;
             }
         }
         Node::Split { signal, rule, missing_left, left, right, .. } => {
             let (left, right) = (*left as usize, *right as usize);
-            let goes_left = goes_left(model, *signal, rule, *missing_left, row[usize::from(*signal)]);
+            let goes_left =
+                goes_left(model, *signal, rule, *missing_left, row[usize::from(*signal)]);
             let (hot, cold) = if goes_left { (left, right) } else { (right, left) };
             let mut so_far = [1.0, 1.0];
             if let Some(index) = path.iter().position(|element| element.signal == Some(*signal)) {
@@ -243,7 +270,16 @@ fn recurse(
             let whole = cover(&tree.nodes[left]) + cover(&tree.nodes[right]);
             for (child, one) in [(hot, so_far[1]), (cold, 0.0)] {
                 let zero = so_far[0] * cover(&tree.nodes[child]) / whole;
-                recurse(model, tree, row, child, path.clone(), [zero, one], Some(*signal), contributions);
+                recurse(
+                    model,
+                    tree,
+                    row,
+                    child,
+                    path.clone(),
+                    [zero, one],
+                    Some(*signal),
+                    contributions,
+                );
             }
         }
     }
@@ -272,7 +308,8 @@ fn unwind(path: &mut Vec<Element>, index: usize) {
         }
     }
     for i in index..last {
-        (path[i].signal, path[i].zero, path[i].one) = (path[i + 1].signal, path[i + 1].zero, path[i + 1].one);
+        (path[i].signal, path[i].zero, path[i].one) =
+            (path[i + 1].signal, path[i + 1].zero, path[i + 1].one);
     }
     path.pop();
 }

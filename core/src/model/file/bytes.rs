@@ -57,7 +57,8 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Result<String, ModelError> {
         let length = self.u16()?;
         let bytes = self.take(usize::from(length))?;
-        let text = core::str::from_utf8(bytes).map_err(|_| ModelError::Text { at: self.position() })?;
+        let text =
+            core::str::from_utf8(bytes).map_err(|_| ModelError::Text { at: self.position() })?;
         Ok(text.to_owned())
     }
 

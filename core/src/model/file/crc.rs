@@ -7,7 +7,10 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = !0u32;
     for word in words {
         let [a, b, c, d] = (crc ^ u32::from_le_bytes(*word)).to_le_bytes();
-        crc = TABLES[3][a as usize] ^ TABLES[2][b as usize] ^ TABLES[1][c as usize] ^ TABLES[0][d as usize];
+        crc = TABLES[3][a as usize]
+            ^ TABLES[2][b as usize]
+            ^ TABLES[1][c as usize]
+            ^ TABLES[0][d as usize];
     }
     for &byte in rest {
         crc = crc >> 8 ^ TABLES[0][(crc as u8 ^ byte) as usize];

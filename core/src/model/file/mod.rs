@@ -38,7 +38,9 @@ pub enum EncodeError {
     TooMany { what: &'static str, found: usize, most: usize },
     #[error("the text \"{start}…\" is longer than 65,535 bytes: shorten it")]
     LongText { start: String },
-    #[error("signal {signal}: the levels \"{a}\" and \"{b}\" have the same hash: rename one of them")]
+    #[error(
+        "signal {signal}: the levels \"{a}\" and \"{b}\" have the same hash: rename one of them"
+    )]
     LevelsCollide { signal: String, a: String, b: String },
     #[error("{place} is not a finite number: retrain, or leave out the rows that cause it")]
     NotFinite { place: String },
@@ -57,13 +59,18 @@ pub enum EncodeError {
 pub enum ModelError {
     #[error("this is not a model file: it does not start with RPM1")]
     NotAModel,
-    #[error("the model file has format version {found}, this build reads up to {}: update it", VERSION)]
+    #[error(
+        "the model file has format version {found}, this build reads up to {}: update it",
+        VERSION
+    )]
     Version { found: u8 },
     #[error("the model file ends early, at byte {at}: fetch it again")]
     Truncated { at: usize },
     #[error("the model file has bytes behind its end, from byte {at} on: fetch it again")]
     Trailing { at: usize },
-    #[error("the model file is damaged (checksum {found:08x}, expected {expected:08x}): fetch it again")]
+    #[error(
+        "the model file is damaged (checksum {found:08x}, expected {expected:08x}): fetch it again"
+    )]
     Checksum { found: u32, expected: u32 },
     #[error("the model file holds text that is not UTF-8, before byte {at}")]
     Text { at: usize },

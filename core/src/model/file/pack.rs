@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::packed::{CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes, step_scale};
+use super::packed::{
+    CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes,
+    step_scale,
+};
 use super::share::Share;
 use super::{EncodeError, MOST_DEPTH};
 use crate::model::{
-    AdditiveModel, Effect, Group, Kind, LeadModel, Leaves, LevelHash, Node, Packing, Rule, Signal, SignalKind, Tree,
-    TreeModel,
+    AdditiveModel, Effect, Group, Kind, LeadModel, Leaves, LevelHash, Node, Packing, Rule, Signal,
+    SignalKind, Tree, TreeModel,
 };
 
 const MOST_SIGNALS: usize = 1 << 16;
@@ -18,7 +21,10 @@ const MOST_NODES: usize = 1 << 26;
 pub fn pack(model: &LeadModel) -> Result<Packed, EncodeError> {
     model.calibration.check()?;
     let bands = model.bands;
-    if !(0.0 <= bands.not_below && bands.not_below <= bands.qualified_from && bands.qualified_from.is_finite()) {
+    if !(0.0 <= bands.not_below
+        && bands.not_below <= bands.qualified_from
+        && bands.qualified_from.is_finite())
+    {
         return Err(EncodeError::Bands {
             not_below: bands.not_below.to_string(),
             qualified_from: bands.qualified_from.to_string(),
@@ -112,9 +118,10 @@ fn check_group(model: &AdditiveModel, index: usize, group: &Group) -> Result<(),
             return wrong(at, "the points are not finite");
         }
         let (fits, finite) = match (&term.effect, &signal.kind) {
-            (Effect::Levels { points, other }, SignalKind::Category { levels }) => {
-                (points.len() == levels.len(), points.iter().chain([other]).all(|points| points.is_finite()))
-            }
+            (Effect::Levels { points, other }, SignalKind::Category { levels }) => (
+                points.len() == levels.len(),
+                points.iter().chain([other]).all(|points| points.is_finite()),
+            ),
             (Effect::Levels { .. }, _) | (_, SignalKind::Category { .. }) => (false, true),
             (Effect::PerUnit { points, from, to }, _) => (from <= to, points.is_finite()),
             (Effect::Steps(steps), _) => (
@@ -123,7 +130,10 @@ fn check_group(model: &AdditiveModel, index: usize, group: &Group) -> Result<(),
             ),
         };
         if !fits {
-            return wrong(at, "the effect does not fit the signal: levels of categories, rising steps and ranges of numbers");
+            return wrong(
+                at,
+                "the effect does not fit the signal: levels of categories, rising steps and ranges of numbers",
+            );
         }
         if !finite {
             return wrong(at, "the points are not finite");
@@ -142,7 +152,10 @@ fn has_covers(tree: &Tree) -> bool {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Question {
     /// Whether a missing value answers "yes", and the cut in an order-keeping form.
-    Above { missing_yes: bool, cut: OrderedCut },
+    Above {
+        missing_yes: bool,
+        cut: OrderedCut,
+    },
     Outside(Vec<u8>),
 }
 
@@ -181,10 +194,19 @@ fn pack_trees(model: &TreeModel, packing: Packing) -> Result<PackedTrees, Encode
         at_most("different splits on one signal", asked.len(), MOST_QUESTIONS)?;
         asked.values_mut().enumerate().for_each(|(rank, index)| *index = rank as u16);
     }
-    let indices = walk.questions.iter().map(|(signal, question)| walk.asked[usize::from(*signal)][question]).collect();
+    let indices = walk
+        .questions
+        .iter()
+        .map(|(signal, question)| walk.asked[usize::from(*signal)][question])
+        .collect();
     Ok(PackedTrees {
         base_margin: model.base_margin,
-        questions: walk.asked.iter().zip(&model.signals).map(|(asked, signal)| column(asked, signal)).collect(),
+        questions: walk
+            .asked
+            .iter()
+            .zip(&model.signals)
+            .map(|(asked, signal)| column(asked, signal))
+            .collect(),
         splits: walk.splits,
         trees: model.trees.len(),
         signals: walk.questions.iter().map(|(signal, _)| *signal).collect(),
@@ -232,7 +254,9 @@ impl Walk<'_> {
                     if left <= at || right <= at {
                         return Err(wrong(at, "a child stands before its parent"));
                     }
-                    let question = self.question(*signal, rule, *missing_left).map_err(|what| wrong(at, what))?;
+                    let question = self
+                        .question(*signal, rule, *missing_left)
+                        .map_err(|what| wrong(at, what))?;
                     if let Some(asked) = self.asked.get_mut(usize::from(*signal)) {
                         asked.insert(question.clone(), 0);
                     }
@@ -245,7 +269,10 @@ impl Walk<'_> {
                         };
                         let (l, r) = (cover(left), cover(right));
                         if !(l > 0.0 && r > 0.0 && (l + r).is_finite()) {
-                            return Err(wrong(at, "a child's cover is not a positive number: leave the covers out, or retrain"));
+                            return Err(wrong(
+                                at,
+                                "a child's cover is not a positive number: leave the covers out, or retrain",
+                            ));
                         }
                         self.shares.push(Share::of(l, r));
                     }
@@ -258,7 +285,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn question(&self, signal: u16, rule: &Rule, missing_left: bool) -> Result<Question, &'static str> {
+    fn question(
+        &self,
+        signal: u16,
+        rule: &Rule,
+        missing_left: bool,
+    ) -> Result<Question, &'static str> {
         let Some(signal) = self.signals.get(usize::from(signal)) else {
             return Err("the split reads a signal that the model does not declare");
         };
@@ -272,13 +304,17 @@ impl Walk<'_> {
             }
             (Rule::OneOf { levels: set, other_left }, SignalKind::Category { levels }) => {
                 let mut bits = vec![0u8; set_bytes(levels.len())];
-                let left = (0..levels.len()).map(|level| set.contains(level)).chain([*other_left, missing_left]);
+                let left = (0..levels.len())
+                    .map(|level| set.contains(level))
+                    .chain([*other_left, missing_left]);
                 for (at, left) in left.enumerate() {
                     bits[at / 8] |= u8::from(!left) << (at % 8);
                 }
                 Ok(Question::Outside(bits))
             }
-            _ => Err("the split's rule does not fit its signal: cuts for numbers and dates, sets for categories"),
+            _ => Err(
+                "the split's rule does not fit its signal: cuts for numbers and dates, sets for categories",
+            ),
         }
     }
 }
@@ -326,7 +362,10 @@ fn pack_leaves(trees: &[Vec<f64>], leaves: Leaves) -> PackedLeaves {
                 let scale = scale_for(largest);
                 scales.push(scale);
                 let scale = f64::from(step_scale(scale));
-                steps.extend(tree.iter().map(|value| if scale > 0.0 { (value / scale).round() as i16 } else { 0 }));
+                steps.extend(
+                    tree.iter()
+                        .map(|value| if scale > 0.0 { (value / scale).round() as i16 } else { 0 }),
+                );
             }
             PackedLeaves::Steps16 { scales, steps }
         }

@@ -60,7 +60,10 @@ pub enum CutValues {
 
 pub enum PackedLeaves {
     /// A scale a tree (the upper half of an `f32`, so that every product is an `f32`) and steps of it.
-    Steps16 { scales: Vec<u16>, steps: Vec<i16> },
+    Steps16 {
+        scales: Vec<u16>,
+        steps: Vec<i16>,
+    },
     F32(Vec<f32>),
     F64(Vec<f64>),
 }

@@ -2,13 +2,16 @@
 
 use super::bytes::Reader;
 use super::crc::crc32;
-use super::packed::{CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes, step_scale};
+use super::packed::{
+    CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes,
+    step_scale,
+};
 use super::share::Share;
 use super::write::{flag, tag};
 use super::{MAGIC, MOST_DEPTH, ModelError, VERSION};
 use crate::model::{
-    AdditiveModel, Bands, Calibration, Effect, Group, Knot, Leaves, LevelHash, Packing, Scale, Signal, SignalKind,
-    Step, Term,
+    AdditiveModel, Bands, Calibration, Effect, Group, Knot, Leaves, LevelHash, Packing, Scale,
+    Signal, SignalKind, Step, Term,
 };
 
 pub fn read(bytes: &[u8]) -> Result<Packed, ModelError> {
@@ -52,7 +55,10 @@ fn body(input: &mut Reader, kind: u8, flags: u16) -> Result<Packed, ModelError> 
     calibration.check()?;
     let scale = Scale::through(knots(input)?)?;
     let bands = Bands { not_below: input.f64()?, qualified_from: input.f64()? };
-    if !(0.0 <= bands.not_below && bands.not_below <= bands.qualified_from && bands.qualified_from.is_finite()) {
+    if !(0.0 <= bands.not_below
+        && bands.not_below <= bands.qualified_from
+        && bands.qualified_from.is_finite())
+    {
         return Err(invalid(input, "the bands are out of order"));
     }
     let wanted_fpr = Some(input.f64()?).filter(|rate| !rate.is_nan());
@@ -130,9 +136,14 @@ fn signal(input: &mut Reader, packing: Packing) -> Result<Signal, ModelError> {
     Ok(Signal { id, name, kind })
 }
 
-fn trees(input: &mut Reader, signals: &[Signal], packing: Packing) -> Result<PackedTrees, ModelError> {
+fn trees(
+    input: &mut Reader,
+    signals: &[Signal],
+    packing: Packing,
+) -> Result<PackedTrees, ModelError> {
     let base_margin = finite(input)?;
-    let questions = signals.iter().map(|signal| questions(input, signal)).collect::<Result<Vec<_>, _>>()?;
+    let questions =
+        signals.iter().map(|signal| questions(input, signal)).collect::<Result<Vec<_>, _>>()?;
     let trees = input.u32()? as usize;
     let nodes = input.u32()? as usize;
     let splits = shape(input, trees, nodes)?;
@@ -141,17 +152,29 @@ fn trees(input: &mut Reader, signals: &[Signal], packing: Packing) -> Result<Pac
     let most = questions.iter().map(Questions::count).max().unwrap_or(0);
     let indices = narrow(input, count, most)?;
     let fits = |(&signal, &index): (&u16, &u16)| {
-        questions.get(usize::from(signal)).is_some_and(|questions| usize::from(index) < questions.count())
+        questions
+            .get(usize::from(signal))
+            .is_some_and(|questions| usize::from(index) < questions.count())
     };
     if !asked.iter().zip(&indices).all(fits) {
         return Err(invalid(input, "a split asks a question that is not there"));
     }
-    let shares: Vec<Share> = input.u16s(if packing.covers { count } else { 0 })?.into_iter().map(Share).collect();
+    let shares: Vec<Share> =
+        input.u16s(if packing.covers { count } else { 0 })?.into_iter().map(Share).collect();
     if !shares.iter().all(|share| share.is_valid()) {
         return Err(invalid(input, "a cover is no share"));
     }
     let leaves = leaves(input, packing.leaves, trees, nodes - count)?;
-    Ok(PackedTrees { base_margin, questions, splits, trees, signals: asked, indices, shares, leaves })
+    Ok(PackedTrees {
+        base_margin,
+        questions,
+        splits,
+        trees,
+        signals: asked,
+        indices,
+        shares,
+        leaves,
+    })
 }
 
 fn finite(input: &mut Reader) -> Result<f64, ModelError> {
@@ -195,7 +218,8 @@ fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelErro
 
 /// Whether numbers rise strictly; NaN never does.
 fn rising<T: PartialOrd>(numbers: &[T]) -> bool {
-    numbers.windows(2).all(|pair| pair[0] < pair[1]) && numbers.first().is_none_or(|first| first == first)
+    numbers.windows(2).all(|pair| pair[0] < pair[1])
+        && numbers.first().is_none_or(|first| first == first)
 }
 
 fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, ModelError> {
@@ -221,14 +245,27 @@ fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, Mo
             }
         }
     }
-    if open.is_empty() && found == trees { Ok(splits) } else { Err(invalid(input, "the trees are not whole")) }
+    if open.is_empty() && found == trees {
+        Ok(splits)
+    } else {
+        Err(invalid(input, "the trees are not whole"))
+    }
 }
 
 fn narrow(input: &mut Reader, length: usize, count: usize) -> Result<Vec<u16>, ModelError> {
-    if count <= 256 { Ok(input.take(length)?.iter().map(|&byte| u16::from(byte)).collect()) } else { input.u16s(length) }
+    if count <= 256 {
+        Ok(input.take(length)?.iter().map(|&byte| u16::from(byte)).collect())
+    } else {
+        input.u16s(length)
+    }
 }
 
-fn leaves(input: &mut Reader, format: Leaves, trees: usize, count: usize) -> Result<PackedLeaves, ModelError> {
+fn leaves(
+    input: &mut Reader,
+    format: Leaves,
+    trees: usize,
+    count: usize,
+) -> Result<PackedLeaves, ModelError> {
     let (leaves, finite) = match format {
         Leaves::Steps16 => {
             let scales = input.u16s(trees)?;
@@ -279,7 +316,9 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
         (tag::LEVELS, SignalKind::Category { levels }) => {
             Effect::Levels { other: finite(input)?, points: all_finite(input, levels.len())? }
         }
-        (_, SignalKind::Category { .. }) => return Err(invalid(input, "an effect does not fit its signal")),
+        (_, SignalKind::Category { .. }) => {
+            return Err(invalid(input, "an effect does not fit its signal"));
+        }
         (tag::PER_UNIT, _) => {
             let (points, from, to) = (finite(input)?, input.f64()?, input.f64()?);
             if !(from <= to) {
@@ -290,7 +329,8 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
         (tag::STEPS, _) => {
             let count = input.count()?;
             let numbers = input.f64s(2 * count)?;
-            let steps: Vec<Step> = numbers.as_chunks().0.iter().map(|&[from, points]| Step { from, points }).collect();
+            let steps: Vec<Step> =
+                numbers.as_chunks().0.iter().map(|&[from, points]| Step { from, points }).collect();
             if !steps.iter().all(|step| step.points.is_finite() && !step.from.is_nan())
                 || !steps.windows(2).all(|pair| pair[0].from < pair[1].from)
             {
@@ -305,5 +345,9 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
 
 fn all_finite(input: &mut Reader, count: usize) -> Result<Vec<f64>, ModelError> {
     let numbers = input.f64s(count)?;
-    if numbers.iter().all(|number| number.is_finite()) { Ok(numbers) } else { Err(invalid(input, "a number is not finite")) }
+    if numbers.iter().all(|number| number.is_finite()) {
+        Ok(numbers)
+    } else {
+        Err(invalid(input, "a number is not finite"))
+    }
 }

@@ -26,8 +26,13 @@ impl Share {
 
     /// The shares of the left and of the right side.
     pub fn sides(self) -> [f64; 2] {
-        let smaller = f64::from(f32::from_bits(u32::from(self.0 & !SMALLER_IS_RIGHT) << 13) * REBASE);
-        if self.0 & SMALLER_IS_RIGHT == 0 { [smaller, 1.0 - smaller] } else { [1.0 - smaller, smaller] }
+        let smaller =
+            f64::from(f32::from_bits(u32::from(self.0 & !SMALLER_IS_RIGHT) << 13) * REBASE);
+        if self.0 & SMALLER_IS_RIGHT == 0 {
+            [smaller, 1.0 - smaller]
+        } else {
+            [1.0 - smaller, smaller]
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! From the image of a file back to the authored form.
 
 use super::packed::{CutValues, Packed, PackedKind, PackedTrees, Questions, set_bytes};
-use crate::model::{AdditiveModel, Kind, LeadModel, LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
+use crate::model::{
+    AdditiveModel, Kind, LeadModel, LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel,
+};
 
 pub fn unpack(packed: Packed) -> LeadModel {
     let signals = packed.signals;
@@ -34,9 +36,18 @@ fn unpack_trees(packed: PackedTrees, signals: Vec<Signal>) -> TreeModel {
         let at = nodes.len();
         if splits {
             let signal = packed.signals[next_split];
-            let (rule, missing_left) = rule(&packed, &signals, signal, usize::from(packed.indices[next_split]));
-            nodes.push(Node::Split { signal, rule, missing_left, left: at as u32 + 1, right: 0, cover });
-            let [left, right] = packed.shares.get(next_split).map_or([0.0, 0.0], |share| share.sides());
+            let (rule, missing_left) =
+                rule(&packed, &signals, signal, usize::from(packed.indices[next_split]));
+            nodes.push(Node::Split {
+                signal,
+                rule,
+                missing_left,
+                left: at as u32 + 1,
+                right: 0,
+                cover,
+            });
+            let [left, right] =
+                packed.shares.get(next_split).map_or([0.0, 0.0], |share| share.sides());
             open.push((at, cover * right));
             cover *= left;
             next_split += 1;

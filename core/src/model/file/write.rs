@@ -158,7 +158,10 @@ fn trees(out: &mut Writer, model: &PackedTrees) {
     out.u32(model.trees as u32);
     out.u32(model.splits.len() as u32);
     for eight in model.splits.chunks(8) {
-        out.u8(eight.iter().enumerate().fold(0, |byte, (bit, &splits)| byte | u8::from(splits) << bit));
+        out.u8(eight
+            .iter()
+            .enumerate()
+            .fold(0, |byte, (bit, &splits)| byte | u8::from(splits) << bit));
     }
     narrow(out, &model.signals, model.questions.len());
     narrow(out, &model.indices, model.questions.iter().map(Questions::count).max().unwrap_or(0));

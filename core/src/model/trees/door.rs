@@ -29,14 +29,33 @@ struct Gate {
 
 enum Asks {
     /// `blocks` blocks of cuts from `start`; a missing value answers "no" to the first `missing_no`.
-    Above32 { start: usize, blocks: usize, missing_no: usize, zero_is_missing: bool },
-    Above64 { start: usize, blocks: usize, missing_no: usize, zero_is_missing: bool },
-    Outside { start: usize, levels: usize },
+    Above32 {
+        start: usize,
+        blocks: usize,
+        missing_no: usize,
+        zero_is_missing: bool,
+    },
+    Above64 {
+        start: usize,
+        blocks: usize,
+        missing_no: usize,
+        zero_is_missing: bool,
+    },
+    Outside {
+        start: usize,
+        levels: usize,
+    },
 }
 
 impl Door {
     pub fn new(questions: &[Questions], signals: &[Signal]) -> Door {
-        let mut door = Door { gates: Vec::new(), cuts32: vec![], cuts64: vec![], levels: vec![], answers: BLOCK };
+        let mut door = Door {
+            gates: Vec::new(),
+            cuts32: vec![],
+            cuts64: vec![],
+            levels: vec![],
+            answers: BLOCK,
+        };
         for (questions, signal) in questions.iter().zip(signals) {
             let count = questions.count();
             let first = door.answers;
@@ -44,7 +63,8 @@ impl Door {
             door.answers += blocks * BLOCK;
             let asks = match questions {
                 Questions::Above(cuts) => {
-                    let (missing_no, zero_is_missing) = (cuts.missing_no, signal.kind == SignalKind::NonZero);
+                    let (missing_no, zero_is_missing) =
+                        (cuts.missing_no, signal.kind == SignalKind::NonZero);
                     match &cuts.values {
                         CutValues::F32(values) => {
                             let start = door.cuts32.len();
@@ -68,7 +88,9 @@ impl Door {
                     let (start, size) = (door.levels.len(), set_bytes(levels));
                     for level in 0..levels + 2 {
                         let (byte, bit) = (level / 8, level % 8);
-                        door.levels.extend((0..count).map(|question| bits[question * size + byte] >> bit & 1 == 1));
+                        door.levels.extend(
+                            (0..count).map(|question| bits[question * size + byte] >> bit & 1 == 1),
+                        );
                     }
                     Asks::Outside { start, levels }
                 }
@@ -95,7 +117,9 @@ impl Door {
         let Some(gate) = self.gates.get(signal) else { return };
         match gate.asks {
             Asks::Above32 { start, blocks, missing_no, zero_is_missing } => {
-                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else { return };
+                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else {
+                    return;
+                };
                 if value.is_nan() || (zero_is_missing && value.abs() <= ZERO) {
                     return answer_missing(answers, gate.count, missing_no);
                 }
@@ -107,7 +131,9 @@ impl Door {
                 compare(answers, cuts, least);
             }
             Asks::Above64 { start, blocks, missing_no, zero_is_missing } => {
-                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else { return };
+                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else {
+                    return;
+                };
                 if value.is_nan() || (zero_is_missing && value.abs() <= ZERO) {
                     return answer_missing(answers, gate.count, missing_no);
                 }
@@ -124,7 +150,9 @@ impl Door {
                 };
                 let from = start + level * gate.count;
                 let Some(row) = self.levels.get(from..from + gate.count) else { return };
-                let Some(answers) = answers.get_mut(gate.first..gate.first + gate.count) else { return };
+                let Some(answers) = answers.get_mut(gate.first..gate.first + gate.count) else {
+                    return;
+                };
                 answers.copy_from_slice(row);
             }
         }
@@ -132,7 +160,9 @@ impl Door {
 }
 
 fn answer_missing(answers: &mut [bool], count: usize, missing_no: usize) {
-    let Some((no, yes)) = answers.get_mut(..count).and_then(|answers| answers.split_at_mut_checked(missing_no)) else {
+    let Some((no, yes)) =
+        answers.get_mut(..count).and_then(|answers| answers.split_at_mut_checked(missing_no))
+    else {
         return;
     };
     no.fill(false);
@@ -141,7 +171,9 @@ fn answer_missing(answers: &mut [bool], count: usize, missing_no: usize) {
 
 #[inline]
 fn compare<T: PartialOrd + Copy>(answers: &mut [bool], cuts: &[T], value: T) {
-    for (answers, cuts) in answers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(cuts.as_chunks::<BLOCK>().0) {
+    for (answers, cuts) in
+        answers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(cuts.as_chunks::<BLOCK>().0)
+    {
         for (answer, &cut) in answers.iter_mut().zip(cuts) {
             *answer = value > cut;
         }

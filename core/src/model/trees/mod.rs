@@ -27,7 +27,8 @@ impl Forest {
         let shape = Shape::new(packed, &door);
         Forest {
             walk: Walk::new(&shape, door.answers()),
-            sweep: (!packed.shares.is_empty() || packed.indices.is_empty()).then(|| Sweep::new(packed, &shape)),
+            sweep: (!packed.shares.is_empty() || packed.indices.is_empty())
+                .then(|| Sweep::new(packed, &shape)),
             door,
             base_margin: packed.base_margin,
         }

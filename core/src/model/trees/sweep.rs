@@ -88,8 +88,9 @@ pub(crate) struct Above {
 impl Sweep {
     pub fn new(packed: &PackedTrees, shape: &Shape) -> Sweep {
         let mut builder = Builder { packed, shape, path: Vec::new() };
-        let mut trees: Vec<(usize, usize)> =
-            (0..shape.depths.len()).map(|tree| (builder.most_signals(tree).div_ceil(8), tree)).collect();
+        let mut trees: Vec<(usize, usize)> = (0..shape.depths.len())
+            .map(|tree| (builder.most_signals(tree).div_ceil(8), tree))
+            .collect();
         trees.sort_by_key(|&(fours, _)| fours);
         let mut sweep = Sweep { groups: Vec::new(), usual: 0.0, slots: 0 };
         for trees in trees.chunks(TREES) {
@@ -174,7 +175,9 @@ impl Builder<'_> {
                 self.path.truncate(level.saturating_sub(1));
                 self.path.extend(edge);
                 let (answer, right, split) = match self.shape.nodes[node] {
-                    ShapeNode::Split { answer, right, split } => (answer, right as usize, split as usize),
+                    ShapeNode::Split { answer, right, split } => {
+                        (answer, right as usize, split as usize)
+                    }
                     ShapeNode::Leaf(value) => {
                         usual += reach * value;
                         group.leaves.push((slot, value as f32));
@@ -185,11 +188,23 @@ impl Builder<'_> {
                 let shares = self.packed.shares[split].sides();
                 let before = self.path.iter().rev().find(|edge| edge.signal == signal);
                 let so_far = before.map_or(1.0, |edge| edge.share);
-                let above = before.map(|edge| Above { slot: edge.slot, side: edge.side, share: edge.share as f32 });
-                if let (ShapeNode::Leaf(l), ShapeNode::Leaf(r)) = (self.shape.nodes[node + 1], self.shape.nodes[right]) {
+                let above = before.map(|edge| Above {
+                    slot: edge.slot,
+                    side: edge.side,
+                    share: edge.share as f32,
+                });
+                if let (ShapeNode::Leaf(l), ShapeNode::Leaf(r)) =
+                    (self.shape.nodes[node + 1], self.shape.nodes[right])
+                {
                     usual += reach * (shares[0] * l + shares[1] * r);
                     let gain = [(shares[1] * (l - r)) as f32, (shares[0] * (r - l)) as f32];
-                    let pair = Pair { answer, slot, signal: u32::from(signal), leaf: [l as f32, r as f32], gain };
+                    let pair = Pair {
+                        answer,
+                        slot,
+                        signal: u32::from(signal),
+                        leaf: [l as f32, r as f32],
+                        gain,
+                    };
                     match above {
                         None => group.first_pairs.push(pair),
                         Some(above) => group.repeat_pairs.push(RepeatPair { pair, above }),
@@ -206,7 +221,8 @@ impl Builder<'_> {
                     Some(above) => levels[level].1.push(Repeat { entry, above }),
                 }
                 for (side, node) in [(1usize, right), (0, node + 1)] {
-                    let edge = Edge { signal, slot, side: side as u32, share: so_far * shares[side] };
+                    let edge =
+                        Edge { signal, slot, side: side as u32, share: so_far * shares[side] };
                     open.push(Open {
                         node,
                         slot: slots + side as u32,

@@ -38,7 +38,13 @@ struct Linked {
 
 impl Walk {
     pub fn new(shape: &Shape, answers: usize) -> Walk {
-        let mut walk = Walk { packs: vec![], answers: vec![], leaves: vec![], linked: vec![], linked_values: vec![] };
+        let mut walk = Walk {
+            packs: vec![],
+            answers: vec![],
+            leaves: vec![],
+            linked: vec![],
+            linked_values: vec![],
+        };
         let mut order: Vec<usize> = (0..shape.depths.len()).collect();
         order.sort_by_key(|&tree| shape.depths[tree]);
         for trees in order.chunks(LANES) {
@@ -159,7 +165,12 @@ impl Walk {
 }
 
 #[inline(always)]
-fn step<const DEPTH: usize>(answers: &[bool; NAMED], nodes: &[u16], leaves: &[f64], sums: &mut [f64; LANES]) {
+fn step<const DEPTH: usize>(
+    answers: &[bool; NAMED],
+    nodes: &[u16],
+    leaves: &[f64],
+    sums: &mut [f64; LANES],
+) {
     let mut places = [1usize; LANES];
     for _ in 0..DEPTH {
         for (lane, place) in places.iter_mut().enumerate() {
