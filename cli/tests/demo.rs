@@ -46,14 +46,18 @@ fn some_invented_visitors_buy_and_most_do_not() {
 
 #[test]
 fn the_mapping_names_signals_of_the_demo_and_says_what_is_missing() {
-    let mapping: mapping::Mapping = serde_json::from_str(&example("xeducation-mapping.json")).unwrap();
+    let mapping: mapping::Mapping =
+        serde_json::from_str(&example("xeducation-mapping.json")).unwrap();
     let signals = signals();
     for column in &mapping.columns {
         assert!(signals.iter().any(|signal| signal.name == column.signal), "{}", column.signal);
     }
     let mut out = Vec::new();
     let error = mapping.apply("TotalVisits,Converted\n1,0\n".as_bytes(), &mut out).unwrap_err();
-    assert_eq!(error.to_string(), "the table has no column `Page Views Per Visit`, which the mapping reads");
+    assert_eq!(
+        error.to_string(),
+        "the table has no column `Page Views Per Visit`, which the mapping reads"
+    );
     let table = "TotalVisits,Page Views Per Visit,Total Time Spent on Website,Lead Source,Lead Origin,\
                  What is your current occupation,Specialization,Last Activity,Converted\n\
                  12,4.0,90,Google,API,Select,Finance Management,Page Visited on Website,1\n\

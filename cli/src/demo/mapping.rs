@@ -56,7 +56,9 @@ impl Mapping {
         let head = reader.headers()?.clone();
         let find = |name: &str| {
             let name = name.trim();
-            head.iter().position(|column| column.trim() == name).ok_or_else(|| MappingError::NoColumn(name.to_owned()))
+            head.iter()
+                .position(|column| column.trim() == name)
+                .ok_or_else(|| MappingError::NoColumn(name.to_owned()))
         };
         let mut sources = Vec::new();
         for column in &self.columns {
@@ -107,6 +109,8 @@ impl Column {
 
 /// The quotient of two cells, rounded; nothing where one of them is no number.
 fn quotient(over: &str, under: &str) -> String {
-    let (Ok(over), Ok(under)) = (over.parse::<f64>(), under.parse::<f64>()) else { return String::new() };
+    let (Ok(over), Ok(under)) = (over.parse::<f64>(), under.parse::<f64>()) else {
+        return String::new();
+    };
     if under == 0.0 { "0".to_owned() } else { (over / under).round().to_string() }
 }

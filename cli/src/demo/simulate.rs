@@ -14,22 +14,35 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// What the writer reports.
-pub fn simulate(signals: &[SignalWire], visitors: u32, seed: u64, out: impl Write) -> io::Result<()> {
+pub fn simulate(
+    signals: &[SignalWire],
+    visitors: u32,
+    seed: u64,
+    out: impl Write,
+) -> io::Result<()> {
     let (part, _) = compile_signals(signals);
     let compiled = Signals::open(&part).map_err(io::Error::other)?;
-    let columns: Vec<&SignalWire> =
-        compiled.iter().filter_map(|signal| signals.iter().find(|wire| wire.id == signal.id)).collect();
-    let levels = columns.iter().flat_map(|wire| &wire.levels).map(|level| (level_hash(level), level.as_str()));
+    let columns: Vec<&SignalWire> = compiled
+        .iter()
+        .filter_map(|signal| signals.iter().find(|wire| wire.id == signal.id))
+        .collect();
+    let levels = columns
+        .iter()
+        .flat_map(|wire| &wire.levels)
+        .map(|level| (level_hash(level), level.as_str()));
     let levels: BTreeMap<u32, &str> = levels.collect();
     let mut table = csv::Writer::from_writer(out);
     table.write_record(columns.iter().map(|wire| wire.name.as_str()).chain(["became_customer"]))?;
     for number in 0..visitors {
-        let mut visitor = Visitor::draw(Dice(seed ^ u64::from(number).wrapping_mul(0x2545_f491_4f6c_dd1d)));
+        let mut visitor =
+            Visitor::draw(Dice(seed ^ u64::from(number).wrapping_mul(0x2545_f491_4f6c_dd1d)));
         visitor.live();
         let (profile, now) = visitor.seen(&compiled);
         let mut row: Vec<String> = (0..compiled.len())
             .map(|index| match profile.level(index) {
-                Some(hash) => levels.get(&hash).map_or_else(|| format!("#{hash:08x}"), |level| (*level).to_owned()),
+                Some(hash) => levels
+                    .get(&hash)
+                    .map_or_else(|| format!("#{hash:08x}"), |level| (*level).to_owned()),
                 None => Some(profile.value(&compiled, index, now))
                     .filter(|value| !value.is_nan())
                     .map_or_else(String::new, |value| value.to_string()),
@@ -134,38 +147,38 @@ impl Intent {
     const ALL: [Intent; 4] = [
         Intent {
             wish: -3.6,
-            stays: 0.45,
+            stays: 0.52,
             returns: 0.15,
             pause: 20.0,
-            attention: 14.0,
+            attention: 24.0,
             pages: [0.2, 0.12, 0.05, 0.03, 0.15, 0.43, 0.02],
             asks: 0.03,
         },
         Intent {
             wish: -2.2,
-            stays: 0.66,
+            stays: 0.68,
             returns: 0.35,
             pause: 11.0,
-            attention: 30.0,
-            pages: [0.15, 0.22, 0.12, 0.1, 0.2, 0.18, 0.03],
+            attention: 28.0,
+            pages: [0.15, 0.22, 0.12, 0.1, 0.2, 0.16, 0.05],
             asks: 0.1,
         },
         Intent {
             wish: 0.0,
-            stays: 0.8,
-            returns: 0.6,
+            stays: 0.77,
+            returns: 0.55,
             pause: 4.0,
-            attention: 48.0,
-            pages: [0.08, 0.2, 0.22, 0.18, 0.2, 0.05, 0.07],
+            attention: 33.0,
+            pages: [0.08, 0.19, 0.2, 0.16, 0.17, 0.06, 0.14],
             asks: 0.4,
         },
         Intent {
             wish: 1.7,
-            stays: 0.84,
-            returns: 0.7,
+            stays: 0.8,
+            returns: 0.6,
             pause: 2.0,
-            attention: 55.0,
-            pages: [0.06, 0.17, 0.27, 0.17, 0.13, 0.03, 0.17],
+            attention: 36.0,
+            pages: [0.06, 0.16, 0.22, 0.15, 0.13, 0.03, 0.25],
             asks: 0.75,
         },
     ];
@@ -217,7 +230,8 @@ impl Visitor {
             }
             self.wait(self.intent.pause * 86_400.0);
             if self.known && self.dice.share() < 0.6 {
-                let name = if self.dice.share() < 0.3 { "Email Link Clicked" } else { "Email Opened" };
+                let name =
+                    if self.dice.share() < 0.3 { "Email Link Clicked" } else { "Email Opened" };
                 self.happens(EventKind::Track, name, &[]);
                 self.wait(7_200.0);
             }
@@ -225,7 +239,8 @@ impl Visitor {
     }
 
     fn visit(&mut self, first: bool) {
-        let way = if first || self.dice.share() < 0.35 { self.dice.pick(&self.persona.ways) } else { 0 };
+        let way =
+            if first || self.dice.share() < 0.35 { self.dice.pick(&self.persona.ways) } else { 0 };
         let mut arrival = WAYS[way];
         loop {
             let folder = PAGES[self.dice.pick(&self.intent.pages)];
@@ -233,7 +248,12 @@ impl Visitor {
             self.page(path, arrival);
             arrival = ["https://www.tidewright.example/", arrival[1], arrival[2]];
             if path == "/pricing" && self.dice.share() < 0.3 {
-                self.on(path, EventKind::Track, "Pricing Compared", &[("properties.billing", FieldValue::Text("yearly"))]);
+                self.on(
+                    path,
+                    EventKind::Track,
+                    "Pricing Compared",
+                    &[("properties.billing", FieldValue::Text("yearly"))],
+                );
             }
             if path == "/demo" {
                 self.form("demo", self.intent.asks);
@@ -249,9 +269,13 @@ impl Visitor {
     fn page(&mut self, path: &str, [referrer, source, medium]: [&str; 3]) {
         let text = FieldValue::Text;
         let url = format!("https://www.tidewright.example{path}");
-        let mut fields = vec![("context.page.url", text(&url)), ("context.page.referrer", text(referrer))];
+        let mut fields =
+            vec![("context.page.url", text(&url)), ("context.page.referrer", text(referrer))];
         if !source.is_empty() {
-            fields.extend([("context.campaign.source", text(source)), ("context.campaign.medium", text(medium))]);
+            fields.extend([
+                ("context.campaign.source", text(source)),
+                ("context.campaign.medium", text(medium)),
+            ]);
         }
         self.on(path, EventKind::Page, "", &fields);
         let mut seconds = self.dice.about(self.intent.attention).min(600.0);
@@ -279,10 +303,16 @@ impl Visitor {
         self.on(&path, EventKind::Track, "Form Submitted", &named);
         self.known = true;
         let persona = self.persona;
-        let timeline = ["quarter", "year", "later"][self.dice.pick(&[0.1 + self.intent.wish.max(0.0), 0.6, 0.5])];
+        let timeline = ["quarter", "year", "later"]
+            [self.dice.pick(&[0.1 + self.intent.wish.max(0.0), 0.6, 0.5])];
         let field = persona.fields[self.dice.below(persona.fields.len())];
         let size = persona.sizes[self.dice.below(persona.sizes.len())];
-        let all = [("occupation", persona.occupation), ("specialization", field), ("employees", size), ("timeline", timeline)];
+        let all = [
+            ("occupation", persona.occupation),
+            ("specialization", field),
+            ("employees", size),
+            ("timeline", timeline),
+        ];
         let mut traits = Vec::new();
         for (name, value) in all {
             if form == "demo" && self.dice.share() < 0.85 {
@@ -365,10 +395,12 @@ impl Dice {
     /// An index, by shares that need not add up to 1.
     fn pick(&mut self, shares: &[f64]) -> usize {
         let mut left = self.share() * shares.iter().sum::<f64>();
-        shares.iter().position(|share| {
-            left -= share;
-            left < 0.0
-        })
-        .unwrap_or_default()
+        shares
+            .iter()
+            .position(|share| {
+                left -= share;
+                left < 0.0
+            })
+            .unwrap_or_default()
     }
 }
