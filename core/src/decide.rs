@@ -130,8 +130,21 @@ impl Engine {
         }
     }
 
-    /// Appends a reason in words: "visited pricing 3 times in 2 days: +14".
+    /// Appends a reason in words, with its points: "visited pricing 3 times in 2 days: +14".
     pub fn say(&self, profile: &Profile, decision: &Decision, reason: &Reason, out: &mut String) {
+        self.describe(profile, decision, reason, out);
+        out.push_str(if reason.points < 0 { ": -" } else { ": +" });
+        put_whole(out, u64::from(reason.points.unsigned_abs()));
+    }
+
+    /// Appends a reason in words, for hosts that show its points otherwise.
+    pub fn describe(
+        &self,
+        profile: &Profile,
+        decision: &Decision,
+        reason: &Reason,
+        out: &mut String,
+    ) {
         let said = Said { id: reason.id, value: reason.value, level: reason.level };
         let other = |index: usize| Said {
             id: self.signals.get(index).map_or(0, |signal| signal.id),
@@ -139,7 +152,5 @@ impl Engine {
             level: profile.level(index),
         };
         self.words.say(said, &other, out);
-        out.push_str(if reason.points < 0 { ": -" } else { ": +" });
-        put_whole(out, u64::from(reason.points.unsigned_abs()));
     }
 }
