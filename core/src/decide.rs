@@ -4,8 +4,7 @@ use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
 use crate::model::{LevelHash, Model, ModelError, Row, SignalKind};
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
-pub use crate::scoring::Band;
-use crate::scoring::{Explainer, Scored, points};
+use crate::scoring::{Band, Explainer, Scored, points};
 
 /// One workspace's signals, model and words, opened once and used for every visitor.
 pub struct Engine {
