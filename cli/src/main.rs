@@ -1,6 +1,11 @@
 //! The `rapport` binary: one subcommand a file under `commands/`.
 
 mod commands;
+mod output;
+mod progress;
+mod scoring;
+mod table;
+mod threads;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -18,8 +23,6 @@ enum Command {
     Train(commands::train::Args),
     Score(commands::score::Args),
     Evaluate(commands::evaluate::Args),
-    #[cfg(feature = "serve")]
-    Serve(commands::serve::Args),
 }
 
 fn main() -> ExitCode {
@@ -27,8 +30,6 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
-        #[cfg(feature = "serve")]
-        Command::Serve(args) => commands::serve::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,1 +1,26 @@
+//! The trainer: histogram gradient boosting with native categories and missing values.
 //!
+//! [`train`] takes a [`Table`] and its outcomes and needs no tuning; the parts that it is made of
+//! (bins, histograms, splits, growth, boosting) are public for measurement.
+
+mod authored;
+pub mod bins;
+pub mod boost;
+pub mod calibrate;
+pub mod folds;
+pub mod grow;
+mod histogram;
+pub mod metrics;
+pub mod presets;
+mod random;
+pub mod reading;
+pub mod split;
+mod symmetric;
+mod table;
+mod train;
+mod work;
+
+pub use authored::mean_model;
+pub use table::{Column, MISSING_LEVEL, Monotone, Table, Values};
+pub use train::{LEAST, Progress, Settings, TrainError, Trained, Validation, train};
+pub use work::{OneByOne, Workers};

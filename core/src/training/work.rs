@@ -1,0 +1,16 @@
+//! Independent pieces of work, which a host may spread over its cores.
+
+/// Runs jobs, all of them, before it returns. Results never depend on the order.
+pub trait Workers: Sync {
+    fn run<'a>(&self, jobs: Vec<Box<dyn FnOnce() + Send + 'a>>);
+}
+
+/// Runs one job after another on the caller's thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OneByOne;
+
+impl Workers for OneByOne {
+    fn run<'a>(&self, jobs: Vec<Box<dyn FnOnce() + Send + 'a>>) {
+        jobs.into_iter().for_each(|job| job());
+    }
+}
