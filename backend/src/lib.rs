@@ -1,1 +1,32 @@
+//! The server that remembers: collects events, keeps profiles and scores, publishes bundles.
 //!
+//! [`start`] runs it; [`App`] is what the command line and tests use without HTTP. Modules are
+//! nouns: `http` reads requests, `service` does the work, `store` keeps, `view` is what clients see.
+
+mod app;
+pub mod audit;
+mod body;
+pub mod bundles;
+pub mod clock;
+pub mod collect;
+mod config;
+mod documentation;
+pub mod error;
+pub mod files;
+pub mod identity;
+pub mod keys;
+pub mod live;
+pub mod log;
+pub mod privacy;
+pub mod profiles;
+pub mod records;
+mod router;
+pub mod seal;
+mod secret;
+mod server;
+mod sqlite;
+
+pub use app::{App, Shared};
+pub use config::Config;
+pub use secret::Sha256Digest;
+pub use server::{Running, StartError, start};

@@ -23,6 +23,8 @@ enum Command {
     Train(commands::train::Args),
     Score(commands::score::Args),
     Evaluate(commands::evaluate::Args),
+    #[cfg(feature = "serve")]
+    Serve(commands::serve::Args),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => commands::serve::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

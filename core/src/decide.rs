@@ -2,20 +2,37 @@
 
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
+use crate::model::{LevelHash, Model, ModelError, Row, SignalKind};
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
+use crate::scoring::{Band, Explainer, Scored, points};
 
 /// One workspace's signals, model and words, opened once and used for every visitor.
-#[derive(Debug)]
 pub struct Engine {
     signals: Signals,
     words: Words,
+    model: Model,
+    slots: Vec<Slot>,
+    row: Row,
+    explainer: Explainer,
+}
+
+/// One input of the model.
+struct Slot {
+    /// Index into the signals.
+    signal: u16,
+    /// Hashes of the levels that the model knows, in its order.
+    levels: Vec<u32>,
+    /// Where time can change the score: the values at which it does.
+    cuts: Vec<f64>,
 }
 
 /// What a host wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
-    /// At most this many reasons; with 0 nothing is explained.
+    /// At most this many reasons; with 0 nothing is explained, and `base` is the score itself.
     pub reasons: usize,
+    /// Whether to work out when time alone changes the score.
+    pub next_change: bool,
 }
 
 /// What a model makes of a profile.
@@ -34,20 +51,11 @@ pub struct Decision {
     pub rest: i32,
     /// When this was true.
     pub as_of: Millis,
-    /// No earlier than this it stops being true, though nothing happens; `None` for never.
+    /// Until then it stays true if nothing happens; `None` for ever, or where it was not wanted.
     pub next_change_at: Option<Millis>,
     /// How many events went in, and the hash of the last one's message id.
     pub events: u32,
     pub last_event: u64,
-}
-
-/// Sales' three bins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Band {
-    Not = 0,
-    Undecided = 1,
-    Qualified = 2,
 }
 
 /// What one signal adds to a score or takes from it.
@@ -70,20 +78,51 @@ pub enum OpenError {
     #[error(transparent)]
     Signals(#[from] SignalsError),
     #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
     Words(#[from] WordsError),
     #[error(
         "the model reads signal {0}, which the bundle does not declare: publish the model anew"
     )]
     MissingSignal(u32),
+    #[error("the model reads signal {0} as another kind than the bundle declares: train it anew")]
+    Kind(u32),
 }
 
 impl Engine {
     /// Opens the three parts that a decision needs.
     ///
     /// # Errors
-    /// Says which part is refused and why; also where the model reads a signal that is not declared.
-    pub fn open(signals: &[u8], _model: &[u8], words: &[u8]) -> Result<Self, OpenError> {
-        Ok(Self { signals: Signals::open(signals)?, words: Words::open(words)? })
+    /// Says which part is refused and why; also where the model does not fit the signals.
+    pub fn open(signals: &[u8], model: &[u8], words: &[u8]) -> Result<Self, OpenError> {
+        let signals = Signals::open(signals)?;
+        let words = Words::open(words)?;
+        let model = Model::open(model)?;
+        let mut slots = Vec::with_capacity(model.signals().len());
+        for (index, read) in model.signals().iter().enumerate() {
+            let found = match read.id {
+                0 => signals.index_of_name(&read.name),
+                id => signals.index_of(id),
+            };
+            let signal = found.ok_or(OpenError::MissingSignal(read.id))?;
+            let levels = match &read.kind {
+                SignalKind::Category { levels } => {
+                    Some(levels.iter().map(|level| LevelHash::of(level).0).collect())
+                }
+                _ => None,
+            };
+            let is_category = signals.get(signal).is_some_and(|signal| signal.kind.is_category());
+            if levels.is_some() != is_category {
+                return Err(OpenError::Kind(read.id));
+            }
+            slots.push(Slot {
+                signal: signal as u16,
+                levels: levels.unwrap_or_default(),
+                cuts: model.cuts(index).unwrap_or_default(),
+            });
+        }
+        let (row, explainer) = (model.row(), Explainer::new(&model));
+        Ok(Self { signals, words, model, slots, row, explainer })
     }
 
     /// The declared signals.
@@ -115,23 +154,44 @@ impl Engine {
     }
 
     /// Scores a profile as it is at `now`, and explains the score.
-    pub fn decide(&self, profile: &Profile, now: Millis, _want: Want) -> Decision {
-        Decision {
-            score: 0,
-            base: 0,
-            probability: 0.0,
-            band: Band::Not,
+    pub fn decide(&mut self, profile: &Profile, now: Millis, want: Want) -> Decision {
+        let scored = self.score(profile, now);
+        let mut decision = Decision {
+            score: scored.score.0,
+            base: scored.score.0,
+            probability: scored.probability.0,
+            band: scored.band,
             reasons: Vec::new(),
             rest: 0,
             as_of: now,
             next_change_at: None,
             events: profile.events(),
             last_event: profile.last_event(),
+        };
+        if want.reasons > 0 {
+            self.explain(profile, want.reasons, &mut decision);
         }
+        if want.next_change {
+            decision.next_change_at = self.next_change(profile, now, scored);
+        }
+        decision
     }
 
-    /// Appends a reason in words: "visited pricing 3 times in 2 days: +14".
+    /// Appends a reason in words, with its points: "visited pricing 3 times in 2 days: +14".
     pub fn say(&self, profile: &Profile, decision: &Decision, reason: &Reason, out: &mut String) {
+        self.describe(profile, decision, reason, out);
+        out.push_str(if reason.points < 0 { ": -" } else { ": +" });
+        put_whole(out, u64::from(reason.points.unsigned_abs()));
+    }
+
+    /// Appends a reason in words, for hosts that show its points otherwise.
+    pub fn describe(
+        &self,
+        profile: &Profile,
+        decision: &Decision,
+        reason: &Reason,
+        out: &mut String,
+    ) {
         let said = Said { id: reason.id, value: reason.value, level: reason.level };
         let other = |index: usize| Said {
             id: self.signals.get(index).map_or(0, |signal| signal.id),
@@ -139,7 +199,84 @@ impl Engine {
             level: profile.level(index),
         };
         self.words.say(said, &other, out);
-        out.push_str(if reason.points < 0 { ": -" } else { ": +" });
-        put_whole(out, u64::from(reason.points.unsigned_abs()));
+    }
+
+    fn score(&mut self, profile: &Profile, now: Millis) -> Scored {
+        for (index, slot) in self.slots.iter().enumerate() {
+            let signal = usize::from(slot.signal);
+            let value = match profile.level(signal) {
+                Some(hash) => {
+                    slot.levels.iter().position(|level| *level == hash).unwrap_or(slot.levels.len())
+                        as f64
+                }
+                None => profile.value(&self.signals, signal, now),
+            };
+            self.model.set(&mut self.row, index, value);
+        }
+        Scored::at(&self.model, self.model.predict(&self.row))
+    }
+
+    /// Fills in base, reasons and rest; a model that was packed without covers gives none.
+    fn explain(&mut self, profile: &Profile, most: usize, decision: &mut Decision) {
+        let Ok(explanation) = self.explainer.explain(&self.model, &self.row) else { return };
+        let points = points(&self.model, explanation);
+        decision.base = points.base.0;
+        let mut order: Vec<usize> = (0..points.points.len()).collect();
+        let size = |index: usize| {
+            let contribution = explanation.contributions.get(index).map_or(0.0, |phi| phi.abs());
+            (points.points.get(index).map_or(0, |points| points.unsigned_abs()), contribution)
+        };
+        order.sort_unstable_by(|&a, &b| {
+            let ((a_points, a_phi), (b_points, b_phi)) = (size(a), size(b));
+            b_points.cmp(&a_points).then(b_phi.total_cmp(&a_phi)).then(a.cmp(&b))
+        });
+        for index in order {
+            let (Some(slot), Some(&points)) = (self.slots.get(index), points.points.get(index))
+            else {
+                continue;
+            };
+            if decision.reasons.len() == most || points == 0 {
+                decision.rest += i32::from(points);
+                continue;
+            }
+            let signal = usize::from(slot.signal);
+            decision.reasons.push(Reason {
+                signal: slot.signal,
+                id: self.signals.get(signal).map_or(0, |signal| signal.id),
+                points: i32::from(points),
+                value: profile.value(&self.signals, signal, decision.as_of),
+                level: profile.level(signal),
+            });
+        }
+    }
+
+    /// Tree models change where a signal passes a cut. Other models are tried at times that double
+    /// from one minute on, and the first change is then halved down to the minute.
+    fn next_change(&mut self, profile: &Profile, now: Millis, scored: Scored) -> Option<Millis> {
+        if self.model.cuts(0).is_some() {
+            let changes = self.slots.iter().filter_map(|slot| {
+                profile.next_change(&self.signals, usize::from(slot.signal), now, &slot.cuts)
+            });
+            return changes.min();
+        }
+        let same = |after: i64, engine: &mut Self| {
+            let later = engine.score(profile, now.plus(after));
+            later.score == scored.score && later.band == scored.band
+        };
+        let (mut good, mut bad) = (0, Millis::MINUTE);
+        while same(bad, self) {
+            (good, bad) = (bad, 2 * bad);
+            if bad > LOOK_AHEAD {
+                return Some(now.plus(LOOK_AHEAD));
+            }
+        }
+        while bad - good > Millis::MINUTE {
+            let middle = good + (bad - good) / 2;
+            if same(middle, self) { good = middle } else { bad = middle }
+        }
+        Some(now.plus(good.max(1)))
     }
 }
+
+/// How far ahead the scores of models without cuts are looked at.
+const LOOK_AHEAD: i64 = 30 * Millis::DAY;

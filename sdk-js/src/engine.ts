@@ -1,4 +1,4 @@
-import { Engine, initSync } from "../dist/engine/engine.js";
+import { Page, initSync } from "../dist/engine/engine.js";
 import type { Band, Reason, RapportEvent } from "./types";
 import { writeEvent } from "./wire";
 
@@ -32,12 +32,12 @@ const decoder = new TextDecoder();
 /** The core, in the page. Every call is synchronous and takes microseconds. */
 export class LocalEngine {
   private readonly memory: WebAssembly.Memory;
-  private readonly engine: Engine;
+  private readonly engine: Page;
 
   /** Throws where the bytes are no bundle that this engine reads. */
   constructor(module: WebAssembly.Module, { signals, model, words }: Bytes) {
     this.memory = initSync({ module }).memory;
-    const engine = Engine.open(signals, model, words);
+    const engine = Page.open(signals, model, words);
     if (!engine) throw new Error("the bundle is damaged, or newer than this engine");
     this.engine = engine;
   }

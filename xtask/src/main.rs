@@ -31,6 +31,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Run every suite on every host and print the suite × host matrix.
     Test(test::Arguments),
+    /// Build what a page downloads, into sdk-js/dist.
+    Page(wasm::Arguments),
     /// Run the long counts: fuzzing, kills, simulations.
     Soak(soak::Arguments),
     /// Measure against peers in the same run.
@@ -58,6 +60,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(arguments) => dev::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Page(arguments) => wasm::run(&root, &arguments),
         Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Size(arguments) => size::run(&root, &arguments),

@@ -1,16 +1,100 @@
 //! `cargo xtask soak`: the long counts.
 
-use anyhow::Result;
+use crate::shell::{self, cargo};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
+use std::process::Command;
+
+/// LLVM's coverage pass, which libFuzzer reads; works on the stable compiler.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// What fuzzing builds for: named, so that build scripts stay free of the coverage pass.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Minutes for each decoder
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
+    /// Only the fuzzers, tests or rules whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
 }
 
-pub fn run(_root: &Path, arguments: &Arguments) -> Result<()> {
-    let _ = arguments.minutes;
-    Ok(())
+pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let mut failed = Vec::new();
+    if let Err(error) = fuzz(root, arguments) {
+        failed.push(format!("{error:#}"));
+    }
+    if arguments.only.is_empty() || arguments.only.contains("test") {
+        println!("== long counts of the tests");
+        let mut tests = cargo(root, ["test", "--quiet", "--workspace"]);
+        tests.env("RAPPORT_SOAK", "1");
+        if let Err(error) = shell::run(tests) {
+            failed.push(format!("{error:#}"));
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", failed.join("; "))
+}
+
+/// Runs every fuzzer for its minutes, two at a time, and prints how much each tried.
+fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
+    let folder = root.join("core/fuzz");
+    let mut build = cargo(&folder, ["build", "--quiet", "--release", "--target", TARGET]);
+    build.env("RUSTFLAGS", COVERAGE).env_remove("CARGO_TARGET_DIR");
+    shell::run(build)?;
+    let seconds = (arguments.minutes * 60.0).ceil() as u64;
+    let mut failed = Vec::new();
+    let names: Vec<String> =
+        targets(&folder)?.into_iter().filter(|name| name.contains(&arguments.only)).collect();
+    for pair in names.chunks(2) {
+        let started: Vec<_> = pair.iter().map(|name| start(&folder, name, seconds)).collect();
+        for (name, child) in pair.iter().zip(started) {
+            let output = child?.wait_with_output().context("a fuzzer was lost")?;
+            let log = String::from_utf8_lossy(&output.stderr);
+            let runs = log
+                .lines()
+                .rev()
+                .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+            let tried = runs.unwrap_or("?").trim();
+            if output.status.success() {
+                println!("fuzz {name:<12} {tried:>12} inputs in {seconds} s, no fault");
+            } else {
+                println!("fuzz {name:<12} FAILED after {tried} inputs\n{log}");
+                failed.push(name.clone());
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("fuzzing found faults in: {}", failed.join(", ")) }
+}
+
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.join("targets")).context("no fuzz targets")? {
+        let path = entry?.path();
+        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn start(folder: &Path, name: &str, seconds: u64) -> std::io::Result<std::process::Child> {
+    let corpus = folder.join("corpus").join(name);
+    std::fs::create_dir_all(&corpus)?;
+    let mut fuzzer = Command::new(folder.join("target").join(TARGET).join("release").join(name));
+    fuzzer.arg(&corpus).args(["-max_len=65536", "-timeout=10", "-print_final_stats=1"]);
+    fuzzer.arg(format!("-max_total_time={seconds}"));
+    let seeds = folder.join("seeds").join(name);
+    if seeds.is_dir() {
+        fuzzer.arg(seeds);
+    }
+    fuzzer.arg(format!("-artifact_prefix={}/", corpus.display()));
+    fuzzer.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn()
 }

@@ -31,7 +31,7 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let wants = |stage| arguments.only.is_empty() || arguments.only.contains(&stage);
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
-    timed("page build", || wasm::page(root))?;
+    timed("page build", || wasm::page(root).and_then(|()| wasm::full(root)))?;
     if wants(Stage::Native) {
         timed("native", || native::run(root, &mut matrix))?;
     }

@@ -1,10 +1,24 @@
 //! The engine as WebAssembly, and the JavaScript around it.
 
-use crate::shell;
+use crate::{setup, shell};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use wasm_bindgen_cli_support::Bindgen;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Also the build that takes JavaScript objects, for Node and conformance
+    #[arg(long)]
+    full: bool,
+}
+
+pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    setup::wasm_target()?;
+    setup::npm(&root.join("sdk-js"))?;
+    page(root)?;
+    if arguments.full { full(root) } else { Ok(()) }
+}
 
 /// What visitors download: `sdk-js/dist` with the engine, the SDK, the loader and the inspector.
 pub fn page(root: &Path) -> Result<()> {
@@ -15,10 +29,8 @@ pub fn page(root: &Path) -> Result<()> {
 }
 
 /// The build for Node, conformance and tools, which takes and gives JavaScript objects: `sdk-js/dist/full`.
-pub fn full(root: &Path) -> Result<PathBuf> {
-    let folder = root.join("sdk-js/dist/full");
-    bind(root, &compile(root, &["--features", "full"])?, &folder)?;
-    Ok(folder)
+pub fn full(root: &Path) -> Result<()> {
+    bind(root, &compile(root, &["--features", "full"])?, &root.join("sdk-js/dist/full"))
 }
 
 fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {

@@ -2,6 +2,8 @@
 
 pub mod evaluate;
 pub mod score;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod train;
 
 /// What a subcommand ends with; the message is one sentence that the user can act on.

@@ -153,6 +153,15 @@ impl Model {
         levels.iter().position(|level| LevelHash::of(level) == hash).unwrap_or(levels.len()) as f64
     }
 
+    /// The values of a signal at which a tree model's margin may change, in no order; `None` where it
+    /// may change anywhere.
+    pub fn cuts(&self, signal: usize) -> Option<Vec<f64>> {
+        match &self.engine {
+            Engine::Trees(forest) => Some(forest.door.cuts(signal)),
+            Engine::Sum(_) => None,
+        }
+    }
+
     #[inline]
     pub fn predict(&self, row: &Row) -> Margin {
         Margin(match &self.engine {

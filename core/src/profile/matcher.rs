@@ -75,12 +75,13 @@ impl<'a> Look<'a> {
 }
 
 impl Slot<'_> {
-    /// The value as a number; truth is 1.
+    /// The value as a number; truth is 1, and text counts where it is a plain decimal number,
+    /// because forms send nothing but text.
     pub(super) fn number(&self) -> Option<f64> {
         match self.value? {
             FieldValue::Number(number) => Some(number),
             FieldValue::Bool(flag) => Some(f64::from(u8::from(flag))),
-            FieldValue::Text(_) => None,
+            FieldValue::Text(text) => decimal(text.trim()),
         }
     }
 
@@ -241,6 +242,25 @@ impl Test {
     }
 }
 
+/// Reads `-12.50` and its like with at most 15 digits: both parts of the quotient are exact then,
+/// so that it is the nearest number, without the standard parser's tables.
+fn decimal(text: &str) -> Option<f64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
+    let (mut number, mut scale, mut count, mut fraction) = (0.0, 1.0, 0, false);
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' if count < 15 => {
+                number = number * 10.0 + f64::from(byte - b'0');
+                scale *= if fraction { 10.0 } else { 1.0 };
+                count += 1;
+            }
+            b'.' if !fraction && count > 0 => fraction = true,
+            _ => return None,
+        }
+    }
+    (count > 0 && (!fraction || scale > 1.0)).then(|| sign * (number / scale))
+}
+
 fn read_hashes(reader: &mut Reader<'_>) -> Option<Vec<u32>> {
     let count = reader.u8()?;
     let mut hashes = Vec::with_capacity(usize::from(count));
@@ -253,4 +273,19 @@ fn read_hashes(reader: &mut Reader<'_>) -> Option<Vec<u32>> {
 /// Whether `text` holds `part`; plain, because the standard search would cost the page two kilobytes.
 fn holds_part(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_decimal_text_is_a_number_and_nothing_else_is() {
+        for text in ["0", "-12.50", "350", "0.1", "999999999999.999"] {
+            assert_eq!(decimal(text), text.parse().ok(), "{text}");
+        }
+        for text in ["", "-", ".5", "5.", "1e3", "0x10", "1,000", "12 people", "1234567890123456"] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
+    }
 }

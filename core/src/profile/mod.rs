@@ -162,27 +162,26 @@ impl Profile {
         (self.visit.number > 0 && now < end).then_some(end)
     }
 
-    /// When the signal's value next changes although nothing happens, counting from `now`.
-    ///
-    /// `cuts` are the values at which somebody would notice, ascending; without any, each change counts.
-    /// Conservative: the change may come later, never earlier. `None` where it never changes.
+    /// When a signal's value next passes one of the `cuts` although nothing happens, counting
+    /// from `now`; visits that end and windows that move on count whatever the cuts are.
+    /// Conservative: the value may pass later, never earlier. `None` where it never does.
     pub fn next_change(
         &self,
         signals: &Signals,
         index: usize,
         now: Millis,
-        cuts: &[f32],
+        cuts: &[f64],
     ) -> Option<Millis> {
         let now = now.max(self.clock);
-        let next = |index: usize, cuts: &[f32]| {
+        let next = |index: usize, cuts| {
             let (signal, state) = (signals.get(index)?, self.states.get(index)?);
             state.next_change(signal.kind, now, &self.visit, cuts)
         };
         match signals.get(index)?.kind {
             Kind::Ratio { over, under } => {
-                [over, under].into_iter().filter_map(|index| next(usize::from(index), &[])).min()
+                [over, under].into_iter().filter_map(|index| next(usize::from(index), None)).min()
             }
-            _ => next(index, cuts),
+            _ => next(index, Some(cuts)),
         }
     }
 }

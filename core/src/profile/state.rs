@@ -151,37 +151,31 @@ impl State {
         }
     }
 
-    /// See [`super::Profile::next_change`].
+    /// See [`super::Profile::next_change`]; without `cuts`, each change counts.
     pub(super) fn next_change(
         &self,
         kind: Kind,
         now: Millis,
         visit: &Visit,
-        cuts: &[f32],
+        cuts: Option<&[f64]>,
     ) -> Option<Millis> {
         let soon = now.plus(1);
         match (self, kind) {
             (Self::Time(Some(at)), _) => {
+                let Some(cuts) = cuts else { return Some(soon) };
                 let value = now.since(*at) as f64 / Millis::DAY as f64;
-                let Some(cut) = cuts.iter().find(|cut| f64::from(**cut) >= value) else {
-                    return cuts.is_empty().then_some(soon);
-                };
-                Some(at.plus((f64::from(*cut) * Millis::DAY as f64) as i64).max(soon))
+                let next = cuts.iter().copied().filter(|cut| *cut >= value).reduce(f64::min)?;
+                Some(at.plus((next * Millis::DAY as f64) as i64).max(soon))
             }
             (Self::Decayed { value, at }, Kind::Decayed { half_life }) if *value != 0.0 => {
+                let Some(cuts) = cuts else { return Some(soon) };
                 let current = decayed(*value, *at, now, half_life);
-                if cuts.is_empty() {
-                    return Some(soon);
-                }
-                let passed = |cut: &f32| {
-                    (current / f64::from(*cut)).is_finite() && current / f64::from(*cut) >= 1.0
-                };
-                let halvings = cuts
-                    .iter()
-                    .filter(|cut| passed(cut))
-                    .map(|cut| libm::log2(current / f64::from(*cut)));
-                let nearest = halvings.reduce(f64::min)?;
-                Some(now.plus((nearest * half_life as f64 * 0.999_999) as i64).max(soon))
+                let ratios = cuts.iter().map(|cut| current / cut);
+                let next =
+                    ratios.filter(|ratio| ratio.is_finite() && *ratio >= 1.0).reduce(f64::min)?;
+                // Single precision may round a value across a cut a little early.
+                let halvings = libm::log2(next) - 1e-6;
+                Some(now.plus((halvings * half_life as f64) as i64).max(soon))
             }
             (Self::Visit { count, number }, Kind::Session) => {
                 (*count > 0 && *number == visit.number && !visit.ended(now)).then(|| visit.end())

@@ -335,9 +335,14 @@ impl KindWire {
         }
     }
 
+    /// Whether the signal's value is a level, not a number.
+    pub fn is_category(&self) -> bool {
+        matches!(self, Self::FirstLevel { .. } | Self::LastLevel { .. })
+    }
+
     /// Whether a ratio may be made of it.
     fn is_number(&self) -> bool {
-        !matches!(self, Self::FirstLevel { .. } | Self::LastLevel { .. } | Self::Ratio { .. })
+        !self.is_category() && !matches!(self, Self::Ratio { .. })
     }
 
     /// The half-life or window in milliseconds.

@@ -105,6 +105,19 @@ impl Door {
         self.answers
     }
 
+    /// The cuts of one signal, in no order; none where it is a category.
+    pub fn cuts(&self, signal: usize) -> Vec<f64> {
+        match self.gates.get(signal) {
+            Some(Gate { count, asks: Asks::Above32 { start, .. }, .. }) => {
+                self.cuts32.iter().skip(*start).take(*count).map(|cut| f64::from(*cut)).collect()
+            }
+            Some(Gate { count, asks: Asks::Above64 { start, .. }, .. }) => {
+                self.cuts64.iter().skip(*start).take(*count).copied().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The number of the answer to question `index` about `signal`.
     pub fn answer(&self, signal: u16, index: u16) -> u32 {
         self.gates.get(usize::from(signal)).map_or(0, |gate| gate.first as u32 + u32::from(index))

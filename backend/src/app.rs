@@ -1,0 +1,40 @@
+//! What every handler shares: the ports, and the threads behind them.
+
+use crate::bundles::{OpenBundles, SdkFiles};
+use crate::collect::Writer;
+use crate::files::Files;
+use crate::keys::KeyStore;
+use crate::live::Feed;
+use crate::log::EventLog;
+use crate::profiles::{ProfileStore, Projector};
+use crate::records::Records;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A running server's parts. Nothing in it is global: tests run many in one process.
+pub struct App {
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) profiles: Arc<dyn ProfileStore>,
+    pub(crate) writer: Writer,
+    pub(crate) projector: Projector,
+    pub(crate) feed: Feed,
+    pub(crate) bundles: OpenBundles,
+    pub(crate) sdk: SdkFiles,
+    pub(crate) public_url: String,
+    pub(crate) openapi: String,
+    /// Turns true when the server stops, so that endless answers end.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+/// The app as handlers hold it.
+pub type Shared = Arc<App>;
+
+impl App {
+    /// How browsers reach the server, without a slash at the end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+}

@@ -1,0 +1,129 @@
+//! Publishing, the one mutable address, and the immutable parts.
+
+use super::service::{current, page_config, part, publish, verifying_key};
+use super::view::{PublicationView, PublishWire, PublishedView};
+use crate::app::Shared;
+use crate::body::bounded;
+use crate::error::{Problem, ProblemView, blocking};
+use crate::files::{Encoding, PartName};
+use crate::identity::{Action, Caller, Resource, authorize};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::collections::BTreeMap;
+
+const MAX_BUNDLE: usize = 8 * 1024 * 1024;
+const MUTABLE: HeaderValue =
+    HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Publishes a bundle: compiles its parts, signs their manifest and makes it the current one.
+/// Says what was left out, and everything that a competitor can read from then on.
+#[utoipa::path(post, path = "/v1/bundles", tag = "bundles", request_body = PublishWire,
+    responses((status = 201, body = PublishedView), (status = 400, body = ProblemView), (status = 401, body = ProblemView),
+        (status = 403, body = ProblemView), (status = 413, body = ProblemView)))]
+pub async fn publish_bundle(
+    State(app): State<Shared>,
+    caller: Caller,
+    body: Body,
+) -> Result<(StatusCode, Json<PublishedView>), Problem> {
+    let permit = authorize(&caller.principal, Action::PublishBundle, Resource::Own)?;
+    let body = bounded(body, MAX_BUNDLE).await?;
+    let published = blocking(move || {
+        let wire: PublishWire = serde_json::from_slice(&body)
+            .map_err(|error| Problem::Malformed(format!("the body is not a bundle: {error}")))?;
+        let mut models = BTreeMap::new();
+        for (name, file) in wire.models {
+            let bytes = BASE64_STANDARD.decode(file).map_err(|error| {
+                Problem::Malformed(format!("model `{name}` is not base 64: {error}"))
+            })?;
+            models.insert(name, bytes);
+        }
+        publish(&app, &permit, wire.bundle, &models)
+    });
+    Ok((StatusCode::CREATED, Json(published.await?.into())))
+}
+
+/// The current publication: the signed manifest, and what to verify it with.
+#[utoipa::path(get, path = "/v1/bundles/current", tag = "bundles",
+    responses((status = 200, body = PublicationView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn current_bundle(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Json<PublicationView>, Problem> {
+    let scope = authorize(&caller.principal, Action::ReadPublished, Resource::Own)?.scope();
+    let found = blocking(move || -> Result<_, Problem> {
+        let (_, publication) = current(&app, scope)?;
+        Ok(PublicationView::new(publication, verifying_key(&app, scope)?.as_bytes()))
+    });
+    found.await.map(Json)
+}
+
+/// `KEY.js` configures and starts the SDK; `KEY.json` is the configuration alone.
+/// The one address whose answer changes: it names all immutable parts.
+#[utoipa::path(get, path = "/v1/sdk/{file}", tag = "bundles", security(()), params(("file" = String, Path, description = "write key and `.js` or `.json`")),
+    responses((status = 200, content_type = "text/javascript"), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn sdk(State(app): State<Shared>, Path(file): Path<String>) -> Result<Response, Problem> {
+    let (key, extension) = file.rsplit_once('.').ok_or(Problem::NotFound("file"))?;
+    let key = key.to_owned();
+    let script = match extension {
+        "js" => true,
+        "json" => false,
+        _ => return Err(Problem::NotFound("file")),
+    };
+    let caller = Caller::of_write_key(&app, &key).await?;
+    let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
+    let text = blocking(move || -> Result<String, Problem> {
+        let config = page_config(&app, scope, &key)?.to_string();
+        Ok(if script {
+            format!("self.rapportConfig={config};\n{}", app.sdk.load(&*app.files)?.loader)
+        } else {
+            config
+        })
+    });
+    let media_type = if script { "text/javascript; charset=utf-8" } else { "application/json" };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CACHE_CONTROL, MUTABLE),
+    ];
+    Ok((headers, text.await?).into_response())
+}
+
+/// An immutable part that the configuration named. Packed with brotli where the client takes it.
+#[utoipa::path(get, path = "/v1/parts/{key}/{name}", tag = "bundles", security(()), params(("key" = String, Path), ("name" = String, Path)),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn part_of_bundle(
+    State(app): State<Shared>,
+    Path((key, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = Caller::of_write_key(&app, &key).await?;
+    let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
+    let name = PartName::parse(&name).ok_or(Problem::NotFound("part"))?;
+    let brotli = accepts_brotli(&headers);
+    let (encoding, bytes) = blocking(move || part(&app, scope, name, brotli)).await?;
+    let fixed: [(HeaderName, HeaderValue); 3] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(name.kind.media_type())),
+        (header::CACHE_CONTROL, IMMUTABLE),
+        (header::VARY, HeaderValue::from_static("Accept-Encoding")),
+    ];
+    let mut response = (fixed, bytes).into_response();
+    if encoding == Encoding::Brotli {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+    }
+    Ok(response)
+}
+
+fn accepts_brotli(headers: &HeaderMap) -> bool {
+    let accepted =
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("br")
+            && parts.all(|weight| !matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}

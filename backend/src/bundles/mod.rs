@@ -1,0 +1,13 @@
+//! Publishing: what pages need to decide, as immutable parts behind one signed manifest.
+
+pub mod http;
+mod open;
+mod sdk;
+mod service;
+mod store;
+mod view;
+
+pub use open::{OpenBundle, OpenBundles};
+pub use sdk::SdkFiles;
+pub use service::{Published, current, page_config, part, publish, verifying_key};
+pub use store::{BundleStore, Publication};

@@ -1,0 +1,107 @@
+//! The current bundle of each scope, opened once for all visitors.
+
+use crate::app::App;
+use crate::error::StoreError;
+use crate::files::{Encoding, PartKind as FileKind, PartName};
+use crate::identity::Scope;
+use crate::secret::Sha256Digest;
+use crate::sqlite::lock;
+use rapport_core::bundle::{Manifest, ManifestPart, PartKind, ScoreInPage};
+use rapport_core::decide::Engine;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// A bundle that decides.
+pub struct OpenBundle {
+    engine: Mutex<Engine>,
+    /// Of the signals part: profiles that were folded for other signals are folded again.
+    pub signals: Sha256Digest,
+    /// Of the manifest.
+    pub digest: Sha256Digest,
+    /// Whether pages may learn scores.
+    pub pages_may_ask: bool,
+}
+
+impl OpenBundle {
+    /// What pages get of a bundle, and what their loader calls it.
+    pub const PAGE_PARTS: [(PartKind, &str); 3] =
+        [(PartKind::Signals, "signals"), (PartKind::Model, "model"), (PartKind::Words, "words")];
+
+    /// The engine, for one visitor at a time.
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    /// Opens the current bundle of a scope; `None` where none with a model is published.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or its parts do not fit together.
+    pub fn read(app: &App, scope: Scope) -> Result<Option<Self>, StoreError> {
+        let Some(publication) = app.records.publication(scope)? else { return Ok(None) };
+        let manifest: Manifest = serde_json::from_str(&publication.manifest)
+            .map_err(|error| StoreError::corrupt("manifest", error))?;
+        let of_kind = |kind| manifest.parts.iter().filter(move |part| part.kind == kind);
+        let first = |kind| of_kind(kind).find(|part| part.default).or_else(|| of_kind(kind).next());
+        let (Some(signals), Some(model), Some(words)) =
+            (first(PartKind::Signals), first(PartKind::Model), first(PartKind::Words))
+        else {
+            return Ok(None);
+        };
+        let read = |part: &ManifestPart| -> Result<(Sha256Digest, Vec<u8>), StoreError> {
+            let digest = Sha256Digest::parse(&part.hash)
+                .ok_or_else(|| StoreError::corrupt("manifest", "a hash is malformed"))?;
+            let kind = if part.public { FileKind::Binary } else { FileKind::Private };
+            let bytes = app
+                .files
+                .get(scope.workspace, PartName { digest, kind, encoding: Encoding::Plain })?;
+            Ok((
+                digest,
+                bytes.ok_or_else(|| {
+                    StoreError::corrupt("bundle", format_args!("its part {digest} is gone"))
+                })?,
+            ))
+        };
+        let pages_may_ask = model.score_in_page != Some(ScoreInPage::Off);
+        let ((digest, signals), (_, model), (_, words)) =
+            (read(signals)?, read(model)?, read(words)?);
+        let engine = Engine::open(&signals, &model, &words)
+            .map_err(|error| StoreError::corrupt("bundle", error))?;
+        Ok(Some(Self {
+            engine: Mutex::new(engine),
+            signals: digest,
+            digest: Sha256Digest::of(publication.manifest.as_bytes()),
+            pages_may_ask,
+        }))
+    }
+}
+
+/// The bundles that are open.
+#[derive(Default)]
+pub struct OpenBundles {
+    by_scope: RwLock<HashMap<Scope, Option<Arc<OpenBundle>>>>,
+}
+
+impl OpenBundles {
+    /// The current bundle of a scope.
+    ///
+    /// # Errors
+    /// Where it is not open yet and cannot be read.
+    pub fn get(&self, app: &App, scope: Scope) -> Result<Option<Arc<OpenBundle>>, StoreError> {
+        if let Some(bundle) =
+            self.by_scope.read().unwrap_or_else(PoisonError::into_inner).get(&scope)
+        {
+            return Ok(bundle.clone());
+        }
+        let bundle = OpenBundle::read(app, scope)?.map(Arc::new);
+        self.replace(scope, bundle.clone());
+        Ok(bundle)
+    }
+
+    /// Makes a bundle the current one; `true` where profiles have to be folded again for it.
+    pub fn replace(&self, scope: Scope, bundle: Option<Arc<OpenBundle>>) -> bool {
+        let signals = bundle.as_ref().map(|bundle| bundle.signals);
+        let before =
+            self.by_scope.write().unwrap_or_else(PoisonError::into_inner).insert(scope, bundle);
+        before.flatten().map(|bundle| bundle.signals) != signals
+    }
+}

@@ -1,0 +1,86 @@
+//! The SDK's built files, which every workspace's pages load.
+
+use super::service::keep;
+use crate::error::StoreError;
+use crate::files::{Files, PartKind, PartName};
+use crate::identity::WorkspaceId;
+use crate::sqlite::lock;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// The directory that the SDK is built into. Files are read again when they change.
+pub struct SdkFiles {
+    directory: Option<PathBuf>,
+    loaded: Mutex<Option<(Stamp, Arc<Sdk>)>>,
+}
+
+/// The SDK as it stands in the directory.
+#[derive(Debug, Default)]
+pub struct Sdk {
+    /// The classic script that starts every fetch; empty where the SDK is not built.
+    pub loader: String,
+    /// Parts by the names that the loader knows them by.
+    pub parts: BTreeMap<&'static str, PartName>,
+}
+
+type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+const LOADER: &str = "loader.js";
+/// What the loader calls a part, its file, and its kind.
+const PARTS: [(&str, &str, PartKind); 3] = [
+    ("sdk", "rapport.js", PartKind::Script),
+    ("wasm", "rapport_bg.wasm", PartKind::Wasm),
+    ("inspector", "inspector.js", PartKind::Script),
+];
+
+impl SdkFiles {
+    /// Reads from a directory; without one there is no SDK.
+    pub fn new(directory: Option<PathBuf>) -> Self {
+        Self { directory, loaded: Mutex::default() }
+    }
+
+    /// The SDK; new or changed files are kept as parts of the installation, so that pages with an
+    /// older loader still find theirs.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or kept.
+    pub fn load(&self, files: &dyn Files) -> Result<Arc<Sdk>, StoreError> {
+        let Some(directory) = &self.directory else { return Ok(Arc::default()) };
+        let names = PARTS.iter().map(|(_, file, _)| *file).chain([LOADER]);
+        let stamp: Stamp = names
+            .map(|name| {
+                fs::metadata(directory.join(name))
+                    .and_then(|data| Ok((data.modified()?, data.len())))
+                    .ok()
+            })
+            .collect();
+        let mut loaded = lock(&self.loaded);
+        if let Some((known, sdk)) = &*loaded
+            && *known == stamp
+        {
+            return Ok(sdk.clone());
+        }
+        let read = |name: &str| match fs::read(directory.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::file("reading", directory.join(name), error)),
+        };
+        let loader = read(LOADER)?.unwrap_or_default();
+        let mut sdk = Sdk {
+            loader: String::from_utf8(loader)
+                .map_err(|error| StoreError::corrupt("loader.js", error))?,
+            parts: BTreeMap::new(),
+        };
+        for (part, file, kind) in PARTS {
+            if let Some(bytes) = read(file)? {
+                sdk.parts.insert(part, keep(files, WorkspaceId::INSTALLATION, kind, &bytes)?);
+            }
+        }
+        let sdk = Arc::new(sdk);
+        *loaded = Some((stamp, sdk.clone()));
+        Ok(sdk)
+    }
+}

@@ -1,0 +1,208 @@
+//! Publishing a bundle, and finding its parts again.
+
+use super::open::OpenBundle;
+use super::store::Publication;
+use crate::app::App;
+use crate::clock;
+use crate::error::{Problem, StoreError};
+use crate::files::{Encoding, Files, PartKind, PartName};
+use crate::identity::{Permit, Scope, WorkspaceId};
+use crate::secret::Sha256Digest;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use rapport_core::bundle::{
+    BundleProblem, BundleWire, Manifest, PublicFact, compile, public_report,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+/// What publishing did.
+#[derive(Debug)]
+pub struct Published {
+    /// Counts up from 1 in each environment of a workspace.
+    pub number: i64,
+    pub manifest: Manifest,
+    /// What was left out, and why.
+    pub problems: Vec<BundleProblem>,
+    /// What a competitor can read now.
+    pub public: Vec<PublicFact>,
+    /// How many profiles are folded anew for it.
+    pub refolds: usize,
+}
+
+/// Compiles, signs and publishes a bundle. `authored` is a [`BundleWire`] without `workspace` and
+/// `environment`, which the permit says; `models` are the model files by name.
+///
+/// # Errors
+/// [`Problem::Malformed`] where the JSON is no bundle or a model does not fit it;
+/// otherwise where it cannot be kept.
+pub fn publish(
+    app: &App,
+    permit: &Permit,
+    mut authored: Map<String, Value>,
+    models: &BTreeMap<String, Vec<u8>>,
+) -> Result<Published, Problem> {
+    let scope = permit.scope();
+    authored.insert("workspace".to_owned(), Value::from(scope.workspace.to_string()));
+    authored.insert("environment".to_owned(), Value::from(scope.environment.word()));
+    let wire: BundleWire = serde_json::from_value(Value::Object(authored))
+        .map_err(|error| Problem::Malformed(format!("not a bundle: {error}")))?;
+    let files: Vec<_> =
+        models.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let compiled = compile(&wire, &files);
+    if let Some(problem) = compiled.problems.iter().find(|problem| problem.part == "model") {
+        return Err(Problem::Malformed(format!("nothing was published: {problem}")));
+    }
+    for part in &compiled.parts {
+        let kind = if part.public { PartKind::Binary } else { PartKind::Private };
+        keep(&*app.files, scope.workspace, kind, &part.bytes)?;
+    }
+    let manifest = compiled.manifest(|bytes| Sha256Digest::of(bytes).to_string());
+    let signed = manifest.to_json();
+    let signature = signing_key(app, scope)?.sign(&signed).to_bytes();
+    let text = String::from_utf8(signed).map_err(|error| StoreError::corrupt("manifest", error))?;
+    let publication = Publication { manifest: text, signature, published_at: clock::now() };
+    let number = app.records.publish(permit.actor(), scope, &publication)?;
+    let changed = app.bundles.replace(scope, OpenBundle::read(app, scope)?.map(Arc::new));
+    let refolds = if changed { app.profiles.subjects(scope)?.len() } else { 0 };
+    app.projector.refold(scope);
+    Ok(Published {
+        number,
+        manifest,
+        problems: compiled.problems,
+        public: public_report(&wire),
+        refolds,
+    })
+}
+
+/// The newest publication.
+///
+/// # Errors
+/// [`Problem::NoBundle`] before the first.
+pub fn current(app: &App, scope: Scope) -> Result<(Manifest, Publication), Problem> {
+    let publication = app.records.publication(scope)?.ok_or(Problem::NoBundle)?;
+    let manifest = serde_json::from_str(&publication.manifest)
+        .map_err(|error| StoreError::corrupt("manifest", error))?;
+    Ok((manifest, publication))
+}
+
+/// What a page with a write key has to know: see `sdk-js/README.md`. Serves before the first
+/// publication, so that a page can already track.
+///
+/// # Errors
+/// Where the SDK or the publication cannot be read.
+pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem> {
+    let sdk = app.sdk.load(&*app.files)?;
+    let address = |name: PartName| format!("/v1/parts/{key}/{name}");
+    let mut parts: Map<String, Value> = sdk
+        .parts
+        .iter()
+        .map(|(part, name)| ((*part).to_owned(), Value::from(address(*name))))
+        .collect();
+    let mut config = Map::new();
+    config.insert("key".to_owned(), Value::from(key));
+    config.insert("endpoint".to_owned(), Value::from(app.public_url()));
+    match current(app, scope) {
+        Ok((manifest, publication)) => {
+            for (kind, word) in OpenBundle::PAGE_PARTS {
+                // The default model, and the default language, stand first or say so.
+                let mut candidates = manifest.parts.iter().filter(|part| part.kind == kind);
+                let part = candidates
+                    .clone()
+                    .find(|part| part.default)
+                    .or_else(|| candidates.next())
+                    .filter(|part| part.public);
+                if let Some(digest) = part.and_then(|part| Sha256Digest::parse(&part.hash)) {
+                    let name =
+                        PartName { digest, kind: PartKind::Binary, encoding: Encoding::Plain };
+                    parts.insert(word.to_owned(), Value::from(address(name)));
+                }
+            }
+            config.insert(
+                "bundle".to_owned(),
+                Value::from(Sha256Digest::of(publication.manifest.as_bytes()).to_string()),
+            );
+            config.insert("manifest".to_owned(), Value::from(publication.manifest));
+            config.insert(
+                "signature".to_owned(),
+                Value::from(BASE64_STANDARD.encode(publication.signature)),
+            );
+            config.insert(
+                "publicKey".to_owned(),
+                Value::from(BASE64_STANDARD.encode(verifying_key(app, scope)?.as_bytes())),
+            );
+        }
+        Err(Problem::NoBundle) => _ = config.insert("bundle".to_owned(), json!(null)),
+        Err(problem) => return Err(problem),
+    }
+    config.insert("parts".to_owned(), Value::Object(parts));
+    Ok(Value::Object(config))
+}
+
+/// A part that a page of the scope may read, packed as asked for where that is kept.
+///
+/// # Errors
+/// [`Problem::NotFound`] where neither the workspace nor the installation keeps it.
+pub fn part(
+    app: &App,
+    scope: Scope,
+    name: PartName,
+    brotli: bool,
+) -> Result<(Encoding, Vec<u8>), Problem> {
+    let encodings: &[Encoding] =
+        if brotli { &[Encoding::Brotli, Encoding::Plain] } else { &[Encoding::Plain] };
+    for workspace in [scope.workspace, WorkspaceId::INSTALLATION] {
+        for encoding in encodings {
+            if let Some(bytes) = app.files.get(workspace, name.packed(*encoding))? {
+                return Ok((*encoding, bytes));
+            }
+        }
+    }
+    Err(Problem::NotFound("part"))
+}
+
+/// The key that the manifests of a scope are verified with.
+///
+/// # Errors
+/// Where the key store cannot be read.
+pub fn verifying_key(app: &App, scope: Scope) -> Result<VerifyingKey, StoreError> {
+    Ok(signing_key(app, scope)?.verifying_key())
+}
+
+fn signing_key(app: &App, scope: Scope) -> Result<SigningKey, StoreError> {
+    let seed = app.keys.workspace_key(scope.workspace)?.derive("sign bundles", &scope.to_bytes());
+    Ok(SigningKey::from_bytes(seed.expose()))
+}
+
+/// Keeps a part, and packed beside it where that makes it smaller and anybody may fetch it.
+pub(super) fn keep(
+    files: &dyn Files,
+    workspace: WorkspaceId,
+    kind: PartKind,
+    bytes: &[u8],
+) -> Result<PartName, StoreError> {
+    let name = PartName::of(kind, bytes);
+    if kind != PartKind::Private && files.get(workspace, name)?.is_none() {
+        let packed = brotli(bytes)?;
+        if packed.len() < bytes.len() {
+            files.put(workspace, name.packed(Encoding::Brotli), &packed)?;
+        }
+    }
+    files.put(workspace, name, bytes)?;
+    Ok(name)
+}
+
+fn brotli(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    const BUFFER: usize = 64 * 1024;
+    const QUALITY: u32 = 11;
+    const WINDOW: u32 = 22;
+    let mut packed = brotli::CompressorWriter::new(Vec::new(), BUFFER, QUALITY, WINDOW);
+    packed
+        .write_all(bytes)
+        .and_then(|()| packed.flush())
+        .map_err(|error| StoreError::file("packing", "a part", error))?;
+    Ok(packed.into_inner())
+}

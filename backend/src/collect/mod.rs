@@ -1,0 +1,9 @@
+//! `POST /v1/events`: checked at the door, written by one writer, acknowledged when on disk.
+
+mod door;
+pub mod http;
+mod view;
+mod writer;
+
+pub use door::{Arrival, Batch, MAX_BATCH, MAX_BODY};
+pub use writer::{Item, Submission, Writer};

@@ -1,0 +1,33 @@
+//! Where the server keeps things and where it listens.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How a server is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Everything but keys; one process at a time.
+    pub data: PathBuf,
+    /// The key store. Back it up apart from the data, or erasure does not reach the backups.
+    pub keys: PathBuf,
+    /// Port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// How browsers reach the server, without a slash at the end; `http://ADDRESS` where left out.
+    pub public_url: Option<String>,
+    /// What the SDK's build wrote; without it pages get no SDK from here.
+    pub sdk: Option<PathBuf>,
+}
+
+impl Config {
+    /// Everything below one directory, listening on the loopback's port 4400.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        let data = data.into();
+        Self {
+            keys: data.join("keys"),
+            data,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4400)),
+            public_url: None,
+            sdk: None,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The key store: apart from the data and its backups, so that a shredded key is gone everywhere.
+//!
+//! master key (a file) → workspace key → subject key. Each is wrapped by the one before it.
+
+mod directory;
+
+pub use directory::DirectoryKeys;
+
+use crate::clock::Millis;
+use crate::error::StoreError;
+use crate::identity::{Scope, SubjectId, WorkspaceId};
+use crate::seal::SecretKey;
+
+/// Keeps the keys of workspaces and subjects.
+pub trait KeyStore: Send + Sync {
+    /// The key that everything of a workspace is derived from or wrapped by; made where missing.
+    fn workspace_key(&self, workspace: WorkspaceId) -> Result<SecretKey, StoreError>;
+    /// The keys of `subjects`, in their order; made, durably, where missing. A shredded key is never made again.
+    fn ensure_subject_keys(
+        &self,
+        scope: Scope,
+        subjects: &[SubjectId],
+    ) -> Result<Vec<SubjectKey>, StoreError>;
+    /// The key of a subject, if it ever had one.
+    fn subject_key(
+        &self,
+        scope: Scope,
+        subject: SubjectId,
+    ) -> Result<Option<SubjectKey>, StoreError>;
+    /// Destroys the key of a subject for good, and the chance of a new one. Doing it again changes nothing.
+    fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError>;
+}
+
+/// What the store holds for a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubjectKey {
+    Kept(SecretKey),
+    Shredded,
+}
+
+impl SubjectKey {
+    /// The key, unless it is shredded.
+    pub fn kept(self) -> Option<SecretKey> {
+        match self {
+            Self::Kept(key) => Some(key),
+            Self::Shredded => None,
+        }
+    }
+}
+
+/// The pseudonym of a visitor whom a page or server calls `id`.
+pub fn pseudonym(workspace_key: &SecretKey, scope: Scope, id: VisitorRef<'_>) -> SubjectId {
+    let (kind, id) = match id {
+        VisitorRef::Anonymous(id) => (b"a", id),
+        VisitorRef::User(id) => (b"u", id),
+    };
+    let mac =
+        workspace_key.derive("subject", &scope.to_bytes()).authenticate(&[kind, id.as_bytes()]);
+    let mut subject = [0; 16];
+    subject.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
+    SubjectId(subject)
+}
+
+/// How a sender names a visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VisitorRef<'a> {
+    /// The id that a browser made up.
+    Anonymous(&'a str),
+    /// The id that the customer's own system gave.
+    User(&'a str),
+}

@@ -1,0 +1,81 @@
+//! The envelope, version 1: `docs/log-format.md`.
+
+use crate::clock::Millis;
+use crate::identity::{Scope, SubjectId};
+
+/// The version of the envelope and of what is sealed in it.
+pub const SCHEMA_VERSION: u16 = 1;
+/// Open text columns hold at most this many bytes.
+pub const MAX_OPEN_TEXT: usize = 256;
+
+/// The place of an envelope in the log of its scope, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Offset(pub i64);
+
+/// An event as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    pub offset: Offset,
+    pub draft: Draft,
+}
+
+/// An envelope that has no place in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub scope: Scope,
+    /// Given by the sender; the log holds each once.
+    pub message_id: String,
+    pub subject: SubjectId,
+    /// When it happened, by the server's clock.
+    pub event_time: Millis,
+    /// When the client sent it, by the client's clock.
+    pub sent_at: Option<Millis>,
+    /// When it arrived.
+    pub received_at: Millis,
+    pub consent: Consent,
+    pub schema_version: u16,
+    pub open: Open,
+    /// The rest, under the subject's key: see [`super::seal`].
+    pub sealed: Vec<u8>,
+}
+
+/// The half that anybody with the log can read; survives the subject's erasure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open {
+    /// `track`, `page`, `identify`, `group` or `alias`.
+    pub kind: String,
+    /// The event's or page's name; may be empty.
+    pub name: String,
+    /// The page's path, without query.
+    pub path: Option<String>,
+    /// The host that the visit came from.
+    pub referrer_host: Option<String>,
+    pub source: Option<String>,
+    pub medium: Option<String>,
+    pub campaign: Option<String>,
+    /// When it happened by the client's clock, as sent.
+    pub client_time: Option<Millis>,
+}
+
+/// The purposes that the visitor had agreed to when the event happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consent {
+    pub analytics: bool,
+    pub profiling: bool,
+    pub personalization: bool,
+}
+
+impl Consent {
+    /// Agreed to everything: what a workspace without a consent banner sends.
+    pub const ALL: Self = Self { analytics: true, profiling: true, personalization: true };
+
+    /// Bit 0 analytics, bit 1 profiling, bit 2 personalization.
+    pub const fn bits(self) -> u8 {
+        self.analytics as u8 | (self.profiling as u8) << 1 | (self.personalization as u8) << 2
+    }
+
+    /// Reads [`Self::bits`]; unknown bits mean nothing.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self { analytics: bits & 1 != 0, profiling: bits & 2 != 0, personalization: bits & 4 != 0 }
+    }
+}

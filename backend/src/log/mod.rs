@@ -1,0 +1,38 @@
+//! The event log: what happened, for good. Everything else can be rebuilt from it.
+
+mod envelope;
+mod sealed;
+mod sqlite;
+
+pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
+pub use sealed::{Contents, Replayed, SealedWire, contents, seal};
+pub use sqlite::SqliteLog;
+
+use crate::error::StoreError;
+use crate::identity::{Scope, SubjectId};
+
+/// Keeps envelopes, in the order they came.
+pub trait EventLog: Send + Sync {
+    /// Adds envelopes in one commit that is on stable storage when this returns: all or none.
+    /// An envelope whose message id the scope holds already is left out.
+    fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, StoreError>;
+    /// Up to `limit` envelopes of a scope behind `after`, in the order of their offsets.
+    fn read(&self, scope: Scope, after: Offset, limit: u32) -> Result<Vec<Envelope>, StoreError>;
+    /// All envelopes of a subject up to and with `until`, in the order of event time, then of offset.
+    fn subject(
+        &self,
+        scope: Scope,
+        subject: SubjectId,
+        until: Offset,
+    ) -> Result<Vec<Envelope>, StoreError>;
+    /// The offset of the newest envelope of each scope that has any.
+    fn ends(&self) -> Result<Vec<(Scope, Offset)>, StoreError>;
+}
+
+/// What became of a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    At(Offset),
+    /// The log holds a message of that id already.
+    Duplicate,
+}

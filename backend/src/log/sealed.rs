@@ -1,0 +1,84 @@
+//! The sealed half of an envelope, and what replaying an envelope gives.
+
+use super::{Draft, Envelope, Offset, Open};
+use crate::clock::Millis;
+use crate::error::StoreError;
+use crate::keys::{KeyStore, SubjectKey};
+use crate::seal::SecretKey;
+use rapport_core::event::EventWire;
+use serde::{Deserialize, Serialize};
+
+/// What is sealed, as JSON: the event as sent, and how it arrived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedWire {
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+    pub event: EventWire,
+}
+
+/// An envelope as it replays.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Replayed {
+    Event(Box<Contents>),
+    /// The subject's key is shredded: something happened, and nobody knows to whom.
+    Tombstone {
+        offset: Offset,
+        event_time: Millis,
+        open: Open,
+    },
+}
+
+/// An envelope with its sealed half open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contents {
+    pub envelope: Envelope,
+    pub sealed: SealedWire,
+}
+
+/// Seals the personal half of a draft under its subject's key, bound to what the draft is.
+///
+/// # Errors
+/// Where it cannot be written as JSON or the operating system has no random bytes to give.
+pub fn seal(key: &SecretKey, draft: &Draft, wire: &SealedWire) -> Result<Vec<u8>, StoreError> {
+    let plain = serde_json::to_vec(wire).map_err(|error| StoreError::corrupt("event", error))?;
+    Ok(key.seal(&bound(draft), &plain)?)
+}
+
+/// Opens an envelope, or says that it is a tombstone.
+///
+/// # Errors
+/// Where the key store cannot be read, has never had the subject's key, or the sealed half was changed.
+pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, StoreError> {
+    let Envelope { offset, draft } = &envelope;
+    match keys.subject_key(draft.scope, draft.subject)? {
+        Some(SubjectKey::Kept(key)) => {
+            let plain = key
+                .open(&bound(draft), &draft.sealed)
+                .map_err(|error| StoreError::corrupt("event", error))?;
+            let sealed = serde_json::from_slice(&plain)
+                .map_err(|error| StoreError::corrupt("event", error))?;
+            Ok(Replayed::Event(Box::new(Contents { envelope, sealed })))
+        }
+        Some(SubjectKey::Shredded) => Ok(Replayed::Tombstone {
+            offset: *offset,
+            event_time: draft.event_time,
+            open: draft.open.clone(),
+        }),
+        None => Err(StoreError::corrupt(
+            "event",
+            format_args!("the key store has no key for subject {}", draft.subject),
+        )),
+    }
+}
+
+/// An envelope opens only in its own workspace, for its own subject and under its own message id.
+fn bound(draft: &Draft) -> Vec<u8> {
+    [
+        b"rapport.log.1".as_slice(),
+        &draft.scope.to_bytes(),
+        &draft.subject.0,
+        draft.message_id.as_bytes(),
+    ]
+    .concat()
+}

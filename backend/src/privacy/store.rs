@@ -1,0 +1,55 @@
+//! The list of erasures.
+
+use crate::audit::{Change, append};
+use crate::clock::Millis;
+use crate::error::StoreError;
+use crate::identity::{Actor, Scope, SubjectId};
+use crate::records::SqliteRecords;
+use rusqlite::params;
+
+/// Keeps who is to be forgotten.
+pub trait ErasureStore: Send + Sync {
+    /// Adds to the list; adding again changes nothing.
+    fn record_erasure(&self, by: &Actor, erasure: &Erasure) -> Result<(), StoreError>;
+    /// The whole list, oldest first.
+    fn erasures(&self) -> Result<Vec<Erasure>, StoreError>;
+}
+
+/// A visitor to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure {
+    pub scope: Scope,
+    pub subject: SubjectId,
+    pub at: Millis,
+}
+
+impl ErasureStore for SqliteRecords {
+    fn record_erasure(&self, by: &Actor, erasure: &Erasure) -> Result<(), StoreError> {
+        let Erasure { scope, subject, at } = *erasure;
+        self.database.write(|transaction| {
+            let added = transaction.execute(
+                "INSERT OR IGNORE INTO erasures (workspace, environment, subject, at) VALUES (?1, ?2, ?3, ?4)",
+                params![scope.workspace, scope.environment, subject, at],
+            )?;
+            if added > 0 {
+                append(transaction, scope, at, Change::new(by, "visitor.erase", subject.to_string()))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.database.read(|connection| {
+            let mut statement = connection
+                .prepare("SELECT workspace, environment, subject, at FROM erasures ORDER BY at")?;
+            let rows = statement.query_map([], |row| {
+                Ok(Erasure {
+                    scope: Scope { workspace: row.get(0)?, environment: row.get(1)? },
+                    subject: row.get(2)?,
+                    at: row.get(3)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! `GET /v1/visitors`, `POST /v1/profiles/rebuild`, and `POST /v1/decide`.
+
+use super::view::{RebuiltView, ScoreView, VisitorView, VisitorsView};
+use super::{decide as decide_for, visitor, visitors};
+use crate::app::Shared;
+use crate::body::bounded;
+use crate::error::{Problem, ProblemView, blocking};
+use crate::identity::{Action, Caller, Resource, Role, SubjectId, authorize};
+use crate::keys::{VisitorRef, pseudonym};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use rapport_core::event::EventWire;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+const LATEST: u32 = 100;
+const MAX_DECIDE_BODY: usize = 64 * 1024;
+const MAX_UNSEEN: usize = 100;
+const MAX_ID: usize = 256;
+
+/// Lists the latest hundred visitors.
+#[utoipa::path(get, path = "/v1/visitors", tag = "profiles",
+    responses((status = 200, body = VisitorsView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Json<VisitorsView>, Problem> {
+    let scope = authorize(&caller.principal, Action::ReadVisitors, Resource::Own)?.scope();
+    let visitors = blocking(move || visitors(&app, scope, LATEST)).await?;
+    Ok(Json(VisitorsView { visitors }))
+}
+
+/// One visitor with score and reasons.
+#[utoipa::path(get, path = "/v1/visitors/{id}", tag = "profiles", params(("id" = String, Path)),
+    responses((status = 200, body = VisitorView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn one(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<VisitorView>, Problem> {
+    let scope = authorize(&caller.principal, Action::ReadVisitors, Resource::Own)?.scope();
+    let subject: SubjectId = id.parse().map_err(|_| Problem::NotFound("visitor"))?;
+    blocking(move || visitor(&app, scope, subject)).await.map(Json)
+}
+
+/// Throws all profiles of the workspace's environment away and folds them again from the log.
+#[utoipa::path(post, path = "/v1/profiles/rebuild", tag = "profiles",
+    responses((status = 200, body = RebuiltView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
+pub async fn rebuild(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Json<RebuiltView>, Problem> {
+    let scope = authorize(&caller.principal, Action::RebuildProfiles, Resource::Own)?.scope();
+    Ok(Json(RebuiltView { profiles: app.projector.rebuild(scope).await? }))
+}
+
+/// Whom to decide for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecideWire {
+    /// The write key, where no header or address carries it.
+    #[serde(alias = "writeKey")]
+    key: Option<String>,
+    /// The id that the page gave the visitor.
+    anonymous_id: String,
+    /// What the server may not have got yet, in the Segment shape.
+    #[serde(default)]
+    #[schema(value_type = Vec<serde_json::Value>)]
+    events: Vec<EventWire>,
+}
+
+/// Decides for a page that cannot run the engine. Read as JSON whatever it is declared as.
+#[utoipa::path(post, path = "/v1/decide", tag = "profiles", request_body = DecideWire,
+    responses((status = 200, body = ScoreView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView)))]
+pub async fn decide(
+    State(app): State<Shared>,
+    caller: Caller,
+    body: Body,
+) -> Result<Json<ScoreView>, Problem> {
+    let body = bounded(body, MAX_DECIDE_BODY).await?;
+    let wire: DecideWire = serde_json::from_slice(&body)
+        .map_err(|error| Problem::Malformed(format!("the body is not what this takes: {error}")))?;
+    let caller = match (&wire.key, caller.principal.role) {
+        (Some(key), Role::Anyone) => Caller::of_write_key(&app, key).await?,
+        _ => caller,
+    };
+    let scope = authorize(&caller.principal, Action::Decide, Resource::Own)?.scope();
+    if wire.anonymous_id.is_empty()
+        || wire.anonymous_id.len() > MAX_ID
+        || wire.events.len() > MAX_UNSEEN
+    {
+        return Err(Problem::Malformed(format!(
+            "`anonymousId` must have 1 to {MAX_ID} bytes, `events` at most {MAX_UNSEEN} events"
+        )));
+    }
+    let decided = blocking(move || {
+        let workspace_key = app.keys.workspace_key(scope.workspace)?;
+        let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(&wire.anonymous_id));
+        decide_for(&app, scope, subject, &wire.events)
+    });
+    decided.await.map(Json)
+}

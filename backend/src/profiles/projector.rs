@@ -1,0 +1,293 @@
+//! The thread that folds the log into profiles. Live, late and rebuilt go the same way.
+
+use super::service::{band_word, open, seal, visitor_view};
+use super::store::{Change, StoredProfile, Trail};
+use crate::app::{App, Shared};
+use crate::bundles::OpenBundle;
+use crate::error::StoreError;
+use crate::identity::{Scope, SubjectId};
+use crate::keys::SubjectKey;
+use crate::live::Happening;
+use crate::log::{Contents, Envelope, Offset, Replayed, contents};
+use crate::seal::SecretKey;
+use rapport_core::decide::{Engine, Want};
+use rapport_core::event::{Event, Millis, WireError};
+use rapport_core::profile::Profile;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The way to the projector's thread.
+#[derive(Clone)]
+pub struct Projector {
+    inbox: mpsc::Sender<Message>,
+}
+
+enum Message {
+    /// The log of a scope grew.
+    Grew(Scope),
+    /// The signals of a scope changed.
+    Refold(Scope),
+    /// The profiles of a scope are to be thrown away and folded again.
+    Rebuild(Scope, oneshot::Sender<Result<usize, StoreError>>),
+    Stop,
+}
+
+/// Envelopes that are folded in one commit.
+const STEP: u32 = 500;
+/// After a failure the thread waits before it tries again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Projector {
+    /// A projector whose thread is not running yet, and what to run it with.
+    pub(crate) fn prepare() -> (Self, Inbox) {
+        let (sender, receiver) = mpsc::channel();
+        (Self { inbox: sender }, Inbox(receiver))
+    }
+
+    /// Says that the log of a scope grew.
+    pub fn grew(&self, scope: Scope) {
+        // Fails only after the thread was told to stop; the next start catches up.
+        let _ = self.inbox.send(Message::Grew(scope));
+    }
+
+    /// Folds every profile of a scope again, later.
+    pub fn refold(&self, scope: Scope) {
+        let _ = self.inbox.send(Message::Refold(scope));
+    }
+
+    /// Throws the profiles of a scope away and folds its whole log again; answers how many there are then.
+    ///
+    /// # Errors
+    /// Where a store cannot be read or written; what is missing then follows at the next event.
+    pub async fn rebuild(&self, scope: Scope) -> Result<usize, StoreError> {
+        let (done, result) = oneshot::channel();
+        self.inbox.send(Message::Rebuild(scope, done)).map_err(|_| StoreError::Stopping)?;
+        result.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Ends the thread after what it is doing.
+    pub fn stop(&self) {
+        let _ = self.inbox.send(Message::Stop);
+    }
+}
+
+/// What the projector's thread reads.
+pub(crate) struct Inbox(mpsc::Receiver<Message>);
+
+impl Inbox {
+    /// Starts the thread, which first catches up with the log.
+    pub(crate) fn run(self, app: Shared) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("projector".to_owned()).spawn(move || run(&self.0, &app))
+    }
+}
+
+fn run(inbox: &mpsc::Receiver<Message>, app: &App) {
+    match app.log.ends() {
+        Ok(ends) => ends.into_iter().for_each(|(scope, _)| app.projector.grew(scope)),
+        Err(error) => tracing::error!(%error, "projector cannot read the log"),
+    }
+    while let Ok(first) = inbox.recv() {
+        // A scope that grew a hundred times meanwhile is read once.
+        let (mut grew, mut refold) = (BTreeSet::new(), BTreeSet::new());
+        for message in std::iter::once(first).chain(inbox.try_iter()) {
+            match message {
+                Message::Grew(scope) => _ = grew.insert(scope),
+                Message::Refold(scope) => _ = refold.insert(scope),
+                // Whoever no longer waits gets it rebuilt all the same.
+                Message::Rebuild(scope, done) => _ = done.send(rebuild(app, scope)),
+                Message::Stop => return,
+            }
+        }
+        let refolded = refold
+            .into_iter()
+            .map(|scope| (scope, refold_scope(app, scope), Message::Refold(scope)));
+        let caught_up =
+            grew.into_iter().map(|scope| (scope, catch_up(app, scope), Message::Grew(scope)));
+        for (scope, result, again) in refolded.chain(caught_up) {
+            if let Err(error) = result {
+                tracing::error!(%error, %scope, "projection failed; it is tried again");
+                std::thread::sleep(PAUSE);
+                let _ = app.projector.inbox.send(again);
+            }
+        }
+    }
+}
+
+fn rebuild(app: &App, scope: Scope) -> Result<usize, StoreError> {
+    app.profiles.clear(scope)?;
+    catch_up(app, scope)?;
+    Ok(app.profiles.subjects(scope)?.len())
+}
+
+fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
+    // Without a bundle there is nothing to fold for; the log waits.
+    let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(()) };
+    loop {
+        let after = app.profiles.position(scope)?;
+        let step = app.log.read(scope, after, STEP)?;
+        let Some(last) = step.last() else { return Ok(()) };
+        let end = last.offset;
+        let mut by_subject: BTreeMap<SubjectId, Vec<Envelope>> = BTreeMap::new();
+        for envelope in step {
+            by_subject.entry(envelope.draft.subject).or_default().push(envelope);
+        }
+        let fold = Fold { app, scope, bundle: &bundle, until: end };
+        let changes =
+            by_subject.into_iter().map(|(subject, envelopes)| fold.subject(subject, envelopes));
+        let changes: Vec<_> = changes.collect::<Result<_, _>>()?;
+        app.profiles.apply(scope, end, &changes)?;
+        tell(app, scope, &bundle, &changes);
+    }
+}
+
+fn refold_scope(app: &App, scope: Scope) -> Result<(), StoreError> {
+    catch_up(app, scope)?;
+    let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(()) };
+    let until = app.profiles.position(scope)?;
+    let fold = Fold { app, scope, bundle: &bundle, until };
+    for subjects in app.profiles.subjects(scope)?.chunks(STEP as usize) {
+        let changes: Vec<_> =
+            subjects.iter().map(|subject| fold.from_the_log(*subject)).collect::<Result<_, _>>()?;
+        app.profiles.apply(scope, until, &changes)?;
+        tell(app, scope, &bundle, &changes);
+    }
+    Ok(())
+}
+
+fn tell(app: &App, scope: Scope, bundle: &OpenBundle, changes: &[Change]) {
+    if !app.feed.has_listeners(scope) {
+        return;
+    }
+    for change in changes {
+        match change {
+            Change::Drop(subject) => app.feed.tell(scope, Happening::Gone(*subject)),
+            Change::Keep(stored) => match visitor_view(app, scope, bundle, stored) {
+                Ok(Some(visitor)) => app.feed.tell(scope, Happening::Visitor(Box::new(visitor))),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "live view of a visitor"),
+            },
+        }
+    }
+}
+
+/// One step of folding.
+struct Fold<'a> {
+    app: &'a App,
+    scope: Scope,
+    bundle: &'a OpenBundle,
+    until: Offset,
+}
+
+impl Fold<'_> {
+    /// What new envelopes of a subject, in the order of the log, do to its profile.
+    fn subject(&self, subject: SubjectId, envelopes: Vec<Envelope>) -> Result<Change, StoreError> {
+        let stored = self.app.profiles.profile(self.scope, subject)?;
+        let Some(stored) = stored.filter(|stored| stored.signals == self.bundle.signals) else {
+            return self.from_the_log(subject);
+        };
+        let times = std::iter::once(stored.event_time)
+            .chain(envelopes.iter().map(|envelope| envelope.draft.event_time));
+        if !times.is_sorted() {
+            return self.from_the_log(subject);
+        }
+        let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
+            return Ok(Change::Drop(subject));
+        };
+        let profile = open(&key, self.scope, &self.bundle.engine(), &stored)?;
+        self.fold(&key, subject, Some((stored, profile)), envelopes)
+    }
+
+    /// Folds all that the log holds of a subject, in the order in which it happened.
+    fn from_the_log(&self, subject: SubjectId) -> Result<Change, StoreError> {
+        let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
+            return Ok(Change::Drop(subject));
+        };
+        self.fold(&key, subject, None, self.app.log.subject(self.scope, subject, self.until)?)
+    }
+
+    fn fold(
+        &self,
+        key: &SecretKey,
+        subject: SubjectId,
+        start: Option<(StoredProfile, Profile)>,
+        envelopes: Vec<Envelope>,
+    ) -> Result<Change, StoreError> {
+        let mut engine = self.bundle.engine();
+        let mut wanted = true;
+        let mut state = start;
+        for envelope in envelopes {
+            // Who says no to profiling is folded nowhere, and has no score until they say yes.
+            wanted = envelope.draft.consent.profiling;
+            let contents = match contents(&*self.app.keys, envelope) {
+                Ok(Replayed::Event(contents)) => contents,
+                Ok(Replayed::Tombstone { .. }) => return Ok(Change::Drop(subject)),
+                // One damaged event must not hold up everybody's.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%error, scope = %self.scope, "an event is left out of its profile");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if wanted {
+                let (stored, profile) = state.get_or_insert_with(|| {
+                    (first(subject, self.bundle, &contents), engine.new_profile())
+                });
+                event(&mut engine, stored, profile, *contents)?;
+            }
+        }
+        match state {
+            Some((mut stored, profile)) if wanted => {
+                stored.sealed = seal(key, self.scope, subject, &engine, &profile)?;
+                Ok(Change::Keep(stored))
+            }
+            _ => Ok(Change::Drop(subject)),
+        }
+    }
+}
+
+/// Folds one event in, and keeps what the live page shows of it.
+fn event(
+    engine: &mut Engine,
+    stored: &mut StoredProfile,
+    profile: &mut Profile,
+    contents: Contents,
+) -> Result<(), StoreError> {
+    let draft = contents.envelope.draft;
+    let time = Millis(draft.event_time);
+    let compact =
+        contents.sealed.event.encode(time).map_err(|error| StoreError::corrupt("event", error))?;
+    let event = Event::decode(&compact)
+        .map_err(|error| StoreError::corrupt("event", WireError::from(error)))?;
+    engine.fold(profile, &event, time);
+    let decision = engine.decide(profile, time, Want { reasons: 0, next_change: true });
+    stored.trail.push(time.0, decision.score);
+    stored.event_time = time.0;
+    stored.last_event = (draft.open.kind, draft.open.name, draft.open.path);
+    stored.events = profile.events();
+    stored.score = decision.score;
+    stored.band = band_word(decision.band).to_owned();
+    stored.as_of = decision.as_of.0;
+    stored.next_change_at = decision.next_change_at.map(|time| time.0);
+    Ok(())
+}
+
+fn first(subject: SubjectId, bundle: &OpenBundle, contents: &Contents) -> StoredProfile {
+    let draft = &contents.envelope.draft;
+    StoredProfile {
+        subject,
+        signals: bundle.signals,
+        event_time: draft.event_time,
+        last_event: Default::default(),
+        first_seen: draft.event_time,
+        events: 0,
+        score: 0,
+        band: String::new(),
+        as_of: draft.event_time,
+        next_change_at: None,
+        trail: Trail::default(),
+        sealed: Vec::new(),
+    }
+}

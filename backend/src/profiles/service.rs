@@ -1,0 +1,160 @@
+//! Reading profiles, and deciding for pages that cannot.
+
+use super::store::StoredProfile;
+use super::view::{LastEventView, ReasonView, ScoreView, VisitorView};
+use crate::app::App;
+use crate::bundles::OpenBundle;
+use crate::clock;
+use crate::error::{Problem, StoreError};
+use crate::identity::{Scope, SubjectId};
+use crate::keys::SubjectKey;
+use crate::seal::SecretKey;
+use rapport_core::decide::{Engine, Want};
+use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::profile::Profile;
+use rapport_core::scoring::Band;
+
+/// People read three reasons and look at six.
+const REASONS: usize = 6;
+
+/// The visitors of a scope, the latest first, scored as of now.
+///
+/// # Errors
+/// Where a store cannot be read.
+pub fn visitors(app: &App, scope: Scope, limit: u32) -> Result<Vec<VisitorView>, StoreError> {
+    let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(Vec::new()) };
+    let stored = app.profiles.recent(scope, limit)?;
+    let views = stored.iter().map(|stored| visitor_view(app, scope, &bundle, stored));
+    views.filter_map(Result::transpose).collect()
+}
+
+/// One visitor, scored as of now.
+///
+/// # Errors
+/// [`Problem::NotFound`] where the scope has no such visitor.
+pub fn visitor(app: &App, scope: Scope, subject: SubjectId) -> Result<VisitorView, Problem> {
+    let bundle = app.bundles.get(app, scope)?.ok_or(Problem::NoBundle)?;
+    let stored = app.profiles.profile(scope, subject)?.ok_or(Problem::NotFound("visitor"))?;
+    visitor_view(app, scope, &bundle, &stored)?.ok_or(Problem::NotFound("visitor"))
+}
+
+/// A stored profile as clients see it; `None` where its subject was erased meanwhile.
+///
+/// # Errors
+/// Where the key store cannot be read, or the profile was changed.
+pub fn visitor_view(
+    app: &App,
+    scope: Scope,
+    bundle: &OpenBundle,
+    stored: &StoredProfile,
+) -> Result<Option<VisitorView>, StoreError> {
+    let Some(SubjectKey::Kept(key)) = app.keys.subject_key(scope, stored.subject)? else {
+        return Ok(None);
+    };
+    let mut engine = bundle.engine();
+    let profile = open(&key, scope, &engine, stored)?;
+    let now = Millis(clock::now()).max(Millis(stored.event_time));
+    let (kind, name, path) = stored.last_event.clone();
+    Ok(Some(VisitorView {
+        id: stored.subject.to_string(),
+        score: score(&mut engine, &profile, now),
+        last_event: LastEventView { kind, name, path, at: stored.event_time },
+        first_seen: stored.first_seen,
+        events: stored.events,
+        trail: stored.trail.points().to_vec(),
+    }))
+}
+
+/// Decides for a page: the server's profile of the visitor, with what the server has not seen yet on top.
+/// Nothing of it is kept.
+///
+/// # Errors
+/// [`Problem::NoBundle`] where nothing decides, [`Problem::Malformed`] for an event that core refuses.
+pub fn decide(
+    app: &App,
+    scope: Scope,
+    subject: SubjectId,
+    unseen: &[EventWire],
+) -> Result<ScoreView, Problem> {
+    let bundle = app
+        .bundles
+        .get(app, scope)?
+        .filter(|bundle| bundle.pages_may_ask)
+        .ok_or(Problem::NoBundle)?;
+    let mut engine = bundle.engine();
+    let now = Millis(clock::now());
+    let key = app.keys.subject_key(scope, subject)?.and_then(SubjectKey::kept);
+    let stored = app.profiles.profile(scope, subject)?;
+    let mut profile = match (key, stored) {
+        (Some(key), Some(stored)) => open(&key, scope, &engine, &stored)?,
+        _ => engine.new_profile(),
+    };
+    for wire in unseen {
+        let refused = |error| Problem::Malformed(format!("an event was refused: {error}"));
+        let time = wire.event_time(now).map_err(refused)?;
+        let compact = wire.encode(time).map_err(refused)?;
+        let event = Event::decode(&compact).map_err(|error| refused(error.into()))?;
+        engine.fold(&mut profile, &event, now);
+    }
+    Ok(score(&mut engine, &profile, now))
+}
+
+/// Scores a profile and says why.
+pub fn score(engine: &mut Engine, profile: &Profile, now: Millis) -> ScoreView {
+    let decision = engine.decide(profile, now, Want { reasons: REASONS, next_change: false });
+    let reasons = decision.reasons.iter().map(|reason| {
+        let mut text = String::new();
+        engine.describe(profile, &decision, reason, &mut text);
+        ReasonView {
+            signal: engine.words().label(reason.id).to_owned(),
+            text,
+            points: reason.points,
+        }
+    });
+    ScoreView {
+        score: decision.score,
+        probability: decision.probability,
+        band: band_word(decision.band),
+        base: decision.base,
+        reasons: reasons.collect(),
+        rest: decision.rest,
+        as_of: decision.as_of.0,
+    }
+}
+
+/// The word that documents and rows use.
+pub const fn band_word(band: Band) -> &'static str {
+    match band {
+        Band::Not => "not",
+        Band::Undecided => "undecided",
+        Band::Qualified => "qualified",
+    }
+}
+
+/// Opens a stored profile.
+pub fn open(
+    key: &SecretKey,
+    scope: Scope,
+    engine: &Engine,
+    stored: &StoredProfile,
+) -> Result<Profile, StoreError> {
+    let bytes = key
+        .open(&bound(scope, stored.subject), &stored.sealed)
+        .map_err(|error| StoreError::corrupt("profile", error))?;
+    engine.open_profile(&bytes).map_err(|error| StoreError::corrupt("profile", error))
+}
+
+/// Seals a profile for its row.
+pub fn seal(
+    key: &SecretKey,
+    scope: Scope,
+    subject: SubjectId,
+    engine: &Engine,
+    profile: &Profile,
+) -> Result<Vec<u8>, StoreError> {
+    Ok(key.seal(&bound(scope, subject), &profile.encode(engine.signals()))?)
+}
+
+fn bound(scope: Scope, subject: SubjectId) -> Vec<u8> {
+    [b"rapport.profile.1".as_slice(), &scope.to_bytes(), &subject.0].concat()
+}

@@ -1,0 +1,78 @@
+//! What clients see of a visitor.
+
+use crate::clock::Millis;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A score with its reasons: base + the points of the reasons + rest = score.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreView {
+    /// 0 to 100.
+    #[schema(example = 72)]
+    pub score: u8,
+    /// That the visitor qualifies, 0 to 1.
+    pub probability: f64,
+    /// `qualified`, `undecided` or `not`.
+    #[schema(example = "qualified")]
+    pub band: &'static str,
+    /// The score of a visitor of whom nothing is known.
+    pub base: u8,
+    /// Strongest first.
+    pub reasons: Vec<ReasonView>,
+    /// Points of what the reasons leave out.
+    pub rest: i32,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub as_of: Millis,
+}
+
+/// What one signal adds to a score or takes from it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ReasonView {
+    /// What people call the signal.
+    pub signal: String,
+    /// In words, with the visitor's own value.
+    #[schema(example = "visited pricing 3 times")]
+    pub text: String,
+    pub points: i32,
+}
+
+/// A visitor, as the server's own fold of the log sees them.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VisitorView {
+    #[schema(example = "v_0123456789abcdef0123456789abcdef")]
+    pub id: String,
+    #[serde(flatten)]
+    pub score: ScoreView,
+    pub last_event: LastEventView,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub first_seen: Millis,
+    pub events: u32,
+    /// How the score moved: pairs of time and score, oldest first.
+    pub trail: Vec<(Millis, u8)>,
+}
+
+/// The latest event of a visitor.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LastEventView {
+    /// `track`, `page`, `identify`, `group` or `alias`.
+    pub kind: String,
+    pub name: String,
+    pub path: Option<String>,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub at: Millis,
+}
+
+/// Visitors, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VisitorsView {
+    pub visitors: Vec<VisitorView>,
+}
+
+/// What rebuilding did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RebuiltView {
+    /// How many profiles there are now.
+    pub profiles: usize,
+}

@@ -1,0 +1,115 @@
+//! Every route, and what all of them have in common.
+
+use crate::app::Shared;
+use crate::error::Problem;
+use crate::{audit, bundles, collect, documentation, identity, live, privacy, profiles};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// A request that has no answer by then gets none.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The routes and the document that describes them. A route that is not described here does not exist.
+pub fn routes() -> (Router<Shared>, OpenApi) {
+    let (pages, pages_document) = for_pages().split_for_parts();
+    let (people, mut document) = for_people().split_for_parts();
+    document.merge(pages_document);
+    documentation::describe(&mut document);
+    let pages = pages.method_not_allowed_fallback(no_method).layer(from_fn(share));
+    let router = people
+        .method_not_allowed_fallback(no_method)
+        .merge(pages)
+        .fallback(no_address)
+        .layer(from_fn(harden))
+        .layer(from_fn(patience));
+    (router, document)
+}
+
+async fn no_address() -> Problem {
+    Problem::NotFound("address")
+}
+
+async fn no_method(method: Method) -> Problem {
+    Problem::Method(method.to_string())
+}
+
+/// What pages of any site call.
+fn for_pages() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(collect::http::events))
+        .routes(routes!(profiles::http::decide))
+        .routes(routes!(bundles::http::sdk))
+        .routes(routes!(bundles::http::part_of_bundle))
+}
+
+/// What people and their machines call.
+fn for_people() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(bundles::http::publish_bundle))
+        .routes(routes!(bundles::http::current_bundle))
+        .routes(routes!(live::http::stream))
+        .routes(routes!(live::http::page))
+        .routes(routes!(live::http::script))
+        .routes(routes!(live::http::style))
+        .routes(routes!(profiles::http::list))
+        .routes(routes!(profiles::http::one, privacy::http::erase_visitor))
+        .routes(routes!(profiles::http::rebuild))
+        .routes(routes!(identity::http::owner_link))
+        .routes(routes!(identity::http::session, identity::http::switch))
+        .routes(routes!(identity::http::keys, identity::http::create_key))
+        .routes(routes!(identity::http::revoke_key))
+        .routes(routes!(audit::http::list))
+        .routes(routes!(documentation::health))
+        .routes(routes!(documentation::openapi))
+        .routes(routes!(documentation::docs))
+        .routes(routes!(documentation::docs_script))
+}
+
+/// Lets every site's pages read the answers. Credentials never come along: a write key is in the request.
+async fn share(request: Request, next: Next) -> Response {
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any.clone());
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert("timing-allow-origin", any);
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("authorization, content-type"),
+        );
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    } else {
+        headers
+            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    }
+    response
+}
+
+/// Tells browsers to take answers for what they say they are, and to run and frame nothing else.
+async fn harden(request: Request, next: Next) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn patience(request: Request, next: Next) -> Response {
+    tokio::time::timeout(PATIENCE, next.run(request))
+        .await
+        .unwrap_or_else(|_| Problem::Timeout.into_response())
+}

@@ -1,0 +1,142 @@
+//! Starting and stopping.
+
+use crate::app::{App, Shared};
+use crate::bundles::{OpenBundles, SdkFiles};
+use crate::collect::Writer;
+use crate::config::Config;
+use crate::error::StoreError;
+use crate::files::DirectoryFiles;
+use crate::keys::DirectoryKeys;
+use crate::live::Feed;
+use crate::log::SqliteLog;
+use crate::profiles::{Projector, SqliteProfiles};
+use crate::records::SqliteRecords;
+use crate::{privacy, router};
+use std::fs::{self, File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("another process uses the data directory {0}; stop it, or choose another with --dir")]
+    InUse(PathBuf),
+    #[error("the data directory {path} cannot be used: {source}")]
+    Data { path: PathBuf, source: std::io::Error },
+    #[error("port {} of {} is taken; choose another with --listen", .0.port(), .0.ip())]
+    PortTaken(SocketAddr),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the system gave no thread: {0}")]
+    Thread(std::io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A server that serves.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    app: Shared,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: File,
+}
+
+/// Answers that are under way get this long to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// Opens the data directory and serves it. Returns as soon as requests are answered.
+///
+/// # Errors
+/// Where the directory is in use or unusable, or nothing can listen at the address.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let lock = lock_directory(&config.data)?;
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => StartError::PortTaken(config.listen),
+            _ => StartError::Listen { address: config.listen, source },
+        })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| StartError::Listen { address: config.listen, source })?;
+
+    let (projector, inbox) = Projector::prepare();
+    let log = Arc::new(SqliteLog::open(&config.data)?);
+    let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
+    let grew = projector.clone();
+    let (writer, writing) = Writer::start(log.clone(), keys.clone(), move |scope| grew.grew(scope))
+        .map_err(StartError::Thread)?;
+    let (routes, document) = router::routes();
+    let app: Shared = Arc::new(App {
+        records: Arc::new(SqliteRecords::open(&config.data)?),
+        log,
+        keys,
+        files: Arc::new(DirectoryFiles::open(config.data.join("files"))?),
+        profiles: Arc::new(SqliteProfiles::open(&config.data)?),
+        writer,
+        projector,
+        feed: Feed::default(),
+        bundles: OpenBundles::default(),
+        sdk: SdkFiles::new(config.sdk),
+        public_url: config
+            .public_url
+            .unwrap_or_else(|| format!("http://{address}"))
+            .trim_end_matches('/')
+            .to_owned(),
+        openapi: document.to_json().map_err(|error| StoreError::corrupt("API document", error))?,
+        stopping: watch::Sender::new(false),
+    });
+    privacy::apply_all(&app)?;
+    let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
+
+    let mut stopping = app.stopping.subscribe();
+    let service =
+        routes.with_state(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // An error says that the app is gone, which also ends serving.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    });
+    let serving = tokio::spawn(async move { serving.await });
+    Ok(Running { address, app, serving, threads: vec![writing, projecting], _lock: lock })
+}
+
+impl Running {
+    /// The parts, for work without HTTP.
+    pub const fn app(&self) -> &Shared {
+        &self.app
+    }
+
+    /// Stops taking requests, ends what is under way, and closes the data directory.
+    pub async fn stop(self) {
+        let Self { app, serving, threads, .. } = self;
+        app.stopping.send_replace(true);
+        if tokio::time::timeout(LAST_ANSWERS, serving).await.is_err() {
+            tracing::warn!("some requests were cut off");
+        }
+        app.writer.stop().await;
+        app.projector.stop();
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join));
+        if !matches!(joined.await, Ok(Ok(()))) {
+            tracing::error!("a background thread ended badly");
+        }
+    }
+}
+
+/// One process a data directory: two writers would give two events the same offset.
+fn lock_directory(directory: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::Data { path: directory.to_owned(), source };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let lock = File::create(directory.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

@@ -1,0 +1,139 @@
+//! One SQLite file: write-ahead log, migrations from version 1, one writer and a few readers.
+
+use crate::error::StoreError;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A SQLite file whose schema is up to date.
+pub struct Database {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    idle_readers: Mutex<Vec<Connection>>,
+}
+
+/// What a commit promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The commit is on stable storage when it returns.
+    Synced,
+    /// The file stays consistent after a power cut but may lose the last commits: for what can be rebuilt.
+    Rebuildable,
+}
+
+const IDLE_READERS: usize = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Database {
+    /// Opens or creates the file and applies the migrations it lacks; `migrations[n]` leads to version n + 1.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened or written, or was written by a newer release.
+    pub fn open(
+        path: PathBuf,
+        durability: Durability,
+        migrations: &[&str],
+    ) -> Result<Self, StoreError> {
+        let mut writer = connect(&path, durability)?;
+        migrate(&mut writer, &path, migrations)?;
+        Ok(Self { path, writer: Mutex::new(writer), idle_readers: Mutex::new(Vec::new()) })
+    }
+
+    /// Runs `work` in one transaction that commits where it succeeds and leaves no trace where it fails.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the transaction did not commit.
+    pub fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Runs `work` on a connection that sees the last commit.
+    ///
+    /// # Errors
+    /// What `work` returns, or why no connection could be opened.
+    pub fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = lock(&self.idle_readers).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => read_only(&self.path)?,
+        };
+        let value = work(&reader);
+        let mut readers = lock(&self.idle_readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(reader);
+        }
+        value
+    }
+
+    /// Moves everything from the write-ahead log to the file and empties it: what was deleted is gone from both.
+    ///
+    /// # Errors
+    /// Where the log cannot be moved.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+/// Locks even after a panic elsewhere: what the lock guards is a connection, which rolls back by itself.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match durability {
+        Durability::Synced => "FULL",
+        Durability::Rebuildable => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Freed pages are overwritten: a shredded key or an erased row must not linger in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+) -> Result<(), StoreError> {
+    let found: usize = connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
+        .try_into()
+        .unwrap_or(usize::MAX);
+    if found > migrations.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: migrations.len() });
+    }
+    for (version, migration) in (1_i64..).zip(migrations).skip(found) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

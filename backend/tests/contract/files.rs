@@ -1,0 +1,23 @@
+//! What every files adapter must do. Adapters' tests call [`holds`].
+
+#![allow(clippy::unwrap_used, reason = "a contract that fails, fails the test that runs it")]
+
+use super::{Encoding, Files, PartKind, PartName};
+use crate::identity::WorkspaceId;
+
+/// Runs the contract against the adapter that `open` opens; each call of it must open the same files.
+pub fn holds(open: &dyn Fn() -> Box<dyn Files>) {
+    let [one, other] = [0, 1].map(|_| WorkspaceId::generate().unwrap());
+    let files = open();
+    let name = PartName::of(PartKind::Wasm, b"\0asm");
+    assert_eq!(files.get(one, name).unwrap(), None);
+    files.put(one, name, b"\0asm").unwrap();
+    files.put(one, name, b"\0asm").unwrap();
+    files.put(one, name.packed(Encoding::Brotli), b"packed").unwrap();
+    for files in [files, open()] {
+        assert_eq!(files.get(one, name).unwrap().as_deref(), Some(b"\0asm".as_slice()));
+        assert_eq!(files.get(one, name.packed(Encoding::Brotli)).unwrap().as_deref(), Some(b"packed".as_slice()));
+        assert_eq!(files.get(one, PartName { kind: PartKind::Script, ..name }).unwrap(), None, "the kind is part of the name");
+        assert_eq!(files.get(other, name).unwrap(), None, "files belong to one workspace");
+    }
+}

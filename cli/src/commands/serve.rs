@@ -1,0 +1,86 @@
+//! `rapport serve`: collects events, keeps profiles and scores, publishes bundles.
+
+use super::Outcome;
+use rapport_backend::identity::{Permit, Role, Scope, service};
+use rapport_backend::{App, Config, start};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Serve the API, the SDK and the live page from one data directory
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where everything is kept but keys; made where missing
+    #[arg(long, default_value = "data")]
+    dir: PathBuf,
+    /// Where keys are kept; DIR/keys where left out. Never back it up together with DIR
+    #[arg(long)]
+    keys: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:4400")]
+    listen: SocketAddr,
+    /// How browsers reach the server; http://LISTEN where left out
+    #[arg(long)]
+    public_url: Option<String>,
+    /// What the SDK's build wrote; without it pages get no SDK from here
+    #[arg(long)]
+    sdk_dir: Option<PathBuf>,
+    /// Print a new one-time owner link; the first start prints one anyway
+    #[arg(long)]
+    owner_link: bool,
+}
+
+/// Serves until it is told to stop.
+pub fn run(args: Args) -> Outcome {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> Outcome {
+    let mut config = Config::new(args.dir);
+    if let Some(keys) = args.keys {
+        config.keys = keys;
+    }
+    config.listen = args.listen;
+    config.public_url = args.public_url;
+    config.sdk = args.sdk_dir;
+    let running = start(config).await?;
+    println!("Rapport serves at {}", running.app().public_url());
+    welcome(running.app(), args.owner_link)?;
+    stopped().await?;
+    println!("stopping: what was acknowledged is on disk");
+    running.stop().await;
+    Ok(())
+}
+
+/// Makes the first workspace, and says how to get in.
+fn welcome(app: &App, owner_link: bool) -> Outcome {
+    let mut workspaces = service::workspaces(app)?;
+    let first_start = workspaces.is_empty();
+    if first_start {
+        let workspace = service::create_workspace(app, "My workspace")?;
+        let permit = Permit::operator(Scope::live(workspace));
+        let page = service::create_key(app, &permit, Role::Page, "website")?;
+        println!(
+            "Script tag: <script async src=\"{}/v1/sdk/{}.js\"></script>",
+            app.public_url(),
+            page.key
+        );
+        workspaces = vec![workspace];
+    }
+    if first_start || owner_link {
+        println!(
+            "Owner link, works once and for a day: {}",
+            service::create_owner_link(app, &workspaces)?
+        );
+    }
+    Ok(())
+}
+
+/// Returns when the process is asked to stop.
+async fn stopped() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

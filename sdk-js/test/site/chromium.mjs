@@ -1,0 +1,50 @@
+// Chromium, as the tests drive it: `CHROMIUM` or the system's.
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+export function launch() {
+  const executablePath = process.env.CHROMIUM ?? known.find(existsSync);
+  if (!executablePath) throw new Error("no Chromium: install the package `chromium` or set CHROMIUM to its path");
+  const quiet = ["quic", "background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run", ...quiet] });
+}
+
+/** A new visitor's page that keeps every decision in `window.decisions`. */
+export async function visit(browser, url, options = {}) {
+  const context = options.context ?? (await browser.newContext(options));
+  const page = await context.newPage();
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(error));
+  await page.addInitScript(() => {
+    window.decisions = [];
+    window.addEventListener("rapport:decision", (event) => window.decisions.push(event.detail));
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** The newest decision, once there are at least `count` on this page. */
+export async function decision(page, count = 1) {
+  await page.waitForFunction((count) => window.decisions.length >= count, count);
+  return page.evaluate(() => window.decisions.at(-1));
+}
+
+/** What the inspector shows. */
+export function shown(page) {
+  return page.evaluate(() => {
+    const root = document.querySelector("rapport-inspector")?.shadowRoot;
+    if (!root) return undefined;
+    const number = (text) => Number(text.replace("−", "-").replace("+", ""));
+    const texts = (selector) => [...root.querySelectorAll(selector)].map((element) => element.textContent);
+    return {
+      score: number(root.querySelector(".score").textContent),
+      base: number(root.querySelector(".sum .base").textContent),
+      points: texts(".reasons .points").map(number),
+      sum: root.querySelector(".sum").textContent,
+      band: root.querySelector(".band").textContent,
+      texts: texts(".reasons .text"),
+    };
+  });
+}

@@ -1,0 +1,136 @@
+// A site and a server for the tests of the SDK: two origins, a compiled bundle, and a collector that remembers.
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Decider, compileBundle, initSync } from "../../dist/full/engine.js";
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const read = (relative) => readFile(path(relative));
+
+initSync({ module: await read("../../dist/full/engine_bg.wasm") });
+
+/** Compiles the tests' bundle. */
+export async function bundle() {
+  const authored = JSON.parse(await read("bundle.json"));
+  const parts = compileBundle(authored, {});
+  if (parts.problems.length > 0) throw new Error(parts.problems.join("\n"));
+  return parts;
+}
+
+/** Starts both servers. `csp` is sent with each page; `failing` makes the collector answer 503 while it is true. */
+export async function startSite({ csp, local = true } = {}) {
+  const parts = await bundle();
+  const decider = new Decider(parts.signals, parts.model, parts.words);
+  const state = { events: [], failing: false, decisions: 0, requests: [] };
+  const files = {
+    "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
+    "/v1/parts/inspector": ["text/javascript", await read("../../dist/inspector.js")],
+    "/v1/parts/wasm": ["application/wasm", await read("../../dist/rapport_bg.wasm")],
+    "/v1/parts/signals": ["application/octet-stream", parts.signals],
+    "/v1/parts/model": ["application/octet-stream", parts.model],
+    "/v1/parts/words": ["application/octet-stream", parts.words],
+  };
+  const loader = await read("../../dist/loader.js");
+
+  const backend = await listen(async (request, url, body) => {
+    state.requests.push(`${request.method} ${url.pathname}`);
+    const part = files[url.pathname];
+    if (part) return [200, part[0], part[1], { "cache-control": "public, max-age=31536000, immutable" }];
+    const config = {
+      key: "test-key",
+      endpoint: backend.origin,
+      parts: Object.fromEntries(
+        ["sdk", "inspector", ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name}`]),
+      ),
+    };
+    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
+    if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config)];
+    if (url.pathname === "/v1/events" && request.method === "POST") {
+      if (state.failing) return [503, "text/plain", "try again"];
+      const { key, batch } = JSON.parse(body);
+      if (key !== "test-key") return [401, "text/plain", "unknown key"];
+      const known = new Set(state.events.map((event) => event.messageId));
+      state.events.push(...batch.filter((event) => !known.has(event.messageId)));
+      return [200, "application/json", "{}"];
+    }
+    if (url.pathname === "/v1/decide" && request.method === "POST") {
+      state.decisions += 1;
+      const { anonymousId, events } = JSON.parse(body);
+      const stored = state.events.filter((event) => event.anonymousId === anonymousId);
+      const known = new Set(stored.map((event) => event.messageId));
+      const all = [...stored, ...events.filter((event) => !known.has(event.messageId))];
+      return [200, "application/json", JSON.stringify(decider.decide(all, Date.now(), 5))];
+    }
+    return [404, "text/plain", "no such route"];
+  });
+
+  const pages = await listen(async (_request, url) => {
+    if (url.pathname.startsWith("/dist/")) return [200, "text/javascript", await read(`../..${url.pathname}`)];
+    if (url.pathname === "/npm") return [200, "text/html", npmPage(backend.origin), policy(csp)];
+    if (url.pathname.startsWith("/assets/")) {
+      const type = url.pathname.endsWith(".css") ? "text/css" : "text/javascript";
+      return [200, type, await read(`../../../examples/demo-site${url.pathname}`)];
+    }
+    return [200, "text/html; charset=utf-8", await page(url.pathname, `${backend.origin}/v1/sdk/test-key.js`), policy(csp)];
+  });
+  return {
+    url: pages.origin,
+    endpoint: backend.origin,
+    state,
+    close: () => Promise.all([pages.close(), backend.close()]),
+  };
+}
+
+function npmPage(endpoint) {
+  return `<!doctype html><title>npm</title><script type="module">
+    import { createRapport } from "/dist/rapport.js";
+    window.rapport = createRapport({ key: "test-key", endpoint: "${endpoint}" });
+  </script>`;
+}
+
+function policy(csp) {
+  return csp ? { "content-security-policy": csp } : {};
+}
+
+/** A page of the demo website, in its layout. */
+async function page(pathname, sdk) {
+  const name = pathname.replace(/\/$/, "");
+  const source = await read(`../../../examples/demo-site/pages${name}/index.html`)
+    .catch(() => read(`../../../examples/demo-site/pages${name}.html`))
+    .catch(() => read("../../../examples/demo-site/pages/404.html"));
+  const [first, ...rest] = source.toString().split("\n");
+  const words = {
+    TITLE: first.replace(/^<!--\s*|\s*-->$/g, ""),
+    CONTENT: rest.join("\n"),
+    BRAND: "Tidewright",
+    THEME: "harbour",
+    SDK_URL: sdk,
+  };
+  const fill = (text) => text.replace(/\{\{(\w+)\}\}/g, (whole, word) => words[word] ?? whole);
+  return fill(fill((await read("../../../examples/demo-site/layout.html")).toString()));
+}
+
+async function listen(answer) {
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const url = new URL(request.url, "http://localhost");
+    let reply;
+    try {
+      reply = await answer(request, url, Buffer.concat(chunks).toString());
+    } catch (error) {
+      reply = [500, "text/plain", String(error?.stack ?? error)];
+    }
+    const [status, type, body, headers = {}] = reply;
+    response.writeHead(status, { "content-type": type, "access-control-allow-origin": "*", ...headers });
+    response.end(body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    close: () => new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    }),
+  };
+}

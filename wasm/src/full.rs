@@ -1,0 +1,111 @@
+//! The build for Node, conformance and tools: takes and gives JavaScript objects.
+
+use rapport_core::bundle::{BundleWire, PartKind, compile};
+use rapport_core::decide::{Band, Decision, Engine, Want};
+use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::profile::Profile;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use wasm_bindgen::prelude::*;
+
+/// Decides on events in JSON's shape, as a server does.
+#[wasm_bindgen]
+pub struct Decider {
+    engine: Engine,
+}
+
+#[wasm_bindgen]
+impl Decider {
+    /// Opens a bundle's parts; says what is wrong with them.
+    #[wasm_bindgen(constructor)]
+    pub fn new(signals: &[u8], model: &[u8], words: &[u8]) -> Result<Decider, JsError> {
+        Ok(Self { engine: Engine::open(signals, model, words)? })
+    }
+
+    /// Folds a visitor's events, in order, and decides at `now` in milliseconds since 1970.
+    pub fn decide(&self, events: JsValue, now: f64, reasons: usize) -> Result<JsValue, JsError> {
+        let events: Vec<EventWire> = serde_wasm_bindgen::from_value(events)?;
+        let now = Millis(now as i64);
+        let mut profile = self.engine.new_profile();
+        for event in &events {
+            let bytes = event.encode(event.client_time()?.unwrap_or(now))?;
+            self.engine.fold(&mut profile, &Event::decode(&bytes)?, now);
+        }
+        let decision = self.engine.decide(&profile, now, Want { reasons });
+        Ok(serde_wasm_bindgen::to_value(&self.view(&profile, &decision))?)
+    }
+}
+
+impl Decider {
+    fn view(&self, profile: &Profile, decision: &Decision) -> DecisionView {
+        let text = |reason| {
+            let mut text = String::new();
+            self.engine.describe(profile, decision, reason, &mut text);
+            text
+        };
+        let reasons = decision.reasons.iter().map(|reason| ReasonView {
+            signal: reason.id,
+            text: text(reason),
+            points: reason.points,
+        });
+        DecisionView {
+            score: decision.score,
+            probability: decision.probability,
+            band: match decision.band {
+                Band::Not => "not",
+                Band::Undecided => "undecided",
+                Band::Qualified => "qualified",
+            },
+            base: decision.base,
+            reasons: reasons.collect(),
+            rest: decision.rest,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DecisionView {
+    score: u8,
+    probability: f64,
+    band: &'static str,
+    base: u8,
+    reasons: Vec<ReasonView>,
+    rest: i32,
+}
+
+#[derive(Serialize)]
+struct ReasonView {
+    signal: u32,
+    text: String,
+    points: i32,
+}
+
+/// A compiled bundle's parts, and what could not be compiled.
+#[derive(Serialize)]
+struct Parts {
+    #[serde(with = "serde_bytes")]
+    signals: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    model: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    words: Vec<u8>,
+    problems: Vec<String>,
+}
+
+/// Compiles an authored bundle; `models` maps names to the bytes of model files.
+#[wasm_bindgen(js_name = compileBundle)]
+pub fn compile_bundle(bundle: JsValue, models: JsValue) -> Result<JsValue, JsError> {
+    let wire: BundleWire = serde_wasm_bindgen::from_value(bundle)?;
+    let models: BTreeMap<String, serde_bytes::ByteBuf> = serde_wasm_bindgen::from_value(models)?;
+    let models: Vec<(&str, &[u8])> =
+        models.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let compiled = compile(&wire, &models);
+    let bytes = |kind| compiled.part(kind).map(|part| part.bytes.clone()).unwrap_or_default();
+    let parts = Parts {
+        signals: bytes(PartKind::Signals),
+        model: bytes(PartKind::Model),
+        words: bytes(PartKind::Words),
+        problems: compiled.problems.iter().map(ToString::to_string).collect(),
+    };
+    Ok(serde_wasm_bindgen::to_value(&parts)?)
+}
