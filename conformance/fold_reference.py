@@ -1,0 +1,904 @@
+#!/usr/bin/env python3
+"""A second implementation of the profile fold, and the cases whose expected values it works out.
+
+It is written from docs/event-format.md, docs/bundle-format.md and docs/profile-format.md alone and
+shares no line with core: plain dictionaries, exact rational arithmetic where core counts in
+millionths, Python's own logarithm and powers.
+
+    python3 conformance/fold_reference.py            # checks that the files are up to date
+    python3 conformance/fold_reference.py --write    # writes conformance/cases/fold/*.json
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import struct
+import sys
+import zlib
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE / "cases" / "fold"
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+NEVER = -(2**63)
+NAN = float("nan")
+
+# ---------------------------------------------------------------- events
+
+
+def fnv(data: bytes, bits: int = 32) -> int:
+    value, prime = (0x811C9DC5, 0x01000193) if bits == 32 else (0xCBF29CE484222325, 0x100000001B3)
+    for byte in data:
+        value = ((value ^ byte) * prime) % 2**bits
+    return value
+
+
+def level(text: str) -> int:
+    return fnv(text.strip().encode())
+
+
+def flatten(value: Any, path: str, out: dict[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            flatten(member, f"{path}.{key}" if path else key, out)
+    elif isinstance(value, list):
+        out[f"{path}.length"] = float(len(value))
+    elif value is not None:
+        out[path] = value if isinstance(value, (str, bool)) else float(value)
+
+
+def fields_of(event: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for root in ("context", "properties", "traits"):
+        flatten(event.get(root) or {}, root, out)
+    return out
+
+
+def hashed(value: Any) -> int:
+    if isinstance(value, bool):
+        return fnv(b"true" if value else b"false")
+    if isinstance(value, str):
+        return level(value)
+    return fnv(struct.pack("<d", value + 0.0))
+
+
+def number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return 1.0 if value else 0.0
+    if isinstance(value, str):
+        text = value.strip()
+        digits = sum(letter.isdigit() for letter in text)
+        return float(text) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) and digits <= 15 else None
+    return value
+
+
+SEARCH = "google bing duckduckgo yahoo baidu yandex ecosia qwant startpage brave kagi".split()
+SOCIAL = "facebook instagram linkedin lnkd twitter t.co x.com youtube reddit tiktok pinterest xing threads mastodon".split()
+
+
+def bare(host: str) -> str:
+    return host[4:] if host.startswith("www.") else host
+
+
+def listed(host: str, words: list[str]) -> bool:
+    host = host.lower()
+    return any(bare(host) == word if "." in word else word in host.split(".") for word in words)
+
+
+def visit_of(fields: dict[str, Any]) -> dict[str, str]:
+    names = {
+        "source": "context.campaign.source",
+        "medium": "context.campaign.medium",
+        "name": "context.campaign.name",
+        "referrer": "context.page.referrer",
+        "url": "context.page.url",
+        "search": "context.page.search",
+    }
+    texts = {name: fields.get(path) for name, path in names.items()}
+    return {name: text.strip() if isinstance(text, str) else "" for name, text in texts.items()}
+
+
+def campaign_of(visit: dict[str, str]) -> int:
+    parts = [visit["source"], visit["medium"], visit["name"]]
+    if not any(parts):
+        return 0
+    return max(1, fnv(b"".join(part.encode() + b"\0" for part in parts)))
+
+
+def channel_of(visit: dict[str, str]) -> str | None:
+    query = visit["search"] or urlsplit(visit["url"]).query
+    ids = {name for name, value in parse_qsl(query.lstrip("?").split("#")[0])}
+    if ids & {"gclid", "msclkid", "dclid", "wbraid", "gbraid"}:
+        return "paid search"
+    source, medium = visit["source"].lower(), visit["medium"].lower()
+    if campaign_of(visit):
+        if medium in {"email", "e-mail", "newsletter", "mail"} or source == "newsletter":
+            return "email"
+        if listed(source, SOCIAL) or medium in {"social", "paid-social", "paid_social", "social-media"}:
+            return "social"
+        if medium in {"cpc", "ppc", "paid", "sem", "paidsearch"}:
+            return "paid search"
+        if medium == "organic":
+            return "organic search"
+        return "referral" if medium in {"referral", "partner", "affiliate"} else "other"
+    host, own = (bare((urlsplit(visit[name]).hostname or "").lower()) for name in ("referrer", "url"))
+    if host:
+        if own and (host == own or host.endswith("." + own) or own.endswith("." + host)):
+            return None
+        if "mail" in host.split("."):
+            return "email"
+        if listed(host, SEARCH):
+            return "organic search"
+        return "social" if listed(host, SOCIAL) else "referral"
+    return "social" if ids & {"fbclid", "li_fat_id", "ttclid", "twclid"} else "direct"
+
+
+# ---------------------------------------------------------------- matching
+
+
+def listing(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def holds(condition: dict[str, Any], fields: dict[str, Any]) -> bool:
+    value = fields.get(condition["field"])
+    present = value is not None
+    if "exists" in condition:
+        found = present == condition["exists"]
+    elif "equals" in condition or "one_of" in condition:
+        wanted = condition.get("one_of", [condition.get("equals")])
+        wanted = [item if isinstance(item, (str, bool)) else float(item) for item in wanted]
+        found = present and hashed(value) in [hashed(item) for item in wanted]
+    elif "prefix" in condition:
+        found = isinstance(value, str) and value.startswith(condition["prefix"])
+    elif "contains" in condition:
+        found = isinstance(value, str) and condition["contains"] in value
+    else:
+        amount = number(value) if present else None
+        low, high = condition.get("at_least", -math.inf), condition.get("at_most", math.inf)
+        found = amount is not None and low <= amount <= high
+    return found != condition.get("not", False)
+
+
+def counts(signal: dict[str, Any], event: dict[str, Any], fields: dict[str, Any]) -> bool:
+    when = signal.get("when", {})
+    if "type" in when and event["type"] not in listing(when["type"]):
+        return False
+    if "event" in when:
+        name = {"track": event.get("event"), "page": event.get("name")}.get(event["type"]) or ""
+        if name.strip() not in [wanted.strip() for wanted in listing(when["event"])]:
+            return False
+    return all(holds(condition, fields) for condition in when.get("where", []))
+
+
+# ---------------------------------------------------------------- the fold
+
+UNKNOWN = "unknown"
+
+
+def micros(value: float) -> int:
+    scaled = Decimal(value * 1e6).to_integral_value(ROUND_HALF_UP)
+    return int(max(Decimal(-(2**63)), min(Decimal(2**63 - 1), scaled)))
+
+
+def saturating(value: int, bits: int = 32) -> int:
+    return max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, value)) if bits == 64 else min(2**bits - 1, value)
+
+
+def field_of(signal: dict[str, Any]) -> str | None:
+    return signal.get("field", "properties.seconds" if signal["kind"] == "engaged" else None)
+
+
+def span(days: float) -> int:
+    return int(days * DAY)
+
+
+class Profile:
+    """The fold of one subject's events."""
+
+    def __init__(self, signals: list[dict[str, Any]]) -> None:
+        self.signals = signals
+        self.clock, self.start, self.last = NEVER, NEVER, NEVER
+        self.visit, self.campaign, self.events, self.last_event = 0, 0, 0, 0
+        self.states: dict[int, Any] = {signal["id"]: None for signal in signals}
+
+    def fold(self, event: dict[str, Any], now: int) -> None:
+        at = max(min(event["timestamp"], now), self.clock)
+        fields = fields_of(event)
+        visit = visit_of(fields)
+        fields["event"] = event["event"] if event["type"] == "track" else event["type"]
+        fields["channel"] = channel_of(visit)
+        self.clock, self.events = at, self.events + 1
+        self.last_event = fnv(event.get("messageId", "").encode(), 64)
+        if event["type"] == "page" or any(path.startswith("context.page.") for path in fields):
+            campaign = campaign_of(visit)
+            if self.ended(at) or (campaign and campaign != self.campaign):
+                self.visit, self.start = self.visit + 1, at
+            self.campaign, self.last = campaign or self.campaign, at
+        for signal in self.signals:
+            if self.states[signal["id"]] != UNKNOWN and counts(signal, event, fields):
+                self.states[signal["id"]] = self.step(signal, self.states[signal["id"]], fields, at)
+
+    def ended(self, at: int) -> bool:
+        return self.visit == 0 or at >= self.visit_end()
+
+    def visit_end(self) -> int:
+        return min(self.last + 30 * MINUTE, self.start + 24 * HOUR)
+
+    def step(self, signal: dict[str, Any], state: Any, fields: dict[str, Any], at: int) -> Any:
+        kind, value = signal["kind"], fields.get(field_of(signal) or "")
+        amount = number(value) if value is not None else None
+        if kind == "count":
+            return (state or 0) + 1
+        if kind == "distinct":
+            return state if value is None else (state or frozenset()) | {hashed(value)}
+        if kind == "sum":
+            return saturating((state or 0) + micros(amount or 0.0), 64)
+        if kind == "engaged":
+            return saturating((state or 0) + micros(min(max(amount or 0.0, 0.0), 1800.0)), 64)
+        if kind == "max":
+            return (amount + 0.0, at) if amount is not None and (state is None or amount > state[0]) else state
+        if kind == "last":
+            return state if amount is None else (amount + 0.0, at)
+        if kind in ("first_level", "last_level"):
+            named = isinstance(value, bool) or (isinstance(value, str) and value.strip() != "")
+            keeps = not named or (kind == "first_level" and state is not None)
+            return state if keeps else (hashed(value), at)
+        if kind == "since_first":
+            return at if state is None else state
+        if kind == "since_last":
+            return at
+        if kind == "decayed":
+            added = 1.0 if "field" not in signal or signal["field"] is None else amount or 0.0
+            return (self.decay(signal, state, at) + added, at)
+        if kind == "session":
+            count, visit = state or (0, 0)
+            return (count + 1 if visit == self.visit else 1, self.visit)
+        if kind == "visits":
+            count, visit = state or (0, 0)
+            return (count + (visit != self.visit), self.visit)
+        if kind == "window":
+            buckets = dict(state or {})
+            bucket = max(at, 0) // (span(signal["days"]) // 12)
+            buckets[bucket] = min(buckets.get(bucket, 0) + 1, 65535)
+            return {key: count for key, count in buckets.items() if key > max(buckets) - 12}
+        return state
+
+    @staticmethod
+    def decay(signal: dict[str, Any], state: Any, at: int) -> float:
+        if state is None:
+            return 0.0
+        value, then = state
+        return value * 2.0 ** (-max(at - then, 0) / span(signal["half_life_days"]))
+
+    # ------------------------------------------------------------ what it says
+
+    def value(self, name: str, now: int) -> float | str | None:
+        """A number, `#` and a level's hash, or None where missing."""
+        signal = next(signal for signal in self.signals if signal["name"] == name)
+        kind, now = signal["kind"], max(now, self.clock)
+        if kind == "ratio":
+            over, under = (self.value(operand, now) for operand in signal["of"])
+            return None if over is None or under is None or under == 0 else over / under
+        state = self.states[signal["id"]]
+        if state == UNKNOWN:
+            return None
+        if kind == "count":
+            return float(state or 0)
+        if kind == "distinct":
+            return float(estimate(state or frozenset()))
+        if kind in ("sum", "engaged"):
+            return float(state or 0) / 1e6
+        if kind in ("max", "last"):
+            return None if state is None else state[0]
+        if kind in ("first_level", "last_level"):
+            return None if state is None else f"#{state[0]:08x}"
+        if kind in ("since_first", "since_last"):
+            return None if state is None else float(max(now - state, 0)) / float(DAY)
+        if kind == "decayed":
+            return struct.unpack("<f", struct.pack("<f", self.decay(signal, state, now)))[0]
+        if kind == "session":
+            count, visit = state or (0, 0)
+            return float(count) if visit == self.visit and not self.ended(now) else 0.0
+        if kind == "visits":
+            return float((state or (0, 0))[0])
+        bucket = max(now, 0) // (span(signal["days"]) // 12)
+        return float(sum(count for key, count in (state or {}).items() if key > bucket - 12))
+
+    # ------------------------------------------------------------ changing signals, merging
+
+    def reopened(self, signals: list[dict[str, Any]]) -> "Profile":
+        other = Profile(signals)
+        for name in ("clock", "start", "last", "visit", "campaign", "events", "last_event"):
+            setattr(other, name, getattr(self, name))
+        other.states = {signal["id"]: self.states.get(signal["id"], UNKNOWN) for signal in signals}
+        return other
+
+    def merge(self, other: "Profile") -> None:
+        for signal in self.signals:
+            mine, theirs = self.states[signal["id"]], other.states[signal["id"]]
+            self.states[signal["id"]] = self.merged(signal, mine, theirs)
+        number = self.visit + other.visit
+        if other.last >= self.last and other.visit > 0:
+            self.start, self.last, self.campaign = other.start, other.last, other.campaign
+        self.visit = number
+        if other.clock >= self.clock and other.events > 0:
+            self.clock, self.last_event = other.clock, other.last_event
+        self.events += other.events
+
+    def merged(self, signal: dict[str, Any], mine: Any, theirs: Any) -> Any:
+        kind = signal["kind"]
+        if UNKNOWN in (mine, theirs) or kind == "session":
+            return UNKNOWN
+        if kind == "visits":
+            total = (mine or (0, 0))[0] + (theirs or (0, 0))[0]
+            return (total, 0)
+        if mine is None or theirs is None:
+            return theirs if mine is None else mine
+        if kind == "count":
+            return mine + theirs
+        if kind == "distinct":
+            return mine | theirs
+        if kind in ("sum", "engaged"):
+            return saturating(mine + theirs, 64)
+        if kind == "max":
+            return max(mine, theirs, key=lambda state: (state[0], -state[1]))
+        if kind in ("last", "last_level"):
+            return mine if mine[1] > theirs[1] else theirs
+        if kind == "first_level":
+            return mine if mine[1] <= theirs[1] else theirs
+        if kind in ("since_first", "since_last"):
+            return min(mine, theirs) if kind == "since_first" else max(mine, theirs)
+        if kind == "decayed":
+            at = max(mine[1], theirs[1])
+            return (self.decay(signal, mine, at) + self.decay(signal, theirs, at), at)
+        newest = max(*mine, *theirs)
+        both = {key: min(mine.get(key, 0) + theirs.get(key, 0), 65535) for key in {*mine, *theirs}}
+        return {key: count for key, count in both.items() if key > newest - 12}
+
+    # ------------------------------------------------------------ bytes: docs/profile-format.md
+
+    def stored(self) -> bytes:
+        body = b""
+        held = sorted(
+            (signal for signal in self.signals if signal["kind"] != "ratio" and self.states[signal["id"]] != UNKNOWN),
+            key=lambda signal: signal["id"],
+        )
+        for signal in held:
+            state = self.states[signal["id"]]
+            tag, data = (255, b"") if untouched(state) else pack(signal["kind"], state)
+            body += struct.pack("<IB", signal["id"], tag) + data
+        head = struct.pack(
+            "<HqqqIIIQ",
+            len(held),
+            self.clock,
+            self.start,
+            self.last,
+            self.visit,
+            self.campaign,
+            self.events,
+            self.last_event,
+        )
+        return b"RPP1" + struct.pack("<I", zlib.crc32(head + body)) + head + body
+
+
+def untouched(state: Any) -> bool:
+    return state in (None, 0, frozenset(), (0, 0))
+
+
+def pack(kind: str, state: Any) -> tuple[int, bytes]:
+    if kind == "count":
+        return 0, struct.pack("<I", state)
+    if kind == "distinct":
+        if len(state) <= 6:
+            return 1, struct.pack(f"<B{len(state)}I", len(state), *sorted(state))
+        bits = sum(1 << place for place in {bit_of(item) for item in state})
+        return 1, b"\xff" + bits.to_bytes(24, "little")
+    if kind in ("sum", "engaged"):
+        return (2 if kind == "sum" else 9), struct.pack("<q", state)
+    if kind in ("max", "last", "decayed"):
+        return {"max": 3, "last": 4, "decayed": 10}[kind], struct.pack("<dq", *state)
+    if kind in ("first_level", "last_level"):
+        return (5 if kind == "first_level" else 6), struct.pack("<Iq", *state)
+    if kind in ("since_first", "since_last"):
+        return (7 if kind == "since_first" else 8), struct.pack("<q", state)
+    if kind in ("session", "visits"):
+        return (11 if kind == "session" else 12), struct.pack("<II", *state)
+    newest = max(state)
+    return 13, struct.pack("<I12H", newest, *(state.get(newest - age, 0) for age in range(12)))
+
+
+def bit_of(item: int) -> int:
+    return (item * 0x9E3779B1 % 2**32) * 192 >> 32
+
+
+def estimate(items: frozenset[int]) -> int:
+    if len(items) <= 6:
+        return len(items)
+    clear = max(192 - len({bit_of(item) for item in items}), 1)
+    return int(math.floor(-192.0 * math.log(clear / 192.0) + 0.5))
+
+
+# ---------------------------------------------------------------- cases
+
+T0 = 1_750_000_000_000
+INDEPENDENT = "fold_reference.py: independent implementation in Python"
+
+
+def page(path: str, at: int, **more: Any) -> dict[str, Any]:
+    context = {"page": {"path": path, "url": f"https://acme.test{path}", **more.pop("page", {})}, **more.pop("context", {})}
+    return {"type": "page", "messageId": f"m{at}", "timestamp": at, "context": context, **more}
+
+
+def track(name: str, at: int, properties: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"type": "track", "event": name, "messageId": f"m{at}", "timestamp": at, "properties": properties or {}, **more}
+
+
+def identify(at: int, **traits: Any) -> dict[str, Any]:
+    return {"type": "identify", "messageId": f"m{at}", "timestamp": at, "traits": traits}
+
+
+def signal(number: int, kind: str, when: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    out = {"id": number, "name": more.pop("name", f"s{number}"), "label": f"Signal {number}", "kind": kind, **more}
+    return {**out, "when": when} if when else out
+
+
+def where(*conditions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**more, "where": list(conditions)}
+
+
+class Suite:
+    """Cases over named sets of signals; each case is told once and worked out here."""
+
+    def __init__(self, name: str, about: str, **sets: list[dict[str, Any]]) -> None:
+        self.name, self.about, self.sets, self.cases = name, about, sets, []
+
+    def case(self, name: str, *steps: Any, signals: str = "signals") -> None:
+        self.cases.append({"name": name, "provenance": INDEPENDENT, "signals": signals, "steps": list(steps)})
+
+    def document(self) -> dict[str, Any]:
+        cases = [{**case, "steps": self.worked_out(case)} for case in self.cases]
+        return {"about": self.about, "sets": self.sets, "cases": cases}
+
+    def worked_out(self, case: dict[str, Any]) -> list[dict[str, Any]]:
+        profile, steps = Profile(self.sets[case["signals"]]), []
+        for step in case["steps"]:
+            if "event" in step:
+                step = {"now": step["event"]["timestamp"], **step}
+                profile.fold(step["event"], step["now"])
+            elif "reopen" in step:
+                profile = profile.reopened(self.sets[step["reopen"]])
+            elif "merge" in step:
+                other = Profile(profile.signals)
+                for event in step["merge"]:
+                    other.fold(event, event["timestamp"])
+                profile.merge(other)
+            else:
+                names = [item["name"] for item in profile.signals]
+                values = {name: written(profile.value(name, step["now"])) for name in names}
+                decays = any(item["kind"] == "decayed" for item in profile.signals)
+                # Decayed states are promised to single precision only, as values.
+                stored = {} if decays else {"profile": profile.stored().hex()}
+                step = {"now": step["now"], "values": values, **stored}
+            steps.append(step)
+        return steps
+
+
+def written(value: float | str | None) -> str | None:
+    return struct.pack(">d", value).hex() if isinstance(value, float) else value
+
+
+def fold(event: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"event": event, **more}
+
+
+def ask(now: int) -> dict[str, Any]:
+    return {"now": now}
+
+
+def conditions() -> Suite:
+    path, plan, seats, trial = "context.page.path", "properties.plan", "properties.seats", "properties.trial"
+    suite = Suite(
+        "conditions",
+        "Which events a signal counts.",
+        signals=[
+            signal(1, "count"),
+            signal(2, "count", {"type": "page"}),
+            signal(3, "count", {"type": ["track", "identify"]}),
+            signal(4, "count", {"event": "Plan Chosen"}),
+            signal(5, "count", {"event": ["Plan Chosen", "Trial Started"]}),
+            signal(6, "count", where({"field": path, "prefix": "/pricing"})),
+            signal(7, "count", where({"field": path, "contains": "case"})),
+            signal(8, "count", where({"field": plan, "equals": "pro"})),
+            signal(9, "count", where({"field": plan, "one_of": ["pro", "team", 7, True]})),
+            signal(10, "count", where({"field": seats, "at_least": 10})),
+            signal(11, "count", where({"field": seats, "at_most": 10})),
+            signal(12, "count", where({"field": seats, "at_least": 5}, {"field": seats, "at_most": 50})),
+            signal(13, "count", where({"field": trial, "equals": True})),
+            signal(14, "count", where({"field": plan, "exists": True})),
+            signal(15, "count", where({"field": plan, "exists": False})),
+            signal(16, "count", where({"field": plan, "equals": "pro", "not": True})),
+            signal(17, "count", where({"field": path, "prefix": "/pricing", "not": True}, type="page")),
+            signal(18, "count", where({"field": "channel", "equals": "paid search"})),
+            signal(19, "count", where({"field": "event", "one_of": ["page", "Plan Chosen", "identify"]})),
+            signal(20, "count", where({"field": "properties.items.length", "at_least": 2})),
+            signal(21, "count", where({"field": "traits.address.city", "equals": "Bergen"})),
+        ],
+    )
+    events: list[tuple[str, dict[str, Any]]] = [
+        (f"a page view of {path}", page(path, T0))
+        for path in ["/", "/pricing", "/pricing/teams", "/pric", "/case-studies", "/showcase", "/Pricing", "/preis-é"]
+    ]
+    for name, properties in [
+        ("no properties", {}),
+        ("plan pro", {"plan": "pro"}),
+        ("plan with white space around it", {"plan": "  pro\t"}),
+        ("plan in other letters", {"plan": "Pro"}),
+        ("plan as a number", {"plan": 7}),
+        ("plan as that number in text", {"plan": "7"}),
+        ("plan as truth", {"plan": True}),
+        ("plan as the word true", {"plan": "true"}),
+        ("plan empty", {"plan": ""}),
+        ("plan null", {"plan": None}),
+        ("seats at the lower bound", {"seats": 10}),
+        ("seats just below", {"seats": 9.999999}),
+        ("seats beyond every bound", {"seats": 1e15}),
+        ("seats negative", {"seats": -3}),
+        ("seats as plain decimal text", {"seats": "12.50"}),
+        ("seats as text with a unit", {"seats": "12 seats"}),
+        ("seats with too many digits", {"seats": "1234567890123456"}),
+        ("trial true", {"trial": True}),
+        ("trial false", {"trial": False}),
+        ("trial as a word", {"trial": "true"}),
+        ("two items", {"items": [{"sku": "a"}, {"sku": "b"}]}),
+        ("one item", {"items": ["a"]}),
+        ("no items", {"items": []}),
+    ]:
+        events.append((f"a track with {name}", track("Plan Chosen", T0, properties)))
+    events += [
+        ("a track of another name", track("Trial Started", T0)),
+        ("a track whose name differs in letters", track("plan chosen", T0)),
+        ("a page of a tracked name", page("/", T0, name="Plan Chosen")),
+        ("an identify", identify(T0, plan="pro")),
+        ("an identify with a nested trait", identify(T0, address={"city": "Bergen"})),
+        ("a group", {"type": "group", "groupId": "g", "timestamp": T0, "traits": {"plan": "pro"}}),
+        ("an alias", {"type": "alias", "previousId": "a", "userId": "b", "timestamp": T0}),
+    ]
+    for name, event in events:
+        suite.case(f"{name} counts where its conditions hold", fold(event), ask(T0))
+    return suite
+
+
+def values() -> Suite:
+    amount, path = "properties.amount", "context.page.path"
+    suite = Suite(
+        "values",
+        "Sums, extremes, latest values, engaged time and distinct counts.",
+        signals=[
+            signal(1, "sum", field=amount),
+            signal(2, "max", field=amount),
+            signal(3, "last", field=amount),
+            signal(4, "engaged", {"event": "Engaged"}),
+            signal(5, "distinct", field=amount),
+            signal(6, "sum", {"event": "Refund"}, field=amount),
+        ],
+        paths=[signal(1, "distinct", {"type": "page"}, field=path)],
+    )
+    sequences: dict[str, list[Any]] = {
+        "cents add up without error": [0.1] * 10,
+        "halves of a millionth round away from zero": [0.0000005, -0.0000005, 0.0000015],
+        "a sum may fall": [10, -4.25, -20],
+        "an absent amount changes nothing": [5, None, 7],
+        "text that is no number changes nothing": [5, "many", ""],
+        "text that is a number counts": [5, "7.5", "-2"],
+        "truth counts as one": [True, False, True],
+        "a huge amount saturates the sum": [1e20, 1e20],
+        "a sum saturates below, too": [-1e20, 5],
+        "the largest of negatives is negative": [-5, -3, -9],
+        "negative zero is zero": [-0.0],
+        "equal values keep the first time": [3, 3, 3],
+        "six different values are counted exactly": [1, 2, 3, 4, 5, 6, 6, 1],
+        "seven are estimated": [1, 2, 3, 4, 5, 6, 7],
+        "numbers and their text are different values": [7, "7"],
+        "a tiny amount vanishes": [1e-9],
+    }
+    for name, amounts in sequences.items():
+        folds = [
+            fold(track("Paid", T0 + index, {} if value is None else {"amount": value}))
+            for index, value in enumerate(amounts)
+        ]
+        suite.case(name, *folds, ask(T0 + len(amounts)))
+    for seconds in [0, 12.5, 1800, 1800.000001, 5000, -3, "40", True]:
+        event = track("Engaged", T0, {"seconds": seconds})
+        suite.case(f"{seconds!r} engaged seconds are held between 0 and 1800", fold(event), ask(T0))
+    reading = [fold(track("Engaged", T0 + 10_000 * turn, {"seconds": 9.9})) for turn in range(30)]
+    suite.case("engaged seconds add up", *reading, ask(T0))
+    for count in [1, 5, 6, 7, 8, 12, 20, 50, 100, 200]:
+        folds = [fold(page(f"/p{index}", T0 + index)) for index in range(count)]
+        suite.case(f"{count} different paths", *folds, ask(T0 + count), signals="paths")
+    return suite
+
+
+def touches() -> Suite:
+    suite = Suite(
+        "touches",
+        "First and latest levels, channels, and what is read from the event itself.",
+        signals=[
+            signal(1, "first_level", field="channel"),
+            signal(2, "last_level", field="channel"),
+            signal(3, "last_level", where({"field": "channel", "equals": "direct", "not": True}), field="channel"),
+            signal(4, "last_level", field="event"),
+            signal(5, "first_level", field="traits.industry"),
+            signal(6, "last_level", field="traits.industry"),
+        ],
+    )
+    own = "https://acme.test/"
+    arrivals: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("nothing known", {}, {}),
+        ("a page of the same site", {"referrer": own}, {}),
+        ("a subdomain of the same site", {"referrer": "https://blog.acme.test/x"}, {}),
+        ("the same site with www and a port", {"referrer": "https://www.acme.test:8443/"}, {}),
+        ("a site whose name ends alike", {"referrer": "https://notacme.test/"}, {}),
+        ("a search engine", {"referrer": "https://www.google.no/"}, {}),
+        ("another search engine", {"referrer": "https://duckduckgo.com/"}, {}),
+        ("web mail", {"referrer": "https://mail.google.com/mail"}, {}),
+        ("a social network", {"referrer": "https://www.linkedin.com/feed/"}, {}),
+        ("a short link", {"referrer": "https://t.co/xyz"}, {}),
+        ("a host that ends like a short link", {"referrer": "https://about.co/xyz"}, {}),
+        ("a social network under www", {"referrer": "https://www.x.com/"}, {}),
+        ("a host that ends like a social network", {"referrer": "https://netflix.com/"}, {}),
+        ("somebody's site", {"referrer": "https://news.example/a"}, {}),
+        ("a referrer with user and port", {"referrer": "https://user:pw@www.bing.com:443/?q=x"}, {}),
+        ("a referrer that is no URL", {"referrer": "android-app"}, {}),
+        ("a paid click", {"search": "?q=1&gclid=abc", "referrer": "https://www.google.com/"}, {}),
+        ("a paid click in the URL", {"url": own + "?msclkid=1#top"}, {}),
+        ("an empty click id", {"search": "?gclid=", "referrer": "https://www.google.com/"}, {}),
+        ("a social click", {"search": "?fbclid=1"}, {}),
+        ("a social click with a referrer", {"search": "?fbclid=1", "referrer": "https://news.example/"}, {}),
+        ("utm cpc", {"referrer": "https://www.google.com/"}, {"source": "google", "medium": "cpc"}),
+        ("utm e-mail", {}, {"source": "june", "medium": "E-Mail"}),
+        ("utm newsletter source", {}, {"source": "Newsletter"}),
+        ("utm social source", {}, {"source": "linkedin", "medium": "cpc"}),
+        ("utm paid social", {}, {"source": "ads", "medium": "paid_social"}),
+        ("utm organic", {}, {"source": "bing", "medium": "organic"}),
+        ("utm partner", {}, {"source": "hub", "medium": "partner"}),
+        ("utm something", {}, {"source": "booth", "medium": "event"}),
+        ("utm name only", {}, {"name": "autumn"}),
+    ]
+    for name, where_from, campaign in arrivals:
+        context = {"campaign": campaign} if campaign else {}
+        suite.case(f"the channel of {name}", fold(page("/", T0, page=where_from, context=context)), ask(T0))
+    google, mail = {"referrer": "https://www.google.com/"}, {"referrer": "https://mail.google.com/"}
+    suite.case(
+        "the first channel stays, the latest moves, and direct is no latest touch",
+        fold(page("/", T0, page=google)),
+        fold(page("/a", T0 + 1, page={"referrer": own})),
+        fold(page("/", T0 + DAY, page=mail)),
+        fold(page("/", T0 + 2 * DAY)),
+        ask(T0 + 2 * DAY),
+    )
+    for name, industries in {
+        "the latest trait wins": ["steel", "wood"],
+        "white space around a level is nothing": [" steel ", "steel"],
+        "a blank level is none": ["steel", "  "],
+        "a number is no level": ["steel", 7],
+        "truth is a level": [True, False],
+        "a level outside ASCII": ["Stål", "木材"],
+    }.items():
+        folds = [fold(identify(T0 + index, industry=item)) for index, item in enumerate(industries)]
+        suite.case(name, *folds, ask(T0 + 5))
+    return suite
+
+
+def times() -> Suite:
+    suite = Suite(
+        "times",
+        "Time since, windows and decay.",
+        signals=[
+            signal(1, "since_first", {"type": "page"}),
+            signal(2, "since_last", {"type": "page"}),
+            signal(3, "window", {"type": "page"}, days=7),
+            signal(4, "window", {"type": "page"}, days=30),
+            signal(5, "window", {"type": "page"}, days=0.5),
+        ],
+        decayed=[
+            signal(1, "decayed", {"type": "page"}, half_life_days=7),
+            signal(2, "decayed", {"type": "page"}, half_life_days=0.25),
+            signal(3, "decayed", half_life_days=30, field="properties.amount"),
+        ],
+    )
+    suite.case("before the first event nothing is known of time", ask(T0))
+    suite.case("before the first event nothing decays", ask(T0), signals="decayed")
+    plans: dict[str, list[int]] = {
+        "one page": [0],
+        "two pages a day apart": [0, DAY],
+        "a page a day for a month": [DAY * day for day in range(30)],
+        "a page every five hours for ten days": [5 * HOUR * turn for turn in range(48)],
+        "three pages at once": [0, 0, 0],
+        "a burst after a long pause": [0, 200 * DAY, 200 * DAY + 1, 200 * DAY + 2],
+    }
+    later = [0, 1, HOUR, 14 * HOUR, DAY, 7 * DAY - 1, 7 * DAY, 30 * DAY, 365 * DAY]
+    for name, plan in plans.items():
+        folds = [fold(page("/", T0 + offset)) for offset in plan]
+        asks = [ask(T0 + plan[-1] + offset) for offset in later]
+        suite.case(f"{name}: time since and windows", *folds, *asks)
+        suite.case(f"{name}: decay", *folds, *asks, signals="decayed")
+    for amount in [1, 2.5, -4, "3", None, 0]:
+        event = track("Paid", T0, {"amount": amount})
+        suite.case(f"an amount of {amount!r} decays", fold(event), ask(T0), ask(T0 + 30 * DAY), signals="decayed")
+    suite.case("amounts of both signs decay together", fold(track("Paid", T0, {"amount": 8})),
+               fold(track("Paid", T0 + 30 * DAY, {"amount": -3})), ask(T0 + 60 * DAY), signals="decayed")
+    clock = [fold(page("/", T0)), fold(page("/", T0 - HOUR), now=T0 + 1), ask(T0)]
+    suite.case("an event before its predecessor counts as just after it", *clock)
+    suite.case("an event before its predecessor does not decay backwards", *clock, signals="decayed")
+    suite.case("an event after now counts as now", fold(page("/", T0 + DAY), now=T0), ask(T0 + DAY))
+    suite.case("asking about the past answers for the last event", fold(page("/", T0)), ask(T0 - DAY))
+    suite.case("times before 1970 do no harm", fold(page("/", -5 * DAY)), fold(page("/", 3)), ask(DAY))
+    many = [fold(page("/", T0 + index)) for index in range(300)]
+    suite.case("three hundred pages in a moment", *many, ask(T0 + 300), ask(T0 + 8 * DAY))
+    return suite
+
+
+def visits() -> Suite:
+    suite = Suite(
+        "visits",
+        "Visits end after half an hour idle and after a day, and a new campaign starts one.",
+        signals=[
+            signal(1, "visits", {"type": "page"}, name="visits"),
+            signal(2, "session", {"type": "page"}),
+            signal(3, "count", {"type": "page"}, name="pages"),
+            signal(4, "ratio", of=["pages", "visits"]),
+            signal(5, "visits", where({"field": "context.page.path", "prefix": "/pricing"})),
+            signal(6, "session", {"event": "Clicked"}),
+            signal(7, "ratio", of=["visits", "pages"]),
+        ],
+    )
+    half = 30 * MINUTE
+    suite.case("before the first event", ask(T0))
+    for gap in [1, half - 1, half, half + 1, DAY - 1, DAY]:
+        suite.case(f"a pause of {gap} ms", fold(page("/", T0)), fold(page("/pricing", T0 + gap)), ask(T0 + gap))
+        suite.case(f"{gap} ms after the only page", fold(page("/", T0)), ask(T0 + gap))
+    for offset in [-1, 0, 1]:
+        steps = [fold(page("/", T0 + turn * 20 * MINUTE)) for turn in range(72)]
+        end = T0 + DAY + offset
+        suite.case(f"a visit without a pause, {offset} ms from a day on", *steps, fold(page("/pricing", end)), ask(end))
+    def campaign(at: int, **names: str) -> dict[str, Any]:
+        return fold(page("/", at, context={"campaign": names}))
+    suite.case("a campaign starts a visit", fold(page("/", T0)), campaign(T0 + 1, source="a"), ask(T0 + 2))
+    suite.case("the same campaign goes on", campaign(T0, source="a"), campaign(T0 + 1, source="a"), ask(T0 + 2))
+    suite.case("another campaign starts another visit", campaign(T0, source="a"), campaign(T0 + 1, source="b"), ask(T0 + 2))
+    suite.case("another medium is another campaign", campaign(T0, source="a", medium="b"),
+               campaign(T0 + 1, source="a", medium="c"), ask(T0 + 2))
+    suite.case("source and medium are not confused", campaign(T0, source="ab"), campaign(T0 + 1, source="a", medium="b"), ask(T0 + 2))
+    suite.case("terms do not make a campaign", campaign(T0, source="a", term="x"), campaign(T0 + 1, source="a", term="y"), ask(T0 + 2))
+    suite.case("no campaign goes on with the last", campaign(T0, source="a"), fold(page("/", T0 + 1)),
+               campaign(T0 + 2, source="a"), ask(T0 + 3))
+    suite.case("the last campaign is remembered over a pause", campaign(T0, source="a"), campaign(T0 + DAY, source="a"), ask(T0 + DAY))
+    mail = track("Email Opened", T0 + DAY)
+    suite.case("what no page sent is no visit", fold(mail), ask(T0 + DAY))
+    suite.case("what no page sent does not prolong a visit", fold(page("/", T0)),
+               fold(track("Email Opened", T0 + 29 * MINUTE)), fold(page("/", T0 + 31 * MINUTE)), ask(T0 + 31 * MINUTE))
+    on_page = {"context": {"page": {"path": "/pricing"}}}
+    suite.case("a click on a page belongs to a visit", fold(track("Clicked", T0, **on_page)), ask(T0), ask(T0 + half))
+    suite.case("a click without a page belongs to none", fold(track("Clicked", T0)), ask(T0))
+    suite.case("clicks are counted anew in each visit", *[fold(track("Clicked", T0 + at, **on_page)) for at in
+               [0, 1, 2, half + 2, half + 3]], ask(T0 + half + 4))
+    suite.case("pages a visit", *[fold(page("/", T0 + at)) for at in [0, 1, 2, DAY, DAY + 1]], ask(T0 + DAY + 2))
+    suite.case("a clock that runs backwards ends no visit", fold(page("/", T0)), fold(page("/", T0 - DAY), now=T0), ask(T0))
+    return suite
+
+
+def lives() -> Suite:
+    """Changing declarations, merging, and long random lives with every kind at once."""
+    path = "context.page.path"
+    every = [
+        signal(11, "count", {"type": "page"}, name="pages"),
+        signal(3, "distinct", {"type": "page"}, field=path),
+        signal(7, "sum", field="properties.amount"),
+        signal(5, "max", field="properties.amount"),
+        signal(20, "last", field="properties.amount"),
+        signal(1, "first_level", field="channel"),
+        signal(2, "last_level", field="channel"),
+        signal(30, "since_first"),
+        signal(31, "since_last", where({"field": path, "prefix": "/pricing"})),
+        signal(32, "engaged"),
+        signal(33, "session", {"type": "page"}),
+        signal(34, "visits", {"type": "page"}, name="visits"),
+        signal(35, "window", {"type": "page"}, days=7),
+        signal(36, "ratio", of=["pages", "visits"]),
+    ]
+    fewer = [item for item in every if item["id"] in (1, 5, 11, 30)]
+    more = [*fewer, signal(40, "count", name="new"), signal(41, "ratio", name="new_ratio", of=["pages", "new"]),
+            signal(42, "first_level", name="new_level", field="channel")]
+    decayed = [*every, signal(50, "decayed", {"type": "page"}, half_life_days=3)]
+    suite = Suite("lives", lives.__doc__ or "", signals=every, fewer=fewer, more=more, decayed=decayed)
+    first = [fold(page("/", T0)), fold(track("Paid", T0 + 1, {"amount": 5}))]
+    second = [fold(page("/pricing", T0 + DAY)), fold(track("Paid", T0 + DAY + 1, {"amount": 3}))]
+    suite.case("dropped signals are forgotten", *first, {"reopen": "fewer"}, ask(T0 + 2))
+    suite.case("new signals are missing, also after more events", *first, {"reopen": "more"}, ask(T0 + 2), *second, ask(T0 + DAY + 2))
+    suite.case("a signal that comes back has lost its past", *first, {"reopen": "fewer"}, {"reopen": "signals"}, *second, ask(T0 + 2 * DAY))
+    suite.case("the same signals lose nothing", *first, {"reopen": "signals"}, *second, ask(T0 + 2 * DAY))
+    suite.case("an empty profile carries over", {"reopen": "more"}, ask(T0))
+    events = [step["event"] for step in second]
+    suite.case("a merge with nothing changes only what must be folded again", *first, {"merge": []}, ask(T0 + 2))
+    suite.case("nothing takes over the other profile", {"merge": events}, ask(T0 + 2 * DAY))
+    suite.case("an earlier profile is merged with a later one", *first, {"merge": events}, ask(T0 + 2 * DAY))
+    suite.case("a later profile is merged with an earlier one", *second,
+               {"merge": [step["event"] for step in first]}, ask(T0 + 2 * DAY))
+    suite.case("what one of them does not know is missing", *first, {"reopen": "more"}, {"merge": events}, ask(T0 + 2 * DAY))
+    suite.case("at equal times the other counts as the later", *first,
+               {"merge": [track("Paid", T0 + 1, {"amount": 9}), page("/z", T0 + 1)]}, ask(T0 + 2))
+    suite.case("events go on after a merge", *first, {"merge": events}, fold(page("/pricing", T0 + 3 * DAY)), ask(T0 + 3 * DAY))
+    for seed in range(40):
+        dice = random.Random(seed)
+        life = random_life(dice)
+        at = life[-1]["timestamp"]
+        steps: list[Any] = []
+        for event in life:
+            late = dice.random() < 0.1
+            event = {**event, "timestamp": event["timestamp"] - dice.randrange(DAY)} if late else event
+            steps.append(fold(event, now=max(event["timestamp"], T0)))
+            if dice.random() < 0.15:
+                steps.append(ask(event["timestamp"] + dice.randrange(2 * DAY)))
+        name = "decayed" if seed % 3 == 0 else "signals"
+        if seed % 4 == 1:
+            steps.insert(len(steps) // 2, {"reopen": name})
+        if seed % 4 == 2:
+            steps.append({"merge": random_life(dice)})
+        suite.case(f"life {seed}", *steps, ask(at + HOUR), ask(at + 9 * DAY), signals=name)
+    return suite
+
+
+def random_life(dice: random.Random) -> list[dict[str, Any]]:
+    at, events = T0 + dice.randrange(DAY), []
+    for _ in range(dice.randrange(3, 40)):
+        at += dice.choice([dice.randrange(1, MINUTE), dice.randrange(HOUR), dice.randrange(5 * DAY)])
+        kind = dice.random()
+        if kind < 0.6:
+            context = {"campaign": {"source": dice.choice("ab")}} if dice.random() < 0.1 else {}
+            came = {"referrer": dice.choice(["", "https://acme.test/", "https://www.google.com/", "https://t.co/"])}
+            events.append(page(dice.choice(["/", "/pricing", "/docs", f"/p{dice.randrange(30)}"]), at, page=came, context=context))
+        elif kind < 0.8:
+            events.append(track("Paid", at, {"amount": round(dice.uniform(-5, 50), 2)}))
+        elif kind < 0.95:
+            events.append(track("Engaged", at, {"seconds": dice.randrange(100) / 10}))
+        else:
+            events.append(identify(at, industry=dice.choice(["steel", "wood"])))
+    return events
+
+
+SUITES = [conditions, values, touches, times, visits, lives]
+
+
+def main() -> int:
+    write = "--write" in sys.argv[1:]
+    stale, total = [], 0
+    for make in SUITES:
+        suite = make()
+        document = suite.document()
+        total += len(document["cases"])
+        lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in document["cases"])
+        sets = ",\n".join(
+            f"  {json.dumps(name)}: [\n    "
+            + ",\n    ".join(json.dumps(item, ensure_ascii=False) for item in signals)
+            + "\n  ]"
+            for name, signals in document["sets"].items()
+        )
+        text = f'{{\n"about": {json.dumps(document["about"])},\n"sets": {{\n{sets}\n}},\n"cases": [\n{lines}\n]\n}}\n'
+        path = FOLDER / f"{suite.name}.json"
+        if write:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+    print(f"{total} cases" + (f"; stale: {', '.join(stale)}: run with --write" if stale else ""))
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,27 @@
+//! The shared cases of `conformance/`, on the native host.
+#![cfg(feature = "wire")]
+
+mod fold;
+
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance"))
+}
+
+/// The documents of one suite of `index.json`, by file name.
+fn suite(name: &str) -> Vec<(String, Value)> {
+    let read = |file: &str| -> Value {
+        let path = folder().join(file);
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let index = read("index.json");
+    let found =
+        index["suites"].as_array().unwrap().iter().find(|suite| suite["name"] == name).unwrap();
+    let files =
+        found["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap().to_owned());
+    files.map(|file| (file.clone(), read(&file))).collect()
+}
