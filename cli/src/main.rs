@@ -1,6 +1,8 @@
 //! The `rapport` binary: one subcommand a file under `commands/`.
 
 mod commands;
+#[cfg(feature = "serve")]
+mod demo;
 mod output;
 mod progress;
 mod scoring;
@@ -25,6 +27,8 @@ enum Command {
     Evaluate(commands::evaluate::Args),
     #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
+    #[cfg(feature = "serve")]
+    Demo(commands::demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(args),
+        #[cfg(feature = "serve")]
+        Command::Demo(args) => commands::demo::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

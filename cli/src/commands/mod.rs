@@ -1,5 +1,7 @@
 //! One file a subcommand: `Args` (what the user types) and `run`.
 
+#[cfg(feature = "serve")]
+pub mod demo;
 pub mod evaluate;
 pub mod score;
 #[cfg(feature = "serve")]

@@ -31,8 +31,18 @@ pub struct Args {
 
 /// Serves until it is told to stop.
 pub fn run(args: Args) -> Outcome {
+    log_to_stderr();
+    runtime()?.block_on(serve(args))
+}
+
+/// Sends the log to standard error.
+pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+}
+
+/// What servers run on.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 async fn serve(args: Args) -> Outcome {
@@ -77,7 +87,7 @@ fn welcome(app: &App, owner_link: bool) -> Outcome {
 }
 
 /// Returns when the process is asked to stop.
-async fn stopped() -> std::io::Result<()> {
+pub async fn stopped() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result,
