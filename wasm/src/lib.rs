@@ -75,7 +75,8 @@ impl Page {
     }
 
     fn decide_at(&mut self, now: Millis) -> *const f64 {
-        let decision = self.engine.decide(&self.profile, now, Want { reasons: REASONS });
+        let decision =
+            self.engine.decide(&self.profile, now, Want { reasons: REASONS, next_change: false });
         self.write(&decision);
         self.output.as_ptr()
     }
