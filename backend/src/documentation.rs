@@ -53,6 +53,16 @@ pub async fn docs_script() -> Result<impl IntoResponse, Problem> {
     ))
 }
 
+/// The style of `/docs`.
+#[utoipa::path(get, path = "/docs/docs.css", tag = "operations", security(()), responses((status = 200, content_type = "text/css")))]
+pub async fn docs_style() -> Result<impl IntoResponse, Problem> {
+    authorize(&Principal::anyone(), Action::ReadDocumentation, Resource::Public)?;
+    Ok((
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
+        include_str!("documentation/docs.css"),
+    ))
+}
+
 /// Adds what no handler says: the title, and the ways to show who asks.
 pub fn describe(document: &mut OpenApi) {
     document.info = Info::new("Rapport", env!("CARGO_PKG_VERSION"));

@@ -70,6 +70,7 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(documentation::openapi))
         .routes(routes!(documentation::docs))
         .routes(routes!(documentation::docs_script))
+        .routes(routes!(documentation::docs_style))
 }
 
 /// Lets every site's pages read the answers. Credentials never come along: a write key is in the request.
@@ -98,7 +99,7 @@ async fn share(request: Request, next: Next) -> Response {
 
 /// Tells browsers to take answers for what they say they are, and to run and frame nothing else.
 async fn harden(request: Request, next: Next) -> Response {
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
