@@ -75,8 +75,7 @@ impl Page {
     }
 
     fn decide_at(&mut self, now: Millis) -> *const f64 {
-        let decision =
-            self.engine.decide(&self.profile, now, Want { reasons: REASONS, next_change: false });
+        let decision = self.engine.decide(&self.profile, now, Want { reasons: REASONS });
         self.write(&decision);
         self.output.as_ptr()
     }

@@ -50,8 +50,7 @@ pub async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<AuditView>, Problem> {
     let permit = authorize(&caller.principal, Action::ReadAudit, Resource::Own)?;
-    let entries =
-        blocking(move || app.records.audit(permit.scope().workspace, page.before, PAGE)).await?;
+    let entries = blocking(move || app.records.audit(permit.scope(), page.before, PAGE)).await?;
     let entries = entries.into_iter().map(|entry| EntryView {
         number: entry.number,
         environment: entry.environment,

@@ -2,17 +2,17 @@
 
 use crate::clock::Millis;
 use crate::error::StoreError;
-use crate::identity::{Actor, Environment, Scope, WorkspaceId};
+use crate::identity::{Actor, Environment, Scope};
 use crate::records::SqliteRecords;
 use rusqlite::{Transaction, params};
 use serde_json::Value;
 
 /// Reads the audit log. It has no method that writes: changes bring their own row.
 pub trait AuditStore: Send + Sync {
-    /// The newest `limit` entries of a workspace whose number lies below `before`, newest first.
+    /// The newest `limit` entries of a scope whose number lies below `before`, newest first.
     fn audit(
         &self,
-        workspace: WorkspaceId,
+        scope: Scope,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError>;
@@ -50,7 +50,8 @@ impl Change {
 /// A row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Counts up from 1 in each workspace.
+    /// Counts up from 1 in each workspace, over both environments.
+    /// What concerns the whole workspace stands in `live`.
     pub number: i64,
     pub environment: Environment,
     pub at: Millis,
@@ -82,17 +83,17 @@ pub fn append(
 impl AuditStore for SqliteRecords {
     fn audit(
         &self,
-        workspace: WorkspaceId,
+        scope: Scope,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         self.database.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT number, environment, at, actor, action, object, before, after FROM audit
-                 WHERE workspace = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3",
+                 WHERE workspace = ?1 AND environment = ?4 AND number < ?2 ORDER BY number DESC LIMIT ?3",
             )?;
             let rows = statement.query_map(
-                params![workspace, before.unwrap_or(i64::MAX), limit],
+                params![scope.workspace, before.unwrap_or(i64::MAX), limit, scope.environment],
                 |row| {
                     let json = |text: Option<String>| {
                         text.and_then(|text| serde_json::from_str(&text).ok())

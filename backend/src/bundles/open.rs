@@ -51,9 +51,8 @@ impl OpenBundle {
             let digest = Sha256Digest::parse(&part.hash)
                 .ok_or_else(|| StoreError::corrupt("manifest", "a hash is malformed"))?;
             let kind = if part.public { FileKind::Binary } else { FileKind::Private };
-            let bytes = app
-                .files
-                .get(scope.workspace, PartName { digest, kind, encoding: Encoding::Plain })?;
+            let bytes =
+                app.files.get(scope, PartName { digest, kind, encoding: Encoding::Plain })?;
             Ok((
                 digest,
                 bytes.ok_or_else(|| {

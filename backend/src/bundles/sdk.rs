@@ -3,7 +3,7 @@
 use super::service::keep;
 use crate::error::StoreError;
 use crate::files::{Files, PartKind, PartName};
-use crate::identity::WorkspaceId;
+use crate::identity::{Scope, WorkspaceId};
 use crate::sqlite::lock;
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,6 +37,9 @@ const PARTS: [(&str, &str, PartKind); 3] = [
 ];
 
 impl SdkFiles {
+    /// Where the SDK's parts are kept.
+    pub const SCOPE: Scope = Scope::live(WorkspaceId::INSTALLATION);
+
     /// Reads from a directory; without one there is no SDK.
     pub fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, loaded: Mutex::default() }
@@ -76,7 +79,7 @@ impl SdkFiles {
         };
         for (part, file, kind) in PARTS {
             if let Some(bytes) = read(file)? {
-                sdk.parts.insert(part, keep(files, WorkspaceId::INSTALLATION, kind, &bytes)?);
+                sdk.parts.insert(part, keep(files, Self::SCOPE, kind, &bytes)?);
             }
         }
         let sdk = Arc::new(sdk);

@@ -1,12 +1,13 @@
 //! Publishing a bundle, and finding its parts again.
 
 use super::open::OpenBundle;
+use super::sdk::SdkFiles;
 use super::store::Publication;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Problem, StoreError};
 use crate::files::{Encoding, Files, PartKind, PartName};
-use crate::identity::{Permit, Scope, WorkspaceId};
+use crate::identity::{Permit, Scope};
 use crate::secret::Sha256Digest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -58,7 +59,7 @@ pub fn publish(
     }
     for part in &compiled.parts {
         let kind = if part.public { PartKind::Binary } else { PartKind::Private };
-        keep(&*app.files, scope.workspace, kind, &part.bytes)?;
+        keep(&*app.files, scope, kind, &part.bytes)?;
     }
     let manifest = compiled.manifest(|bytes| Sha256Digest::of(bytes).to_string());
     let signed = manifest.to_json();
@@ -154,9 +155,9 @@ pub fn part(
 ) -> Result<(Encoding, Vec<u8>), Problem> {
     let encodings: &[Encoding] =
         if brotli { &[Encoding::Brotli, Encoding::Plain] } else { &[Encoding::Plain] };
-    for workspace in [scope.workspace, WorkspaceId::INSTALLATION] {
+    for scope in [scope, SdkFiles::SCOPE] {
         for encoding in encodings {
-            if let Some(bytes) = app.files.get(workspace, name.packed(*encoding))? {
+            if let Some(bytes) = app.files.get(scope, name.packed(*encoding))? {
                 return Ok((*encoding, bytes));
             }
         }
@@ -180,18 +181,18 @@ fn signing_key(app: &App, scope: Scope) -> Result<SigningKey, StoreError> {
 /// Keeps a part, and packed beside it where that makes it smaller and anybody may fetch it.
 pub(super) fn keep(
     files: &dyn Files,
-    workspace: WorkspaceId,
+    scope: Scope,
     kind: PartKind,
     bytes: &[u8],
 ) -> Result<PartName, StoreError> {
     let name = PartName::of(kind, bytes);
-    if kind != PartKind::Private && files.get(workspace, name)?.is_none() {
+    if kind != PartKind::Private && files.get(scope, name)?.is_none() {
         let packed = brotli(bytes)?;
         if packed.len() < bytes.len() {
-            files.put(workspace, name.packed(Encoding::Brotli), &packed)?;
+            files.put(scope, name.packed(Encoding::Brotli), &packed)?;
         }
     }
-    files.put(workspace, name, bytes)?;
+    files.put(scope, name, bytes)?;
     Ok(name)
 }
 

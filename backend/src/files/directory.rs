@@ -1,8 +1,8 @@
-//! Files in a directory: one folder a workspace.
+//! Files in a directory: one folder a workspace, in it one an environment.
 
 use super::{Files, PartName};
 use crate::error::StoreError;
-use crate::identity::WorkspaceId;
+use crate::identity::Scope;
 use crate::secret::{base32, random};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -23,14 +23,14 @@ impl DirectoryFiles {
         Ok(Self { root })
     }
 
-    fn folder(&self, workspace: WorkspaceId) -> PathBuf {
-        self.root.join(workspace.to_string())
+    fn folder(&self, scope: Scope) -> PathBuf {
+        self.root.join(scope.workspace.to_string()).join(scope.environment.word())
     }
 }
 
 impl Files for DirectoryFiles {
-    fn put(&self, workspace: WorkspaceId, name: PartName, bytes: &[u8]) -> Result<(), StoreError> {
-        let folder = self.folder(workspace);
+    fn put(&self, scope: Scope, name: PartName, bytes: &[u8]) -> Result<(), StoreError> {
+        let folder = self.folder(scope);
         let path = folder.join(name.to_string());
         if path.exists() {
             return Ok(());
@@ -44,8 +44,8 @@ impl Files for DirectoryFiles {
         written.map_err(|error| StoreError::file("writing", path, error))
     }
 
-    fn get(&self, workspace: WorkspaceId, name: PartName) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.folder(workspace).join(name.to_string());
+    fn get(&self, scope: Scope, name: PartName) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.folder(scope).join(name.to_string());
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -5,16 +5,16 @@ mod directory;
 pub use directory::DirectoryFiles;
 
 use crate::error::StoreError;
-use crate::identity::WorkspaceId;
+use crate::identity::Scope;
 use crate::secret::Sha256Digest;
 use std::fmt;
 
-/// Keeps immutable bytes for each workspace.
+/// Keeps immutable bytes for each environment of a workspace.
 pub trait Files: Send + Sync {
     /// Keeps `bytes` durably under `name`; keeping the same again changes nothing.
-    fn put(&self, workspace: WorkspaceId, name: PartName, bytes: &[u8]) -> Result<(), StoreError>;
-    /// The bytes that the workspace keeps under `name`.
-    fn get(&self, workspace: WorkspaceId, name: PartName) -> Result<Option<Vec<u8>>, StoreError>;
+    fn put(&self, scope: Scope, name: PartName, bytes: &[u8]) -> Result<(), StoreError>;
+    /// The bytes that the scope keeps under `name`.
+    fn get(&self, scope: Scope, name: PartName) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// What a part is, which decides how browsers treat it.

@@ -1,13 +1,11 @@
-//! What every files adapter must do. Adapters' tests call [`holds`].
+//! What every files adapter must do.
 
-#![allow(clippy::unwrap_used, reason = "a contract that fails, fails the test that runs it")]
-
-use super::{Encoding, Files, PartKind, PartName};
-use crate::identity::WorkspaceId;
+use rapport_backend::files::{Encoding, Files, PartKind, PartName};
+use rapport_backend::identity::{Environment, Scope, WorkspaceId};
 
 /// Runs the contract against the adapter that `open` opens; each call of it must open the same files.
 pub fn holds(open: &dyn Fn() -> Box<dyn Files>) {
-    let [one, other] = [0, 1].map(|_| WorkspaceId::generate().unwrap());
+    let [one, other] = [0, 1].map(|_| Scope::live(WorkspaceId::generate().unwrap()));
     let files = open();
     let name = PartName::of(PartKind::Wasm, b"\0asm");
     assert_eq!(files.get(one, name).unwrap(), None);
@@ -16,8 +14,17 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Files>) {
     files.put(one, name.packed(Encoding::Brotli), b"packed").unwrap();
     for files in [files, open()] {
         assert_eq!(files.get(one, name).unwrap().as_deref(), Some(b"\0asm".as_slice()));
-        assert_eq!(files.get(one, name.packed(Encoding::Brotli)).unwrap().as_deref(), Some(b"packed".as_slice()));
-        assert_eq!(files.get(one, PartName { kind: PartKind::Script, ..name }).unwrap(), None, "the kind is part of the name");
-        assert_eq!(files.get(other, name).unwrap(), None, "files belong to one workspace");
+        assert_eq!(
+            files.get(one, name.packed(Encoding::Brotli)).unwrap().as_deref(),
+            Some(b"packed".as_slice())
+        );
+        assert_eq!(
+            files.get(one, PartName { kind: PartKind::Script, ..name }).unwrap(),
+            None,
+            "the kind is part of the name"
+        );
+        for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
+            assert_eq!(files.get(elsewhere, name).unwrap(), None, "files belong to one scope");
+        }
     }
 }

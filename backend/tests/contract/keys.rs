@@ -1,9 +1,7 @@
-//! What every key store must do. Adapters' tests call [`holds`].
+//! What every key store must do.
 
-#![allow(clippy::unwrap_used, reason = "a contract that fails, fails the test that runs it")]
-
-use super::{KeyStore, SubjectKey};
-use crate::identity::{Environment, Scope, SubjectId, WorkspaceId};
+use rapport_backend::identity::{Environment, Scope, SubjectId, WorkspaceId};
+use rapport_backend::keys::{KeyStore, SubjectKey};
 
 /// Runs the contract against the store that `open` opens; each call of it must open the same store.
 pub fn holds(open: &dyn Fn() -> Box<dyn KeyStore>) {
@@ -11,18 +9,32 @@ pub fn holds(open: &dyn Fn() -> Box<dyn KeyStore>) {
     let [alice, bob] = [SubjectId([1; 16]), SubjectId([2; 16])];
     let store = open();
 
-    assert_eq!(store.workspace_key(one.workspace).unwrap(), open().workspace_key(one.workspace).unwrap());
-    assert_ne!(store.workspace_key(one.workspace).unwrap(), store.workspace_key(other.workspace).unwrap());
+    assert_eq!(
+        store.workspace_key(one.workspace).unwrap(),
+        open().workspace_key(one.workspace).unwrap()
+    );
+    assert_ne!(
+        store.workspace_key(one.workspace).unwrap(),
+        store.workspace_key(other.workspace).unwrap()
+    );
 
     assert_eq!(store.subject_key(one, alice).unwrap(), None, "reading makes no key");
     let keys = store.ensure_subject_keys(one, &[alice, bob, alice]).unwrap();
     assert_eq!(keys.first(), keys.get(2), "one key a subject");
     assert_ne!(keys.first(), keys.get(1));
-    assert_eq!(open().ensure_subject_keys(one, &[alice, bob, alice]).unwrap(), keys, "keys outlive the process");
+    assert_eq!(
+        open().ensure_subject_keys(one, &[alice, bob, alice]).unwrap(),
+        keys,
+        "keys outlive the process"
+    );
 
     let test = Scope { environment: Environment::Test, ..one };
     for elsewhere in [other, test] {
-        assert_eq!(store.subject_key(elsewhere, alice).unwrap(), None, "keys belong to one workspace and environment");
+        assert_eq!(
+            store.subject_key(elsewhere, alice).unwrap(),
+            None,
+            "keys belong to one workspace and environment"
+        );
         assert_ne!(store.ensure_subject_keys(elsewhere, &[alice]).unwrap().first(), keys.first());
     }
 
@@ -30,8 +42,15 @@ pub fn holds(open: &dyn Fn() -> Box<dyn KeyStore>) {
     store.shred(one, alice, 2).unwrap();
     for store in [store, open()] {
         assert_eq!(store.subject_key(one, alice).unwrap(), Some(SubjectKey::Shredded));
-        assert_eq!(store.ensure_subject_keys(one, &[alice, bob]).unwrap().first(), Some(&SubjectKey::Shredded), "gone for good");
+        assert_eq!(
+            store.ensure_subject_keys(one, &[alice, bob]).unwrap().first(),
+            Some(&SubjectKey::Shredded),
+            "gone for good"
+        );
         assert_eq!(store.subject_key(one, bob).unwrap().as_ref(), keys.get(1));
-        assert!(store.subject_key(other, alice).unwrap().unwrap().kept().is_some(), "only where it was asked for");
+        assert!(
+            store.subject_key(other, alice).unwrap().unwrap().kept().is_some(),
+            "only where it was asked for"
+        );
     }
 }

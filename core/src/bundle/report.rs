@@ -27,9 +27,7 @@ pub fn public_report(wire: &BundleWire) -> Vec<PublicFact> {
             add("signal name", &signal.name, false);
             add("label", &signal.label, false);
             signal.words.values().for_each(|text| add("words", text, false));
-            for level in &signal.levels {
-                add("level", signal.shown.get(level).unwrap_or(level), false);
-            }
+            signal.levels.iter().for_each(|level| add("level", level, false));
         }
         if let Some(field) = signal.kind.field() {
             add("field", field, false);

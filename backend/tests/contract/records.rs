@@ -1,0 +1,150 @@
+//! What every records adapter must do.
+
+use rapport_backend::Sha256Digest;
+use rapport_backend::bundles::Publication;
+use rapport_backend::identity::store::{NewKey, OwnerLink, Workspace};
+use rapport_backend::identity::{Actor, Environment, Role, Scope, SubjectId, WorkspaceId};
+use rapport_backend::privacy::Erasure;
+use rapport_backend::records::Records;
+
+/// Runs the contract against the records that `open` opens; each call of it must open the same ones.
+pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
+    let records = open();
+    let by = Actor("tester".to_owned());
+    let [one, other] = [("Acme", 1), ("Bolt", 2)].map(|(name, created_at)| {
+        let workspace =
+            Workspace { id: WorkspaceId::generate().unwrap(), name: name.to_owned(), created_at };
+        records.create_workspace(&by, &workspace).unwrap();
+        assert_eq!(open().workspace(workspace.id).unwrap(), Some(workspace.clone()));
+        Scope::live(workspace.id)
+    });
+    assert_eq!(
+        records
+            .workspaces()
+            .unwrap()
+            .iter()
+            .map(|workspace| workspace.name.as_str())
+            .collect::<Vec<_>>(),
+        ["Acme", "Bolt"]
+    );
+    assert!(
+        records
+            .create_workspace(
+                &by,
+                &Workspace { id: one.workspace, name: "again".to_owned(), created_at: 3 }
+            )
+            .is_err()
+    );
+    assert_eq!(
+        records.audit(one, None, 9).unwrap().len(),
+        1,
+        "a change that fails leaves no audit row"
+    );
+
+    keys(&*records, &by, one, other);
+    sessions(&*records, &by, one, other);
+    bundles(&*records, &by, one, other);
+    erasures(&*records, &by, one);
+
+    let actions: Vec<_> =
+        open().audit(one, None, 99).unwrap().into_iter().rev().map(|entry| entry.action).collect();
+    let expected = [
+        "workspace.create",
+        "key.create",
+        "key.revoke",
+        "owner_link.create",
+        "member.join",
+        "bundle.publish",
+        "bundle.publish",
+        "visitor.erase",
+    ];
+    assert_eq!(actions, expected, "each change has one row");
+    assert_eq!(records.audit(one, Some(3), 1).unwrap()[0].number, 2);
+    let theirs: Vec<_> = records
+        .audit(other, None, 99)
+        .unwrap()
+        .into_iter()
+        .rev()
+        .map(|entry| entry.action)
+        .collect();
+    assert_eq!(
+        theirs,
+        ["workspace.create", "owner_link.create", "member.join"],
+        "and nobody else's"
+    );
+}
+
+fn keys(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let digest = Sha256Digest::of(b"secret");
+    let key = NewKey {
+        id: "key_1".to_owned(),
+        name: "site".to_owned(),
+        role: Role::Page,
+        digest,
+        shown: "wk".to_owned(),
+        created_at: 1,
+    };
+    records.create_key(by, one, &key).unwrap();
+    let holder = records.key_holder(digest).unwrap().unwrap();
+    assert_eq!((holder.role, holder.scope), (Role::Page, Some(one)));
+    assert_eq!(records.key_holder(Sha256Digest::of(b"other")).unwrap(), None);
+    for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
+        assert!(records.keys(elsewhere).unwrap().is_empty(), "keys belong to one scope");
+        assert!(!records.revoke_key(by, elsewhere, "key_1", 2).unwrap());
+    }
+    assert_eq!(records.keys(one).unwrap().len(), 1);
+    assert!(records.revoke_key(by, one, "key_1", 2).unwrap());
+    assert!(!records.revoke_key(by, one, "key_1", 3).unwrap(), "once is enough");
+    assert_eq!(records.key_holder(digest).unwrap(), None);
+    assert!(records.keys(one).unwrap().is_empty());
+}
+
+fn sessions(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let [link, late, session] =
+        ["link", "late", "session"].map(|text| Sha256Digest::of(text.as_bytes()));
+    let workspaces = vec![one.workspace, other.workspace];
+    records
+        .create_owner_link(by, &OwnerLink { digest: link, workspaces, expires_at: 100 })
+        .unwrap();
+    assert!(!records.redeem_owner_link(link, session, 100, 200).unwrap(), "too late");
+    assert!(!records.redeem_owner_link(late, session, 50, 200).unwrap(), "unknown");
+    assert!(records.redeem_owner_link(link, session, 50, 200).unwrap());
+    assert!(!records.redeem_owner_link(link, late, 50, 200).unwrap(), "used");
+
+    let found = records.session(session, 150).unwrap().unwrap();
+    assert_eq!(
+        (found.principal.role, found.principal.scope, found.workspaces.len()),
+        (Role::Owner, Some(one), 2)
+    );
+    assert!(records.session(session, 200).unwrap().is_none(), "expired");
+    assert!(records.session(late, 150).unwrap().is_none());
+    let foreign = Scope::live(WorkspaceId::generate().unwrap());
+    assert!(!records.switch_session(session, foreign).unwrap());
+    assert!(records.switch_session(session, other).unwrap());
+    assert_eq!(records.session(session, 150).unwrap().unwrap().principal.scope, Some(other));
+}
+
+fn bundles(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let publication = |text: &str| Publication {
+        manifest: format!("{{\"text\":\"{text}\"}}"),
+        signature: [1; 64],
+        published_at: 5,
+    };
+    assert_eq!(records.publication(one).unwrap(), None);
+    assert_eq!(records.publish(by, one, &publication("first")).unwrap(), 1);
+    assert_eq!(records.publish(by, one, &publication("second")).unwrap(), 2);
+    assert_eq!(records.publication(one).unwrap(), Some(publication("second")));
+    assert_eq!(records.publication(other).unwrap(), None);
+    assert_eq!(records.publication(Scope { environment: Environment::Test, ..one }).unwrap(), None);
+    let entry = &records.audit(one, None, 1).unwrap()[0];
+    let texts = [&entry.before, &entry.after]
+        .map(|value| value.as_ref().unwrap()["text"].as_str().unwrap().to_owned());
+    assert_eq!(texts, ["first", "second"]);
+}
+
+fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
+    let erasure = Erasure { scope: one, subject: SubjectId([9; 16]), at: 7 };
+    records.record_erasure(by, &erasure).unwrap();
+    records.record_erasure(by, &Erasure { at: 8, ..erasure }).unwrap();
+    assert_eq!(records.erasures().unwrap(), [erasure]);
+}

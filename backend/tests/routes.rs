@@ -1,0 +1,347 @@
+//! Every route, tried with no key, with every role's key, and with the key of another workspace.
+//! A route that the table lacks fails the test.
+
+mod house;
+
+use house::{Call, House, Tenant, bundle, eventually, model, page};
+use rapport_backend::identity::{Role, Scope};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What the table says about a route.
+struct Route {
+    /// As the API's document names it.
+    name: &'static str,
+    /// A request without a credential that is about something of Acme's.
+    call: fn(&House, &Acme) -> Call,
+    /// Who may; everybody where it is empty.
+    roles: &'static [Role],
+    /// Where the credential stands in the address, so that headers do not matter.
+    key_in_path: bool,
+    /// What somebody of another workspace gets: their own, or nothing because the request names Acme's.
+    names_a_thing: bool,
+}
+
+/// A workspace that has one of everything.
+struct Acme {
+    tenant: Tenant,
+    visitor: String,
+    key_id: String,
+    part: String,
+}
+
+use Role::{Admin, Agent, Analyst, Auditor, Developer, Marketer, Owner, Page, Sales};
+
+const EVERY_PERSON: &[Role] = &[Owner, Admin, Marketer, Sales, Agent, Analyst, Developer, Auditor];
+
+#[rustfmt::skip]
+const TABLE: &[Route] = &[
+    Route { name: "get /health", call: |house, _| house.get("/health"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /openapi.json", call: |house, _| house.get("/openapi.json"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /docs", call: |house, _| house.get("/docs"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /docs/docs.js", call: |house, _| house.get("/docs/docs.js"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /docs/docs.css", call: |house, _| house.get("/docs/docs.css"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /live", call: |house, _| house.get("/live"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /live/live.js", call: |house, _| house.get("/live/live.js"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /live/live.css", call: |house, _| house.get("/live/live.css"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "get /owner/{token}", call: |house, _| house.get("/owner/ol_nonsense"), roles: &[], key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/events", call: |house, _| house.post("/v1/events").json(&json!({ "batch": [page("stranger", "m-route", "/")] })),
+        roles: &[Page, Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/decide", call: |house, _| house.post("/v1/decide").json(&json!({ "anonymousId": "ann" })),
+        roles: &[Page, Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/sdk/{file}", call: |house, acme| house.get(&format!("/v1/sdk/{}.json", acme.tenant.write_key)), roles: &[Page], key_in_path: true, names_a_thing: false },
+    Route { name: "get /v1/parts/{key}/{name}", call: |house, acme| house.get(&acme.part), roles: &[Page], key_in_path: true, names_a_thing: true },
+    Route { name: "post /v1/bundles", call: |house, _| house.post("/v1/bundles").json(&publication()),
+        roles: &[Owner, Admin, Marketer, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/bundles/current", call: |house, _| house.get("/v1/bundles/current"),
+        roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/live", call: |house, _| house.call("HEAD", "/v1/live"),
+        roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/visitors", call: |house, _| house.get("/v1/visitors"),
+        roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/visitors/{id}", call: |house, acme| house.get(&format!("/v1/visitors/{}", acme.visitor)),
+        roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: true },
+    Route { name: "delete /v1/visitors/{id}", call: |house, acme| house.call("DELETE", &format!("/v1/visitors/{}", acme.visitor)),
+        roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/profiles/rebuild", call: |house, _| house.post("/v1/profiles/rebuild"),
+        roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/session", call: |house, _| house.get("/v1/session"), roles: EVERY_PERSON, key_in_path: false, names_a_thing: false },
+    Route { name: "put /v1/session", call: |house, acme| house.call("PUT", "/v1/session").json(&json!({ "workspace": acme.tenant.scope.workspace.to_string() })),
+        roles: EVERY_PERSON, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/keys", call: |house, _| house.get("/v1/keys"), roles: &[Owner, Admin, Developer, Auditor], key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/keys", call: |house, _| house.post("/v1/keys").json(&json!({ "name": "more", "role": "sales" })),
+        roles: &[Owner, Admin], key_in_path: false, names_a_thing: false },
+    Route { name: "delete /v1/keys/{id}", call: |house, acme| house.call("DELETE", &format!("/v1/keys/{}", acme.key_id)),
+        roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/audit", call: |house, _| house.get("/v1/audit"), roles: &[Owner, Admin, Auditor], key_in_path: false, names_a_thing: false },
+];
+
+fn publication() -> Value {
+    use base64::Engine;
+    json!({ "bundle": bundle(), "models": { "buyers": base64::prelude::BASE64_STANDARD.encode(model(0.5)) } })
+}
+
+fn acme(house: &House) -> Acme {
+    let tenant = house.tenant("Acme");
+    house.send(&tenant, json!([page("ann", "m1", "/pricing")]));
+    let visitor = house.settle(&tenant, 1)[0]["id"].as_str().unwrap().to_owned();
+    let keys = house.get("/v1/keys").key(&tenant.admin_key).send().json();
+    let page_key =
+        keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "page").unwrap();
+    let config = house.get(&format!("/v1/sdk/{}.json", tenant.write_key)).send().json();
+    Acme {
+        visitor,
+        key_id: page_key["id"].as_str().unwrap().to_owned(),
+        part: config["parts"]["model"].as_str().unwrap().to_owned(),
+        tenant,
+    }
+}
+
+#[test]
+fn the_table_holds_every_route() {
+    let house = House::open();
+    let document = house.get("/openapi.json").send().json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let documented: BTreeSet<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    let tabled: BTreeSet<String> = TABLE.iter().map(|route| route.name.to_owned()).collect();
+    assert_eq!(documented, tabled);
+}
+
+#[test]
+fn no_route_is_added_beside_the_document() {
+    let router = include_str!("../src/router.rs");
+    assert!(!router.contains(".route("), "routes are added with routes!, which documents them");
+}
+
+#[test]
+fn each_role_may_what_the_table_says_and_nothing_else() {
+    let house = House::open();
+    let acme = acme(&house);
+    for route in TABLE {
+        if route.roles.is_empty() {
+            assert!(
+                !matches!((route.call)(&house, &acme).send().status, 401 | 403),
+                "{}",
+                route.name
+            );
+            continue;
+        }
+        if !route.key_in_path {
+            assert_eq!(
+                (route.call)(&house, &acme).send().status,
+                401,
+                "{} without a key",
+                route.name
+            );
+        }
+        for credential in ["Bearer sk_live_nonsense", "Bearer ", "Basic bm9uc2Vuc2U6"] {
+            let reply = (route.call)(&house, &acme).header("authorization", credential).send();
+            assert!(
+                route.key_in_path || reply.status == 401,
+                "{} with {credential}: {}",
+                route.name,
+                reply.status
+            );
+        }
+        for role in Role::GRANTABLE.into_iter().chain([Page]) {
+            let key = house.key(acme.tenant.scope, role);
+            let reply = (route.call)(&house, &acme).key(&key).send();
+            let allowed = route.roles.contains(&role) || route.key_in_path;
+            let refused = matches!(reply.status, 401 | 403);
+            assert_eq!(
+                refused,
+                !allowed,
+                "{} as {}: {} {}",
+                route.name,
+                role.word(),
+                reply.status,
+                reply.text
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_of_another_workspace_opens_nothing_and_changes_nothing() {
+    let house = House::open();
+    let acme = acme(&house);
+    let bolt = house.bare_tenant("Bolt");
+    // Equal bytes have equal names everywhere; Acme's model must be nobody else's.
+    house.publish(&bolt, 0.7);
+    let before = state(&house, &acme);
+    let test =
+        Scope { environment: rapport_backend::identity::Environment::Test, ..acme.tenant.scope };
+    let session = house.session(&[bolt.scope.workspace]);
+    for route in TABLE.iter().filter(|route| !route.roles.is_empty()) {
+        let mut calls =
+            vec![(route.call)(&house, &acme).cookie(&session).header("origin", &house.url())];
+        for (scope, roles) in [(bolt.scope, route.roles), (test, route.roles)] {
+            for role in roles {
+                let key = house.key(scope, *role);
+                calls.push(if route.key_in_path {
+                    swap_key(&house, route, &acme, &key)
+                } else {
+                    (route.call)(&house, &acme).key(&key)
+                });
+            }
+        }
+        for call in calls.into_iter().skip(usize::from(route.key_in_path)) {
+            let reply = call.send();
+            if route.names_a_thing {
+                assert_eq!(reply.status, 404, "{}: {}", route.name, reply.text);
+            }
+            for secret in [&acme.visitor, &acme.key_id, &acme.tenant.write_key] {
+                assert!(!reply.text.contains(secret.as_str()), "{} tells {secret}", route.name);
+            }
+        }
+    }
+    assert_eq!(state(&house, &acme), before);
+}
+
+/// The same address with another key in it.
+fn swap_key(house: &House, route: &Route, acme: &Acme, key: &str) -> Call {
+    let path = match route.name {
+        "get /v1/sdk/{file}" => format!("/v1/sdk/{key}.json"),
+        _ => acme.part.replace(&acme.tenant.write_key, key),
+    };
+    house.get(&path)
+}
+
+fn state(house: &House, acme: &Acme) -> Vec<Value> {
+    let admin = &acme.tenant.admin_key;
+    let mut visitor = house.get(&format!("/v1/visitors/{}", acme.visitor)).key(admin).send().json();
+    // Scores are as of now; now moves on.
+    visitor["asOf"] = Value::Null;
+    let bundle = house.get("/v1/bundles/current").key(admin).send().json();
+    let visitors = json!(house.visitors(&acme.tenant).len());
+    let keys = house.get("/v1/keys").key(admin).send().json()["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|key| key["id"] == acme.key_id.as_str())
+        .cloned()
+        .collect();
+    vec![visitor, bundle, visitors, keys]
+}
+
+#[test]
+fn a_secret_key_in_an_address_is_refused_because_addresses_are_logged() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    assert_eq!(house.get(&format!("/v1/visitors?key={}", acme.admin_key)).send().status, 401);
+    assert_eq!(house.get(&format!("/v1/sdk/{}.json", acme.admin_key)).send().status, 401);
+}
+
+#[test]
+fn a_revoked_key_opens_nothing_at_once() {
+    let house = House::open();
+    let acme = acme(&house);
+    let reply = house
+        .call("DELETE", &format!("/v1/keys/{}", acme.key_id))
+        .key(&acme.tenant.admin_key)
+        .send();
+    assert_eq!(reply.status, 204);
+    let reply =
+        house.post("/v1/events").key(&acme.tenant.write_key).json(&json!({ "batch": [] })).send();
+    assert_eq!(reply.status, 401);
+}
+
+#[test]
+fn an_owner_link_works_once() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let link =
+        rapport_backend::identity::service::create_owner_link(house.app(), &[acme.scope.workspace])
+            .unwrap();
+    let path = link.strip_prefix(&house.url()).unwrap();
+    let first = house.get(path).send();
+    assert_eq!((first.status, first.header("location").as_str()), (303, "/live"));
+    let cookie = first.header("set-cookie");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert_eq!(house.get(path).send().status, 410);
+    let session = house.get("/v1/session").cookie(cookie.split(';').next().unwrap()).send().json();
+    assert_eq!(
+        (session["role"].as_str(), session["workspaces"][0]["name"].as_str()),
+        (Some("owner"), Some("Acme"))
+    );
+}
+
+#[test]
+fn a_session_switches_between_its_workspaces_only_from_its_own_pages() {
+    let house = House::open();
+    let [acme, bolt, other] = ["Acme", "Bolt", "Other"].map(|name| house.tenant(name));
+    house.send(&bolt, json!([page("bob", "m1", "/")]));
+    let session = house.session(&[acme.scope.workspace, bolt.scope.workspace]);
+    let switch = |to: Scope| {
+        house
+            .call("PUT", "/v1/session")
+            .cookie(&session)
+            .json(&json!({ "workspace": to.workspace.to_string() }))
+    };
+    assert_eq!(
+        switch(bolt.scope).send().status,
+        403,
+        "a request that does not say where it comes from"
+    );
+    assert_eq!(switch(bolt.scope).header("origin", "https://evil.example").send().status, 403);
+    assert_eq!(switch(other.scope).header("origin", &house.url()).send().status, 404);
+    assert_eq!(switch(bolt.scope).header("origin", &house.url()).send().status, 204);
+    let visitors = eventually(|| {
+        let reply = house.get("/v1/visitors").cookie(&session).send().json();
+        (!reply["visitors"].as_array().unwrap().is_empty()).then_some(reply)
+    });
+    assert_eq!(visitors["visitors"][0]["id"], house.visitors(&bolt)[0]["id"]);
+}
+
+#[test]
+fn every_administrative_change_is_in_the_audit_log() {
+    let house = House::open();
+    let acme = acme(&house);
+    let admin = &acme.tenant.admin_key;
+    let made = house
+        .post("/v1/keys")
+        .key(admin)
+        .json(&json!({ "name": "crm", "role": "developer" }))
+        .send();
+    assert_eq!(made.status, 201);
+    let made = made.json();
+    let id = made["id"].as_str().unwrap();
+    house.call("DELETE", &format!("/v1/keys/{id}")).key(admin).send();
+    assert_eq!(house.post("/v1/bundles").key(admin).json(&publication()).send().status, 201);
+    house.call("DELETE", &format!("/v1/visitors/{}", acme.visitor)).key(admin).send();
+    house.session(&[acme.tenant.scope.workspace]);
+
+    let audit = house.get("/v1/audit").key(admin).send();
+    assert!(!audit.text.contains(made["key"].as_str().unwrap()), "no secret in the audit log");
+    let audit = audit.json();
+    let entries = audit["entries"].as_array().unwrap();
+    let actions: Vec<_> =
+        entries.iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let expected = [
+        "workspace.create",
+        "key.create",
+        "key.create",
+        "bundle.publish",
+        "key.create",
+        "key.revoke",
+        "bundle.publish",
+        "visitor.erase",
+        "owner_link.create",
+        "member.join",
+    ];
+    assert_eq!(actions, expected);
+    let republished = &entries[3];
+    assert_eq!(republished["before"]["format"], 1);
+    assert!(republished["after"]["parts"].is_array());
+    let numbers: Vec<_> = entries.iter().map(|entry| entry["number"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=10).rev().collect::<Vec<_>>());
+    let page_two = house.get("/v1/audit?before=3").key(admin).send().json();
+    assert_eq!(page_two["entries"].as_array().unwrap().len(), 2);
+}
