@@ -1,4 +1,4 @@
-import { Page, initSync } from "../dist/engine/engine.js";
+import * as wasm from "../dist/engine/engine.js";
 import type { Band, Reason, RapportEvent } from "./types";
 import { writeEvent } from "./wire";
 
@@ -32,42 +32,41 @@ const decoder = new TextDecoder();
 /** The core, in the page. Every call is synchronous and takes microseconds. */
 export class LocalEngine {
   private readonly memory: WebAssembly.Memory;
-  private readonly engine: Page;
+  private readonly number: number;
 
   /** Throws where the bytes are no bundle that this engine reads. */
   constructor(module: WebAssembly.Module, { signals, model, words }: Bytes) {
-    this.memory = initSync({ module }).memory;
-    const engine = Page.open(signals, model, words);
-    if (!engine) throw new Error("the bundle is damaged, or newer than this engine");
-    this.engine = engine;
+    this.memory = wasm.initSync({ module }).memory;
+    this.number = wasm.open(signals, model, words);
+    if (this.number === 0) throw new Error("the bundle is damaged, or newer than this engine");
   }
 
   /** Takes up a profile that was saved; false, and nothing changes, where the bytes are none. */
   restore(profile: Uint8Array): boolean {
-    return this.engine.restore(profile);
+    return wasm.restore(this.number, profile);
   }
 
   /** The profile as bytes to keep. */
   save(): Uint8Array {
-    return this.engine.save();
+    return wasm.save(this.number);
   }
 
   /** Starts anew, with a visitor of whom nothing is known. */
   forget(): void {
-    this.engine.forget();
+    wasm.forget(this.number);
   }
 
   /** Folds an event into the profile and decides; `undefined` where the event is refused. */
   apply(event: RapportEvent, time: number): Verdict | undefined {
-    const input = new Uint8Array(this.memory.buffer, this.engine.input(), INPUT_BYTES);
+    const input = new Uint8Array(this.memory.buffer, wasm.input(), INPUT_BYTES);
     const length = writeEvent(event, time, input);
-    const at = length === undefined ? 0 : this.engine.apply(length);
+    const at = length === undefined ? 0 : wasm.apply(this.number, length);
     return at === 0 ? undefined : this.verdict(at);
   }
 
   /** Decides on the profile as it is at `time`. */
   decide(time: number): Verdict {
-    return this.verdict(this.engine.decide(time));
+    return this.verdict(wasm.decide(this.number, time));
   }
 
   private verdict(at: number): Verdict {

@@ -4,6 +4,7 @@ use crate::{setup, shell};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use walrus::{FunctionBuilder, FunctionId, FunctionKind, Module};
 use wasm_bindgen_cli_support::Bindgen;
 
 #[derive(clap::Args)]
@@ -35,19 +36,20 @@ pub fn full(root: &Path) -> Result<()> {
 
 fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {
     let target = "wasm32-unknown-unknown";
-    let mut cargo =
-        shell::cargo(root, ["build", "--quiet", "--release", "--package", "rapport-wasm"]);
-    cargo.args(["--target", target]).args(features);
+    let mut cargo = shell::cargo(root, ["build", "--quiet", "--profile", "page"]);
+    cargo.args(["--package", "rapport-wasm", "--target", target]).args(features);
     shell::run(cargo)?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    Ok(folder.join(target).join("release/rapport_wasm.wasm"))
+    Ok(folder.join(target).join("page/rapport_wasm.wasm"))
 }
 
 /// Writes `engine.js`, its types and the optimised `engine_bg.wasm` into `folder`.
 fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
+    let mut module = Module::from_file(wasm)
+        .with_context(|| format!("{} is no WebAssembly", wasm.display()))?;
+    snip_panics(&mut module)?;
     Bindgen::new()
-        .input_path(wasm)
-        .out_name("engine")
+        .input_bytes("engine", module.emit_wasm())
         .web(true)?
         .typescript(true)
         .omit_default_module_path(true)
@@ -62,8 +64,34 @@ fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
     shell::run(command)
 }
 
+/// Panics trap in a page, and nobody reads their messages: what would print them becomes the trap.
+fn snip_panics(module: &mut Module) -> Result<()> {
+    let printing = |name: &str| {
+        ["9panicking", "slice_index_fail", "slice_error_fail", "unwrap_failed", "expect_failed"]
+            .iter()
+            .chain(&["capacity_overflow", "12handle_error", "18handle_alloc_error", "rust_oom"])
+            .any(|part| name.contains(part))
+    };
+    let found: Vec<FunctionId> = module
+        .funcs
+        .iter_local()
+        .filter(|(id, _)| module.funcs.get(*id).name.as_deref().is_some_and(printing))
+        .map(|(id, _)| id)
+        .collect();
+    for id in found {
+        let ty = module.types.get(module.funcs.get(id).ty());
+        let (parameters, results) = (ty.params().to_vec(), ty.results().to_vec());
+        let mut trap = FunctionBuilder::new(&mut module.types, &parameters, &results);
+        trap.func_body().unreachable();
+        let arguments = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
+        let trap = trap.local_func(arguments);
+        module.funcs.get_mut(id).kind = FunctionKind::Local(trap);
+    }
+    Ok(())
+}
+
 /// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
-const OPTIMISE: [&str; 8] = [
+const OPTIMISE: [&str; 9] = [
     "-O3",
     "--enable-simd",
     "--enable-bulk-memory",
@@ -71,5 +99,6 @@ const OPTIMISE: [&str; 8] = [
     "--enable-mutable-globals",
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
+    "--enable-multivalue",
     "--strip-debug",
 ];

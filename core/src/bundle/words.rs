@@ -182,15 +182,15 @@ impl Words {
     /// The form that a number takes; one with decimals is many.
     fn plural(&self, number: f64) -> usize {
         let whole = libm::trunc(number) == number;
-        let last = |of: f64| libm::fmod(number.abs(), of);
+        let last = |of: u64| number.abs() as u64 % of;
         match self.rule {
             PluralRule::OneOther if number == 1.0 => ONE,
             PluralRule::ZeroOneOther if (0.0..2.0).contains(&number) => ONE,
             PluralRule::OneFewOther if number == 1.0 => ONE,
             PluralRule::OneFewOther
                 if whole
-                    && (2.0..=4.0).contains(&last(10.0))
-                    && !(12.0..=14.0).contains(&last(100.0)) =>
+                    && (2..=4).contains(&last(10))
+                    && !(12..=14).contains(&last(100)) =>
             {
                 FEW
             }

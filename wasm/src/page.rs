@@ -1,0 +1,79 @@
+//! A bundle and the profile of the visitor of this page.
+
+use rapport_core::decide::{Decision, Engine, Want};
+use rapport_core::event::{Event, Millis};
+use rapport_core::profile::Profile;
+
+const REASONS: usize = 5;
+/// Numbers of a decision before its reasons, and of each reason.
+const HEAD: usize = 7;
+const PER_REASON: usize = 3;
+
+pub struct Page {
+    engine: Engine,
+    profile: Profile,
+    /// Score, probability, band, base, rest, address of the texts, how many reasons;
+    /// for each reason its signal's id, its points, the bytes of its text.
+    output: [f64; HEAD + REASONS * PER_REASON],
+    /// The reasons' texts, one behind the other.
+    texts: String,
+}
+
+impl Page {
+    pub fn open(signals: &[u8], model: &[u8], words: &[u8]) -> Option<Page> {
+        let engine = Engine::open(signals, model, words).ok()?;
+        let profile = engine.new_profile();
+        let output = [0.0; HEAD + REASONS * PER_REASON];
+        Some(Page { engine, profile, output, texts: String::new() })
+    }
+
+    pub fn apply(&mut self, event: &[u8]) -> *const f64 {
+        let Ok(event) = Event::decode(event) else { return core::ptr::null() };
+        self.engine.fold(&mut self.profile, &event, event.time);
+        self.decide_at(event.time)
+    }
+
+    pub fn decide(&mut self, time: f64) -> *const f64 {
+        self.decide_at(Millis(time as i64))
+    }
+
+    pub fn restore(&mut self, profile: &[u8]) -> bool {
+        let opened = self.engine.open_profile(profile);
+        opened.map(|profile| self.profile = profile).is_ok()
+    }
+
+    pub fn save(&self) -> Vec<u8> {
+        self.profile.encode(self.engine.signals())
+    }
+
+    pub fn forget(&mut self) {
+        self.profile = self.engine.new_profile();
+    }
+
+    fn decide_at(&mut self, now: Millis) -> *const f64 {
+        let want = Want { reasons: REASONS, next_change: false };
+        let decision = self.engine.decide(&self.profile, now, want);
+        self.write(&decision);
+        self.output.as_ptr()
+    }
+
+    fn write(&mut self, decision: &Decision) {
+        let (head, reasons) = self.output.split_at_mut(HEAD);
+        self.texts.clear();
+        for (slot, reason) in reasons.chunks_exact_mut(PER_REASON).zip(&decision.reasons) {
+            let start = self.texts.len();
+            self.engine.describe(&self.profile, decision, reason, &mut self.texts);
+            let length = self.texts.len() - start;
+            slot.copy_from_slice(&[f64::from(reason.id), f64::from(reason.points), length as f64]);
+        }
+        head.copy_from_slice(&[
+            f64::from(decision.score),
+            decision.probability,
+            f64::from(decision.band as u8),
+            f64::from(decision.base),
+            f64::from(decision.rest),
+            self.texts.as_ptr() as usize as f64,
+            decision.reasons.len() as f64,
+        ]);
+    }
+}
