@@ -45,8 +45,8 @@ fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {
 
 /// Writes `engine.js`, its types and the optimised `engine_bg.wasm` into `folder`.
 fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
-    let mut module = Module::from_file(wasm)
-        .with_context(|| format!("{} is no WebAssembly", wasm.display()))?;
+    let mut module =
+        Module::from_file(wasm).with_context(|| format!("{} is no WebAssembly", wasm.display()))?;
     snip_panics(&mut module)?;
     Bindgen::new()
         .input_bytes("engine", module.emit_wasm())

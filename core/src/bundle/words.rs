@@ -188,9 +188,7 @@ impl Words {
             PluralRule::ZeroOneOther if (0.0..2.0).contains(&number) => ONE,
             PluralRule::OneFewOther if number == 1.0 => ONE,
             PluralRule::OneFewOther
-                if whole
-                    && (2..=4).contains(&last(10))
-                    && !(12..=14).contains(&last(100)) =>
+                if whole && (2..=4).contains(&last(10)) && !(12..=14).contains(&last(100)) =>
             {
                 FEW
             }
