@@ -5,7 +5,13 @@ mod mapping;
 #[path = "../src/demo/simulate.rs"]
 mod simulate;
 
+use rapport_core::bundle::{BundleWire, PartKind, compile};
+use rapport_core::decide::{Decision, Engine, Want};
+use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::{SignalWire, compile_signals};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn example(name: &str) -> String {
     let path = format!("{}/../examples/demo/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -70,4 +76,139 @@ fn the_mapping_names_signals_of_the_demo_and_says_what_is_missing() {
          12,3,4.0,90,paid search,chat or sign-up,,Finance Management,page,1\n\
          0,0,,0,Radio,chat or sign-up,,,,0\n"
     );
+}
+
+#[test]
+fn one_browsed_visit_moves_the_score_of_a_model_learnt_from_invented_visitors() {
+    let folder = scratch("simulated");
+    std::fs::write(folder.join("visitors.csv"), simulated(8000, 1)).unwrap();
+    let model = train(&folder.join("visitors.csv"), "became_customer", &folder);
+    browse_and_judge(&model);
+}
+
+#[test]
+fn one_browsed_visit_moves_the_score_of_a_model_learnt_from_real_leads() {
+    let data = std::env::var("RAPPORT_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").to_owned());
+    let Ok(leads) = std::fs::File::open(Path::new(&data).join("leads/xeducation_train.csv")) else {
+        println!("skipped: no leads/xeducation_train.csv in {data}");
+        return;
+    };
+    let mapping: mapping::Mapping =
+        serde_json::from_str(&example("xeducation-mapping.json")).unwrap();
+    let folder = scratch("xeducation");
+    mapping.apply(leads, std::fs::File::create(folder.join("leads.csv")).unwrap()).unwrap();
+    let model = train(&folder.join("leads.csv"), &mapping.target.column, &folder);
+    browse_and_judge(&model);
+}
+
+/// Home, product, pricing twice, a case study, documentation, and the form for a demo.
+fn browse_and_judge(model: &[u8]) {
+    let bundle: BundleWire = serde_json::from_value(json!({
+        "workspace": "demo", "environment": "test", "signals": signals(), "models": [{"name": "buyers"}],
+    }))
+    .unwrap();
+    let compiled = compile(&bundle, &[("buyers", model)]);
+    assert_eq!(compiled.problems, []);
+    let part = |kind| compiled.part(kind).unwrap().bytes.as_slice();
+    let mut engine =
+        Engine::open(part(PartKind::Signals), part(PartKind::Model), part(PartKind::Words))
+            .unwrap();
+    let mut visit = Browsing { profile: engine.new_profile(), now: Millis(1_780_000_000_000) };
+    visit.page(&mut engine, "/", "https://www.google.com/");
+    let before = visit.decide(&mut engine);
+    for path in [
+        "/product",
+        "/pricing",
+        "/case-studies/brenner-praezision",
+        "/docs/quickstart",
+        "/pricing",
+        "/demo",
+    ] {
+        visit.page(&mut engine, path, "https://www.tidewright.example/");
+    }
+    let form = json!({"form": "demo"});
+    visit.happens(
+        &mut engine,
+        "/demo",
+        json!({"type": "track", "event": "Form Started", "properties": form}),
+    );
+    visit.happens(
+        &mut engine,
+        "/demo",
+        json!({"type": "track", "event": "Form Submitted", "properties": form}),
+    );
+    let traits = json!({"occupation": "Working Professional", "specialization": "Operations Management",
+        "employees": "350", "timeline": "quarter"});
+    visit.happens(&mut engine, "/demo", json!({"type": "identify", "traits": traits}));
+    let after = visit.decide(&mut engine);
+    for decision in [&before, &after] {
+        println!("{} ({:?})", decision.score, decision.band);
+        for reason in &decision.reasons {
+            let mut text = String::new();
+            engine.say(&visit.profile, decision, reason, &mut text);
+            println!("  {text}");
+        }
+    }
+    let moved =
+        after.reasons.iter().filter(|reason| points(&before, reason.id) != reason.points).count();
+    assert!(after.score >= before.score + 25, "{} after {}", after.score, before.score);
+    assert!(moved >= 6, "{moved} signals moved");
+}
+
+fn points(decision: &Decision, id: u32) -> i32 {
+    decision.reasons.iter().find(|reason| reason.id == id).map_or(0, |reason| reason.points)
+}
+
+struct Browsing {
+    profile: rapport_core::profile::Profile,
+    now: Millis,
+}
+
+impl Browsing {
+    /// A page that is read for half a minute.
+    fn page(&mut self, engine: &mut Engine, path: &str, referrer: &str) {
+        let mut event = json!({"type": "page"});
+        event["context"]["page"]["referrer"] = json!(referrer);
+        self.happens(engine, path, event);
+        for _ in 0..3 {
+            self.now = self.now.plus(10_000);
+            self.happens(
+                engine,
+                path,
+                json!({"type": "track", "event": "Engaged", "properties": {"seconds": 9.8}}),
+            );
+        }
+    }
+
+    fn happens(&mut self, engine: &mut Engine, path: &str, mut event: Value) {
+        event["context"]["page"]["path"] = json!(path);
+        event["context"]["page"]["url"] = json!(format!("https://www.tidewright.example{path}"));
+        let wire: EventWire = serde_json::from_value(event).unwrap();
+        let bytes = wire.encode(self.now).unwrap();
+        engine.fold(&mut self.profile, &Event::decode(&bytes).unwrap(), self.now);
+    }
+
+    fn decide(&self, engine: &mut Engine) -> Decision {
+        let decision =
+            engine.decide(&self.profile, self.now, Want { reasons: 30, next_change: true });
+        let points: i32 = decision.reasons.iter().map(|reason| reason.points).sum();
+        assert_eq!(i32::from(decision.base) + points + decision.rest, i32::from(decision.score));
+        decision
+    }
+}
+
+fn train(table: &Path, target: &str, folder: &Path) -> Vec<u8> {
+    let out = folder.join("model.rpm");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rapport"));
+    command.arg("train").args(["--target", target, "--trees", "100"]);
+    let output = command.arg("--input").arg(table).arg("--out").arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(out).unwrap()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }

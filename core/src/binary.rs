@@ -71,6 +71,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends `text` behind its length in one byte; longer text is cut at a character boundary.
+#[cfg(feature = "wire")]
 pub(crate) fn put_short_str(out: &mut Vec<u8>, text: &str) {
     let text = cut(text, usize::from(u8::MAX));
     out.push(text.len() as u8);

@@ -3,6 +3,7 @@
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
 use crate::model::{LevelHash, Model, ModelError, Row, SignalKind};
+use crate::order::ordered;
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Scored, points};
 
@@ -221,14 +222,13 @@ impl Engine {
         let Ok(explanation) = self.explainer.explain(&self.model, &self.row) else { return };
         let points = points(&self.model, explanation);
         decision.base = points.base.0;
-        let mut order: Vec<usize> = (0..points.points.len()).collect();
         let size = |index: usize| {
             let contribution = explanation.contributions.get(index).map_or(0.0, |phi| phi.abs());
             (points.points.get(index).map_or(0, |points| points.unsigned_abs()), contribution)
         };
-        order.sort_unstable_by(|&a, &b| {
+        let order = ordered(points.points.len(), &|a, b| {
             let ((a_points, a_phi), (b_points, b_phi)) = (size(a), size(b));
-            b_points.cmp(&a_points).then(b_phi.total_cmp(&a_phi)).then(a.cmp(&b))
+            b_points.cmp(&a_points).then(b_phi.total_cmp(&a_phi)).is_lt()
         });
         for index in order {
             let (Some(slot), Some(&points)) = (self.slots.get(index), points.points.get(index))

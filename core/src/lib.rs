@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod decide;
 pub mod event;
 pub mod model;
+mod order;
 pub mod profile;
 pub mod scoring;
 #[cfg(feature = "train")]

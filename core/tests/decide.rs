@@ -111,7 +111,7 @@ fn a_visitor_who_reads_pricing_is_scored_with_reasons_that_add_up() {
     assert_eq!(
         reasons(&engine, &profile, &decision),
         [
-            "interest in pricing at 2.7, halving every week: +28",
+            "looked into pricing 2.7 times lately: +28",
             "visited pricing 3 times in 2 days: +20",
             "first came by paid search: +10",
             "one page so far in this visit: +2",

@@ -1,9 +1,10 @@
 //! The build for Node, conformance and tools: takes and gives JavaScript objects.
 
 use rapport_core::bundle::{BundleWire, PartKind, compile};
-use rapport_core::decide::{Band, Decision, Engine, Want};
+use rapport_core::decide::{Decision, Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::Profile;
+use rapport_core::scoring::Band;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
@@ -23,7 +24,12 @@ impl Decider {
     }
 
     /// Folds a visitor's events, in order, and decides at `now` in milliseconds since 1970.
-    pub fn decide(&self, events: JsValue, now: f64, reasons: usize) -> Result<JsValue, JsError> {
+    pub fn decide(
+        &mut self,
+        events: JsValue,
+        now: f64,
+        reasons: usize,
+    ) -> Result<JsValue, JsError> {
         let events: Vec<EventWire> = serde_wasm_bindgen::from_value(events)?;
         let now = Millis(now as i64);
         let mut profile = self.engine.new_profile();
@@ -31,7 +37,7 @@ impl Decider {
             let bytes = event.encode(event.client_time()?.unwrap_or(now))?;
             self.engine.fold(&mut profile, &Event::decode(&bytes)?, now);
         }
-        let decision = self.engine.decide(&profile, now, Want { reasons });
+        let decision = self.engine.decide(&profile, now, Want { reasons, next_change: false });
         Ok(serde_wasm_bindgen::to_value(&self.view(&profile, &decision))?)
     }
 }

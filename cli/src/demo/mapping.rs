@@ -17,7 +17,6 @@ pub struct Mapping {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Target {
     pub column: String,
-    pub positive: String,
 }
 
 /// Where one signal's values come from.

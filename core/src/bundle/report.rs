@@ -27,7 +27,9 @@ pub fn public_report(wire: &BundleWire) -> Vec<PublicFact> {
             add("signal name", &signal.name, false);
             add("label", &signal.label, false);
             signal.words.values().for_each(|text| add("words", text, false));
-            signal.levels.iter().for_each(|level| add("level", level, false));
+            for level in &signal.levels {
+                add("level", signal.shown.get(level).unwrap_or(level), false);
+            }
         }
         if let Some(field) = signal.kind.field() {
             add("field", field, false);

@@ -52,6 +52,7 @@ pub enum PluralRule {
 }
 
 /// The forms of a signal's words, in the order of the file.
+#[cfg(feature = "wire")]
 pub(super) const FORM_NAMES: [&str; FORMS] = ["zero", "one", "few", "other", "missing"];
 const FORMS: usize = 5;
 const ZERO: usize = 0;
@@ -61,6 +62,7 @@ const OTHER: usize = 3;
 const MISSING: usize = 4;
 
 /// What every locale says about durations and about what it must not say.
+#[cfg(feature = "wire")]
 pub(super) const PHRASE_NAMES: [&str; PHRASES] = [
     "second_one",
     "second_few",

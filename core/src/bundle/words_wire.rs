@@ -87,11 +87,14 @@ pub(super) fn compile_words(
             }
         }
     }
-    let levels: BTreeMap<u32, &str> = public
-        .iter()
-        .flat_map(|signal| &signal.levels)
-        .map(|level| (level_hash(level), level.trim()))
-        .collect();
+    // Where signals show one level differently, the first one's word counts.
+    let mut levels: BTreeMap<u32, &str> = BTreeMap::new();
+    for signal in &public {
+        for level in &signal.levels {
+            let shown = signal.shown.get(level).map_or(level.trim(), String::as_str);
+            levels.entry(level_hash(level)).or_insert(shown);
+        }
+    }
     out.extend_from_slice(&(levels.len() as u16).to_le_bytes());
     for (hash, level) in levels {
         out.extend_from_slice(&hash.to_le_bytes());

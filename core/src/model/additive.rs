@@ -37,9 +37,12 @@ impl Group {
 
     /// The signals that the terms read, each once, in rising order.
     pub fn players(&self) -> Vec<u16> {
-        let mut players: Vec<u16> = self.terms.iter().map(|term| term.signal).collect();
-        players.sort_unstable();
-        players.dedup();
+        let mut players: Vec<u16> = Vec::new();
+        for term in &self.terms {
+            if let Err(place) = players.binary_search(&term.signal) {
+                players.insert(place, term.signal);
+            }
+        }
         players
     }
 }

@@ -20,7 +20,9 @@ impl LevelHash {
     /// The stand-in for the text of a level whose text did not travel: `#` and eight hex digits,
     /// which [`LevelHash::of`] takes back.
     pub fn stand_in(self) -> String {
-        format!("#{:08x}", self.0)
+        let digit =
+            |place: u32| char::from(b"0123456789abcdef"[(self.0 >> (4 * place)) as usize % 16]);
+        core::iter::once('#').chain((0..8).rev().map(digit)).collect()
     }
 
     fn unnamed(level: &str) -> Option<LevelHash> {

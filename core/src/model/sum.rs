@@ -25,7 +25,7 @@ pub(crate) fn usual_margin(model: &AdditiveModel) -> f64 {
 
 /// A group's sum between its caps.
 pub(crate) fn held(group: &Group, sum: f64) -> f64 {
-    sum.clamp(group.at_least, group.at_most)
+    between(sum, group.at_least, group.at_most)
 }
 
 /// What a term adds where its signal is not known.
@@ -40,10 +40,22 @@ pub(crate) fn addend(term: &Term, values: &[f64]) -> f64 {
     points.clamp(-LARGEST, LARGEST)
 }
 
+/// `clamp` for ends that the door has checked: without its panic, which would bring the standard
+/// library's printing of floats into the page.
+fn between(value: f64, from: f64, to: f64) -> f64 {
+    if value < from {
+        from
+    } else if value > to {
+        to
+    } else {
+        value
+    }
+}
+
 fn points(effect: &Effect, value: f64) -> f64 {
     match effect {
         Effect::PerUnit { points, from, to } => {
-            points * value.clamp(*from, *to).clamp(-LARGEST, LARGEST)
+            points * between(value, *from, *to).clamp(-LARGEST, LARGEST)
         }
         Effect::Steps(steps) => {
             let reached = steps.partition_point(|step| step.from <= value);

@@ -4,6 +4,7 @@ use super::state::{BUCKETS, Distinct, FEW, State, WORDS};
 use super::{Kind, Profile, Signals, Visit};
 use crate::binary::{Reader, crc32};
 use crate::event::Millis;
+use crate::order::ordered;
 
 const MAGIC: &[u8; 4] = b"RPP1";
 const HEAD_BYTES: usize = 54;
@@ -79,12 +80,12 @@ impl Profile {
 
     /// The profile as bytes: equal profiles give equal bytes, at most 2,034 of them for 60 signals.
     pub fn encode(&self, signals: &Signals) -> Vec<u8> {
-        let mut held: Vec<_> = signals
+        let held: Vec<_> = signals
             .iter()
             .zip(&self.states)
             .filter(|(_, state)| !matches!(state, State::Unknown | State::Derived))
             .collect();
-        held.sort_unstable_by_key(|(signal, _)| signal.id);
+        let order = ordered(held.len(), &|a, b| held[a].0.id < held[b].0.id);
         let mut out = Vec::with_capacity(HEAD_BYTES + held.len() * MAX_STATE_BYTES);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&[0; 4]);
@@ -96,7 +97,7 @@ impl Profile {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&self.last_event.to_le_bytes());
-        for (signal, state) in held {
+        for (signal, state) in order.into_iter().map(|place| held[place]) {
             out.extend_from_slice(&signal.id.to_le_bytes());
             if same_bits(state, &State::initial(signal.kind)) {
                 out.push(EMPTY);

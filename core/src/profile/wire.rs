@@ -31,9 +31,12 @@ pub struct SignalWire {
     /// `{n}` stands for the value, `{level}` for the level, `{NAME}` for another signal's value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, String>,
-    /// The names of levels that pages may show.
+    /// The levels that pages may name; others travel as hashes and are never shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<String>,
+    /// What people call a level, where it is not its own name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shown: BTreeMap<String, String>,
 }
 
 /// How values read in words.

@@ -2,6 +2,7 @@
 
 use super::{Explanation, Score};
 use crate::model::Model;
+use crate::order::ordered;
 
 /// An explanation in points of the shown score.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,9 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
     let fine = |contribution: &f64| (contribution * slope).clamp(-1000.0, 1000.0);
     let mut points: Vec<i16> =
         explanation.contributions.iter().map(|phi| fine(phi).floor() as i16).collect();
-    let mut order: Vec<usize> =
+    let moved: Vec<usize> =
         (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
-    if order.is_empty() {
+    if moved.is_empty() {
         // Nothing is known that matters: the score is the base, whatever rounding says.
         base = score;
         return Points { score, base, points };
@@ -34,14 +35,16 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
         let fine = fine(&explanation.contributions[signal]);
         fine - fine.floor()
     };
-    order.sort_by(|&a, &b| {
+    let order = ordered(moved.len(), &|a, b| {
+        let (a, b) = (moved[a], moved[b]);
         let size = |signal: usize| explanation.contributions[signal].abs();
-        remainder(b).total_cmp(&remainder(a)).then(size(b).total_cmp(&size(a))).then(a.cmp(&b))
+        remainder(b).total_cmp(&remainder(a)).then(size(b).total_cmp(&size(a))).is_lt()
     });
     let whole = i32::from(score.0) - i32::from(base.0);
     let missing = whole - points.iter().map(|&points| i32::from(points)).sum::<i32>();
     let count = order.len() as i32;
-    for (rank, &signal) in order.iter().enumerate() {
+    for (rank, &place) in order.iter().enumerate() {
+        let signal = moved[place];
         // Usually 0 or 1 each; more, or fewer, where rounding of the two scores demands it.
         let rank = rank as i32;
         let extra = missing.div_euclid(count) + i32::from(rank < missing.rem_euclid(count));

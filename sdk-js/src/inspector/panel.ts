@@ -97,9 +97,9 @@ export class Panel {
     const number = (value: string, kind: string) => html("span", { class: kind }, value);
     this.sum.replaceChildren(
       number(String(base), "base"),
-      html("span", { class: "soft" }, " at first"),
-      ...points.flatMap((value) => [" ", number(signed(value), sign(value))]),
-      " = ",
+      number("base", "soft"),
+      ...points.map((value) => number(signed(value), sign(value))),
+      number("=", "soft"),
       number(String(score), "total"),
     );
   }

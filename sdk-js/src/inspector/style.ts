@@ -41,8 +41,8 @@ ul, ol { list-style: none; }
 .axis { grid-column: 1 / -1; height: 5px; border-radius: 3px; position: relative; background: linear-gradient(var(--soft), var(--soft)) 50% 0 / 1px 100% no-repeat, var(--track); }
 .bar { position: absolute; top: 0; bottom: 0; width: calc(var(--share) * 50%); border-radius: 3px; animation: grow .45s cubic-bezier(.2, .8, .2, 1); }
 .bar.up { left: 50%; background: var(--up-bar); transform-origin: left; } .bar.down { right: 50%; background: var(--down-bar); transform-origin: right; }
-.sum { margin-top: 8px; padding: 8px 11px; border-radius: 10px; background: color-mix(in srgb, var(--track) 60%, transparent); font-weight: 600; line-height: 1.55; }
-.sum .soft { font-weight: 400; } .total { font-size: 15px; font-weight: 700; }
+.sum { margin-top: 8px; padding: 8px 11px; border-radius: 10px; background: color-mix(in srgb, var(--track) 60%, transparent); font-weight: 600; line-height: 1.55; display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 7px; }
+.sum .soft { font-weight: 400; } .sum .base + .soft { margin-left: -3px; } .total { font-size: 15px; font-weight: 700; }
 .history li { display: grid; grid-template-columns: 1fr 34px 26px; gap: 8px; padding: 2.5px 0; } .history span:not(.what) { text-align: right; font-weight: 600; }
 .history .then { font-weight: 400 !important; } .what { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .time { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 12px; } .time:empty { display: none; }

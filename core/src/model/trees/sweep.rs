@@ -6,6 +6,7 @@
 
 use super::{Shape, ShapeNode};
 use crate::model::file::packed::PackedTrees;
+use crate::order::ordered;
 
 /// Trees that are swept together.
 const TREES: usize = 8;
@@ -88,14 +89,13 @@ pub(crate) struct Above {
 impl Sweep {
     pub fn new(packed: &PackedTrees, shape: &Shape) -> Sweep {
         let mut builder = Builder { packed, shape, path: Vec::new() };
-        let mut trees: Vec<(usize, usize)> = (0..shape.depths.len())
-            .map(|tree| (builder.most_signals(tree).div_ceil(8), tree))
-            .collect();
-        trees.sort_by_key(|&(fours, _)| fours);
+        let fours: Vec<usize> =
+            (0..shape.depths.len()).map(|tree| builder.most_signals(tree).div_ceil(8)).collect();
+        let trees = ordered(fours.len(), &|a, b| fours[a] < fours[b]);
         let mut sweep = Sweep { groups: Vec::new(), usual: 0.0, slots: 0 };
         for trees in trees.chunks(TREES) {
-            let fours = trees.last().map_or(1, |&(fours, _)| fours);
-            let (group, slots, usual) = builder.group(fours, trees.iter().map(|&(_, tree)| tree));
+            let fours = trees.last().map_or(1, |&tree| fours[tree]);
+            let (group, slots, usual) = builder.group(fours, trees.iter().copied());
             sweep.groups.push(group);
             sweep.slots = sweep.slots.max(slots);
             sweep.usual += usual;
@@ -136,23 +136,18 @@ impl Builder<'_> {
     /// The most different signals on any path of a tree.
     fn most_signals(&mut self, tree: usize) -> usize {
         let mut path: Vec<u16> = Vec::new();
-        let mut open = vec![(self.shape.starts[tree], 0usize)];
+        // Nodes with the length of the path to them and how many different signals it reads.
+        let mut open = vec![(self.shape.starts[tree], 0usize, 0usize)];
         let mut most = 1;
-        while let Some((node, depth)) = open.pop() {
+        while let Some((node, depth, different)) = open.pop() {
             path.truncate(depth);
-            match self.shape.nodes[node] {
-                ShapeNode::Split { right, split, .. } => {
-                    path.push(self.packed.signals[split as usize]);
-                    open.push((right as usize, depth + 1));
-                    open.push((node + 1, depth + 1));
-                }
-                ShapeNode::Leaf(_) if depth > most => {
-                    let mut signals = path.clone();
-                    signals.sort_unstable();
-                    signals.dedup();
-                    most = most.max(signals.len());
-                }
-                ShapeNode::Leaf(_) => {}
+            most = most.max(different);
+            if let ShapeNode::Split { right, split, .. } = self.shape.nodes[node] {
+                let signal = self.packed.signals[split as usize];
+                let different = different + usize::from(!path.contains(&signal));
+                path.push(signal);
+                open.push((right as usize, depth + 1, different));
+                open.push((node + 1, depth + 1, different));
             }
         }
         most

@@ -5,6 +5,7 @@
 //! eight walks overlap. Deeper trees walk over linked nodes, eight at a time as well.
 
 use super::{Shape, ShapeNode};
+use crate::order::ordered;
 
 const LANES: usize = 8;
 /// Levels up to which trees are laid out complete.
@@ -45,8 +46,8 @@ impl Walk {
             linked: vec![],
             linked_values: vec![],
         };
-        let mut order: Vec<usize> = (0..shape.depths.len()).collect();
-        order.sort_by_key(|&tree| shape.depths[tree]);
+        let depths = &shape.depths;
+        let order = ordered(depths.len(), &|a, b| depths[a] < depths[b]);
         for trees in order.chunks(LANES) {
             let depth = trees.last().map_or(0, |&tree| shape.depths[tree]).max(1);
             let pack = if depth <= MOST_COMPLETE && answers <= NAMED {
