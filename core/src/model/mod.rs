@@ -7,6 +7,8 @@ mod additive;
 mod authored;
 mod calibration;
 mod file;
+#[cfg(feature = "wire")]
+pub mod import;
 mod lead;
 mod level;
 mod open;
