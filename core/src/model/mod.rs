@@ -6,6 +6,8 @@
 mod additive;
 mod authored;
 mod calibration;
+#[cfg(feature = "wire")]
+pub mod export;
 mod file;
 #[cfg(feature = "wire")]
 pub mod import;

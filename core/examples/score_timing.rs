@@ -1,0 +1,85 @@
+//! Times scoring and explanation natively, and prepares what the peers need; `cargo xtask bench score` runs it.
+//!
+//! `score_timing FOLDER` reads model.txt, rows.f64 and, once shap ran, shap.f64; it writes model.rpm,
+//! exported.txt, exported_rows.f64 and prints one JSON object.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rapport_core::model::{Bands, Kind, LeadModel, Model, decode, encode, export, import};
+use rapport_core::scoring::{Explainer, score};
+
+fn main() {
+    let folder = PathBuf::from(std::env::args().nth(1).expect("usage: score_timing FOLDER"));
+    let read = |name: &str| fs::read(folder.join(name));
+    let trees = import::lightgbm(&read("model.txt").unwrap()).unwrap();
+    let bands = Bands { not_below: 0.05, qualified_from: 0.5 };
+    let bytes = encode(&LeadModel::of_trees("bank", trees, bands)).unwrap();
+    fs::write(folder.join("model.rpm"), &bytes).unwrap();
+    let model = Model::open(&bytes).unwrap();
+    let width = model.signals().len();
+    let values = floats(&read("rows.f64").unwrap());
+    let rows: Vec<&[f64]> = values.chunks(width).collect();
+
+    let Kind::Trees(stored) = decode(&bytes).unwrap().kind else { panic!("trees") };
+    fs::write(folder.join("exported.txt"), export::lightgbm(&stored)).unwrap();
+    let exported = rows.iter().flat_map(|row| export::lightgbm_row(&stored, row));
+    let exported: Vec<u8> = exported.flat_map(f64::to_le_bytes).collect();
+    fs::write(folder.join("exported_rows.f64"), exported).unwrap();
+
+    let load_us = best(50, || black_box(Model::open(black_box(&bytes)).unwrap()).signals().len());
+    let mut row = model.row();
+    let score_us = best(40, || {
+        for values in &rows {
+            model.fill(&mut row, values);
+            black_box(score(&model, &row));
+        }
+        rows.len()
+    });
+    let fill_us = best(20, || {
+        for values in &rows {
+            model.fill(black_box(&mut row), values);
+        }
+        rows.len()
+    });
+    let mut explainer = Explainer::new(&model);
+    let explain_us = best(5, || {
+        for values in &rows[..1000] {
+            model.fill(&mut row, values);
+            black_box(explainer.explain(&model, &row).unwrap());
+        }
+        1000
+    });
+    let mut difference = f64::NAN;
+    if let Ok(theirs) = read("shap.f64") {
+        let theirs = floats(&theirs);
+        difference = 0.0;
+        for (values, theirs) in rows.iter().zip(theirs.chunks(width)) {
+            model.fill(&mut row, values);
+            let ours = &explainer.explain(&model, &row).unwrap().contributions;
+            difference = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(difference, f64::max);
+        }
+    }
+    println!(
+        "{{\"model_bytes\": {}, \"load_us\": {load_us:.1}, \"score_us\": {score_us:.4}, \"fill_us\": {fill_us:.4}, \
+         \"explain_us\": {explain_us:.3}, \"explain_max_abs_diff\": {difference:e}}}",
+        bytes.len()
+    );
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect()
+}
+
+/// Microseconds an item, in the fastest of some rounds.
+fn best(rounds: usize, mut round: impl FnMut() -> usize) -> f64 {
+    let once = |_| {
+        let start = Instant::now();
+        let items = round();
+        start.elapsed().as_secs_f64() * 1e6 / (if items > 100 { items } else { 1 }) as f64
+    };
+    (0..rounds).map(once).fold(f64::INFINITY, f64::min)
+}
