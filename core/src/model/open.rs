@@ -37,6 +37,8 @@ pub(crate) enum Engine {
 pub struct Row {
     /// Tree models: the answers to their questions.
     pub(crate) answers: Vec<bool>,
+    /// Tree models: room for the values on their way.
+    staged: Vec<f32>,
     /// Additive models: the values.
     pub(crate) values: Vec<f64>,
 }
@@ -103,15 +105,13 @@ impl Model {
 
     /// A row in which everything is missing.
     pub fn row(&self) -> Row {
-        let mut row = match &self.engine {
-            Engine::Trees(forest) => {
-                Row { answers: vec![false; forest.door.answers().max(NAMED)], values: Vec::new() }
-            }
-            Engine::Sum(_) => {
-                Row { answers: Vec::new(), values: vec![f64::NAN; self.signals.len()] }
-            }
+        let count = self.signals.len();
+        let (answers, staged, values) = match &self.engine {
+            Engine::Trees(forest) => (vec![false; forest.door.answers().max(NAMED)], vec![f32::NAN; count], vec![]),
+            Engine::Sum(_) => (vec![], vec![], vec![f64::NAN; count]),
         };
-        (0..self.signals.len()).for_each(|signal| self.set(&mut row, signal, f64::NAN));
+        let mut row = Row { answers, staged, values };
+        self.fill(&mut row, &[]);
         row
     }
 
@@ -138,8 +138,16 @@ impl Model {
     /// Writes the values of all signals in order; what is not given is missing.
     #[inline]
     pub fn fill(&self, row: &mut Row, values: &[f64]) {
-        for signal in 0..self.signals.len() {
-            self.set(row, signal, values.get(signal).copied().unwrap_or(f64::NAN));
+        let count = self.signals.len();
+        match &self.engine {
+            Engine::Trees(forest) if values.len() >= count => {
+                forest.door.fill(&mut row.answers, &mut row.staged, values);
+            }
+            _ => {
+                for signal in 0..count {
+                    self.set(row, signal, values.get(signal).copied().unwrap_or(f64::NAN));
+                }
+            }
         }
     }
 

@@ -1,103 +1,105 @@
 //! Where values enter a tree model: each becomes the answers to all that the trees ask about it,
 //! so that missing values, categories and exact cuts cost the walk nothing.
 
+use core::ops::Range;
+
 use crate::model::file::packed::{CutValues, Questions, set_bytes};
 use crate::model::{Signal, SignalKind};
 
-/// Answers are laid out in blocks of this many, so that comparing fills whole vectors.
+/// Questions about one signal are asked in blocks of this many, so that they fill whole vectors.
 const BLOCK: usize = 16;
 /// LightGBM's `kZeroThreshold`.
 const ZERO: f64 = 1e-35f32 as f64;
 
-/// The questions of a model, signal by signal. Answer 0 is always "no".
+/// The questions of a model. Answer 0 is always "no"; then come the cuts kept as `f32`, the cuts
+/// kept as `f64`, and the categories.
 pub(crate) struct Door {
     gates: Vec<Gate>,
-    cuts32: Vec<f32>,
-    cuts64: Vec<f64>,
-    /// Of each category: the answers to all of its questions, level by level, then those of a level
-    /// never seen and of a missing value.
-    levels: Vec<bool>,
+    cuts32: Cuts<f32>,
+    cuts64: Cuts<f64>,
+    categories: Vec<Category>,
+    /// Signals whose 0 means missing.
+    non_zero: Vec<usize>,
     answers: usize,
 }
 
-/// The questions about one signal: `count` answers from `first` on.
-struct Gate {
-    first: usize,
-    count: usize,
-    asks: Asks,
+/// Where the questions about one signal are.
+#[derive(Clone)]
+enum Gate {
+    Above32(Asks),
+    Above64(Asks),
+    Outside(usize),
 }
 
-enum Asks {
-    /// `blocks` blocks of cuts from `start`; a missing value answers "no" to the first `missing_no`.
-    Above32 {
-        start: usize,
-        blocks: usize,
-        missing_no: usize,
-        zero_is_missing: bool,
-    },
-    Above64 {
-        start: usize,
-        blocks: usize,
-        missing_no: usize,
-        zero_is_missing: bool,
-    },
-    Outside {
-        start: usize,
-        levels: usize,
-    },
+/// Blocks of questions about one signal, and the number of the first answer of each.
+#[derive(Clone, Default)]
+struct Asks {
+    /// How many cuts a missing value answers with "no".
+    missing_no: usize,
+    no: Range<usize>,
+    yes: Range<usize>,
+}
+
+/// Blocks of cuts: first those that a missing value answers with "no". They need no test for it:
+/// NaN is not above a cut, and neither is it at most one.
+#[derive(Default)]
+struct Cuts<T> {
+    first: usize,
+    blocks: Vec<[T; BLOCK]>,
+    signals: Vec<u16>,
+    /// Blocks from here on are answered with "yes" by a missing value.
+    yes_from: usize,
+}
+
+/// A category: the answers to all of its questions, level by level, then those of a level never
+/// seen and of a missing value.
+struct Category {
+    signal: usize,
+    first: usize,
+    count: usize,
+    levels: usize,
+    table: Vec<bool>,
 }
 
 impl Door {
     pub fn new(questions: &[Questions], signals: &[Signal]) -> Door {
-        let mut door = Door {
-            gates: Vec::new(),
-            cuts32: vec![],
-            cuts64: vec![],
-            levels: vec![],
-            answers: BLOCK,
-        };
-        for (questions, signal) in questions.iter().zip(signals) {
-            let count = questions.count();
-            let first = door.answers;
-            let blocks = count.div_ceil(BLOCK);
-            door.answers += blocks * BLOCK;
-            let asks = match questions {
-                Questions::Above(cuts) => {
-                    let (missing_no, zero_is_missing) =
-                        (cuts.missing_no, signal.kind == SignalKind::NonZero);
-                    match &cuts.values {
-                        CutValues::F32(values) => {
-                            let start = door.cuts32.len();
-                            door.cuts32.extend_from_slice(values);
-                            door.cuts32.resize(start + blocks * BLOCK, f32::INFINITY);
-                            Asks::Above32 { start, blocks, missing_no, zero_is_missing }
+        let mut gates = vec![Gate::Above32(Asks::default()); signals.len()];
+        let (mut cuts32, mut cuts64) = (Cuts::default(), Cuts::default());
+        for missing_yes in [false, true] {
+            cuts32.yes_from = cuts32.blocks.len();
+            cuts64.yes_from = cuts64.blocks.len();
+            for (signal, questions) in questions.iter().enumerate() {
+                let Questions::Above(cuts) = questions else { continue };
+                match &cuts.values {
+                    CutValues::F32(values) => {
+                        gates[signal].asks(missing_yes, cuts32.add(signal, side(values, cuts.missing_no, missing_yes), f32::INFINITY));
+                    }
+                    CutValues::F64(values) => {
+                        if !missing_yes {
+                            gates[signal] = Gate::Above64(Asks::default());
                         }
-                        CutValues::F64(values) => {
-                            let start = door.cuts64.len();
-                            door.cuts64.extend_from_slice(values);
-                            door.cuts64.resize(start + blocks * BLOCK, f64::INFINITY);
-                            Asks::Above64 { start, blocks, missing_no, zero_is_missing }
-                        }
+                        gates[signal].asks(missing_yes, cuts64.add(signal, side(values, cuts.missing_no, missing_yes), f64::INFINITY));
                     }
                 }
-                Questions::Outside { bits, .. } => {
-                    let levels = match &signal.kind {
-                        SignalKind::Category { levels } => levels.len(),
-                        _ => 0,
-                    };
-                    let (start, size) = (door.levels.len(), set_bytes(levels));
-                    for level in 0..levels + 2 {
-                        let (byte, bit) = (level / 8, level % 8);
-                        door.levels.extend(
-                            (0..count).map(|question| bits[question * size + byte] >> bit & 1 == 1),
-                        );
-                    }
-                    Asks::Outside { start, levels }
-                }
-            };
-            door.gates.push(Gate { first, count, asks });
+            }
         }
-        door
+        cuts32.first = BLOCK;
+        cuts64.first = cuts32.first + cuts32.blocks.len() * BLOCK;
+        let mut answers = cuts64.first + cuts64.blocks.len() * BLOCK;
+        let mut categories = Vec::new();
+        for (signal, questions) in questions.iter().enumerate() {
+            match (questions, &mut gates[signal], &signals[signal].kind) {
+                (Questions::Above(cuts), Gate::Above32(asks) | Gate::Above64(asks), _) => asks.missing_no = cuts.missing_no,
+                (Questions::Outside { count, bits }, gate, SignalKind::Category { levels }) => {
+                    *gate = Gate::Outside(categories.len());
+                    categories.push(Category::new(signal, answers, *count, levels.len(), bits));
+                    answers += count;
+                }
+                _ => {}
+            }
+        }
+        let non_zero = (0..signals.len()).filter(|&signal| signals[signal].kind == SignalKind::NonZero).collect();
+        Door { gates, cuts32, cuts64, categories, non_zero, answers }
     }
 
     /// How many answers a row has.
@@ -120,75 +122,158 @@ impl Door {
 
     /// The number of the answer to question `index` about `signal`.
     pub fn answer(&self, signal: u16, index: u16) -> u32 {
-        self.gates.get(usize::from(signal)).map_or(0, |gate| gate.first as u32 + u32::from(index))
+        let index = usize::from(index);
+        let number = match self.gates.get(usize::from(signal)) {
+            Some(Gate::Above32(asks)) => self.cuts32.first + asks.place(index),
+            Some(Gate::Above64(asks)) => self.cuts64.first + asks.place(index),
+            Some(Gate::Outside(category)) => self.categories.get(*category).map_or(0, |category| category.first + index),
+            None => 0,
+        };
+        number as u32
     }
 
     /// Answers all questions about one signal. NaN is missing; a category's value is the index of
     /// its level, anything beyond is a level never seen.
-    #[inline]
     pub fn set(&self, answers: &mut [bool], signal: usize, value: f64) {
-        let Some(gate) = self.gates.get(signal) else { return };
-        match gate.asks {
-            Asks::Above32 { start, blocks, missing_no, zero_is_missing } => {
-                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else {
-                    return;
-                };
-                if value.is_nan() || (zero_is_missing && value.abs() <= ZERO) {
-                    return answer_missing(answers, gate.count, missing_no);
+        let value = if self.non_zero.contains(&signal) { unless_zero(value) } else { value };
+        match self.gates.get(signal) {
+            Some(Gate::Above32(asks)) => self.cuts32.answer(answers, asks, f32_at_least(value)),
+            Some(Gate::Above64(asks)) => self.cuts64.answer(answers, asks, value),
+            Some(Gate::Outside(category)) => {
+                if let Some(category) = self.categories.get(*category) {
+                    category.answer(answers, value);
                 }
-                // x <= cut holds for a value and an f32 cut exactly where it holds for the least f32
-                // from x on.
-                let near = value as f32;
-                let least = if f64::from(near) < value { near.next_up() } else { near };
-                let Some(cuts) = self.cuts32.get(start..start + blocks * BLOCK) else { return };
-                compare(answers, cuts, least);
             }
-            Asks::Above64 { start, blocks, missing_no, zero_is_missing } => {
-                let Some(answers) = answers.get_mut(gate.first..gate.first + blocks * BLOCK) else {
-                    return;
-                };
-                if value.is_nan() || (zero_is_missing && value.abs() <= ZERO) {
-                    return answer_missing(answers, gate.count, missing_no);
-                }
-                let Some(cuts) = self.cuts64.get(start..start + blocks * BLOCK) else { return };
-                compare(answers, cuts, value);
+            None => {}
+        }
+    }
+
+    /// Answers all questions about all signals: [`Door::set`] for a whole row. `staged` is working
+    /// memory for one number a signal.
+    #[inline]
+    pub fn fill(&self, answers: &mut [bool], staged: &mut [f32], values: &[f64]) {
+        for (staged, &value) in staged.iter_mut().zip(values) {
+            *staged = f32_at_least(value);
+        }
+        for &signal in &self.non_zero {
+            if let (Some(staged), Some(&value)) = (staged.get_mut(signal), values.get(signal)) {
+                *staged = f32_at_least(unless_zero(value));
             }
-            Asks::Outside { start, levels } => {
-                let level = if value.is_nan() {
-                    levels + 1
-                } else if value > -1.0 && value < levels as f64 {
-                    value as usize
-                } else {
-                    levels
-                };
-                let from = start + level * gate.count;
-                let Some(row) = self.levels.get(from..from + gate.count) else { return };
-                let Some(answers) = answers.get_mut(gate.first..gate.first + gate.count) else {
-                    return;
-                };
-                answers.copy_from_slice(row);
-            }
+        }
+        self.cuts32.answer_all(answers, |signal| staged.get(signal).copied().unwrap_or(f32::NAN));
+        if !self.cuts64.blocks.is_empty() {
+            let value = |signal| {
+                let value = values.get(signal).copied().unwrap_or(f64::NAN);
+                if self.non_zero.contains(&signal) { unless_zero(value) } else { value }
+            };
+            self.cuts64.answer_all(answers, value);
+        }
+        for category in &self.categories {
+            category.answer(answers, values.get(category.signal).copied().unwrap_or(f64::NAN));
         }
     }
 }
 
-fn answer_missing(answers: &mut [bool], count: usize, missing_no: usize) {
-    let Some((no, yes)) =
-        answers.get_mut(..count).and_then(|answers| answers.split_at_mut_checked(missing_no))
-    else {
-        return;
-    };
-    no.fill(false);
-    yes.fill(true);
+/// The cuts that a missing value answers with "no", or those that it answers with "yes".
+fn side<T>(cuts: &[T], missing_no: usize, missing_yes: bool) -> &[T] {
+    let (no, yes) = cuts.split_at(missing_no);
+    if missing_yes { yes } else { no }
 }
 
-#[inline]
-fn compare<T: PartialOrd + Copy>(answers: &mut [bool], cuts: &[T], value: T) {
-    for (answers, cuts) in
-        answers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(cuts.as_chunks::<BLOCK>().0)
-    {
-        for (answer, &cut) in answers.iter_mut().zip(cuts) {
-            *answer = value > cut;
+fn unless_zero(value: f64) -> f64 {
+    if value.abs() <= ZERO { f64::NAN } else { value }
+}
+
+/// The least `f32` from a value on: it is above an `f32` cut exactly where the value is.
+#[inline(always)]
+fn f32_at_least(value: f64) -> f32 {
+    let near = value as f32;
+    let bits = near.to_bits() as i32;
+    // One step up: away from 0 above it, towards 0 below.
+    let step = (bits >> 31 | 1) * i32::from(f64::from(near) < value);
+    f32::from_bits(bits.wrapping_add(step) as u32)
+}
+
+impl Gate {
+    fn asks(&mut self, missing_yes: bool, blocks: Range<usize>) {
+        if let Gate::Above32(asks) | Gate::Above64(asks) = self {
+            *(if missing_yes { &mut asks.yes } else { &mut asks.no }) = blocks;
         }
+    }
+}
+
+impl Asks {
+    fn place(&self, index: usize) -> usize {
+        match index.checked_sub(self.missing_no) {
+            None => self.no.start * BLOCK + index,
+            Some(index) => self.yes.start * BLOCK + index,
+        }
+    }
+}
+
+impl<T: PartialOrd + Copy> Cuts<T> {
+    fn add(&mut self, signal: usize, cuts: &[T], last: T) -> Range<usize> {
+        let start = self.blocks.len();
+        for cuts in cuts.chunks(BLOCK) {
+            self.blocks.push(core::array::from_fn(|at| cuts.get(at).copied().unwrap_or(last)));
+            self.signals.push(signal as u16);
+        }
+        start..self.blocks.len()
+    }
+
+    fn answer(&self, answers: &mut [bool], asks: &Asks, value: T) {
+        let blocks = answers.get_mut(self.first..).map(|answers| answers.as_chunks_mut::<BLOCK>().0);
+        let Some(blocks) = blocks else { return };
+        for (range, missing_yes) in [(asks.no.clone(), false), (asks.yes.clone(), true)] {
+            let (Some(answers), Some(cuts)) = (blocks.get_mut(range.clone()), self.blocks.get(range)) else { return };
+            for (answers, cuts) in answers.iter_mut().zip(cuts) {
+                compare(answers, cuts, value, missing_yes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn answer_all(&self, answers: &mut [bool], value: impl Fn(usize) -> T) {
+        let Some(answers) = answers.get_mut(self.first..) else { return };
+        let (answers, _) = answers.as_chunks_mut::<BLOCK>();
+        let Some((answers_no, answers_yes)) = answers.split_at_mut_checked(self.yes_from) else { return };
+        let (cuts_no, cuts_yes) = self.blocks.split_at(self.yes_from);
+        let (signals_no, signals_yes) = self.signals.split_at(self.yes_from);
+        for ((answers, cuts), &signal) in answers_no.iter_mut().zip(cuts_no).zip(signals_no) {
+            compare(answers, cuts, value(usize::from(signal)), false);
+        }
+        for ((answers, cuts), &signal) in answers_yes.iter_mut().zip(cuts_yes).zip(signals_yes) {
+            compare(answers, cuts, value(usize::from(signal)), true);
+        }
+    }
+}
+
+#[inline(always)]
+fn compare<T: PartialOrd + Copy>(answers: &mut [bool; BLOCK], cuts: &[T; BLOCK], value: T, missing_yes: bool) {
+    *answers = cuts.map(|cut| if missing_yes { !(value <= cut) } else { value > cut });
+}
+
+impl Category {
+    fn new(signal: usize, first: usize, count: usize, levels: usize, bits: &[u8]) -> Category {
+        let size = set_bytes(levels);
+        let mut table = Vec::with_capacity(count * (levels + 2));
+        for level in 0..levels + 2 {
+            table.extend((0..count).map(|question| bits[question * size + level / 8] >> (level % 8) & 1 == 1));
+        }
+        Category { signal, first, count, levels, table }
+    }
+
+    fn answer(&self, answers: &mut [bool], value: f64) {
+        let level = if value.is_nan() {
+            self.levels + 1
+        } else if value > -1.0 && value < self.levels as f64 {
+            value as usize
+        } else {
+            self.levels
+        };
+        let from = level * self.count;
+        let Some(row) = self.table.get(from..from + self.count) else { return };
+        let Some(answers) = answers.get_mut(self.first..self.first + self.count) else { return };
+        answers.copy_from_slice(row);
     }
 }

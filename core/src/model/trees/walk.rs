@@ -2,12 +2,15 @@
 //!
 //! Trees of up to eight levels are laid out complete: node `k` has the children `2k` and `2k + 1`,
 //! each node is the number of an answer, and the answer is the step, so that nothing branches and
-//! eight walks overlap. Deeper trees walk over linked nodes, eight at a time as well.
+//! eight walks overlap. Four trees share a quad, node by node, so that one multiplied index finds
+//! all four. Deeper trees walk over linked nodes, eight at a time as well.
 
 use super::{Shape, ShapeNode};
 use crate::order::ordered;
 
 const LANES: usize = 8;
+/// Trees whose nodes lie side by side.
+const QUAD: usize = 4;
 /// Levels up to which trees are laid out complete.
 const MOST_COMPLETE: usize = 8;
 /// Answers that complete trees can name.
@@ -16,16 +19,19 @@ pub(crate) const NAMED: usize = 1 << 16;
 pub(crate) struct Walk {
     /// In rising depth.
     packs: Vec<Pack>,
-    /// Of complete trees: the answer that each node asks for, from index 1 on.
-    answers: Vec<u16>,
-    leaves: Vec<f64>,
+    /// Of complete trees: the answer that each node asks for, from node 1 on.
+    nodes: Vec<[u16; QUAD]>,
+    leaves: Vec<[f32; QUAD]>,
+    /// What rounding the leaves to `f32` lost; empty where nothing was.
+    lost: Vec<[f32; QUAD]>,
     linked: Vec<Linked>,
     linked_values: Vec<f64>,
 }
 
 /// Eight trees; where there were fewer, the others are a leaf of 0.
 enum Pack {
-    Complete { depth: usize, answers: usize, leaves: usize },
+    /// Two quads of `1 << depth` nodes and as many leaves from `start` on.
+    Complete { depth: u32, start: usize },
     Linked { roots: [u32; LANES], depth: usize },
 }
 
@@ -41,21 +47,25 @@ impl Walk {
     pub fn new(shape: &Shape, answers: usize) -> Walk {
         let mut walk = Walk {
             packs: vec![],
-            answers: vec![],
+            nodes: vec![],
             leaves: vec![],
+            lost: vec![],
             linked: vec![],
             linked_values: vec![],
         };
         let depths = &shape.depths;
         let order = ordered(depths.len(), &|a, b| depths[a] < depths[b]);
         for trees in order.chunks(LANES) {
-            let depth = trees.last().map_or(0, |&tree| shape.depths[tree]).max(1);
+            let depth = trees.last().map_or(0, |&tree| shape.depths[tree]);
             let pack = if depth <= MOST_COMPLETE && answers <= NAMED {
                 walk.complete(shape, trees, depth)
             } else {
                 walk.link(shape, trees, depth)
             };
             walk.packs.push(pack);
+        }
+        if walk.lost.iter().flatten().all(|&lost| lost == 0.0) {
+            walk.lost = Vec::new();
         }
         walk
     }
@@ -67,23 +77,17 @@ impl Walk {
         let mut sums = [0.0; LANES];
         for pack in &self.packs {
             match *pack {
-                Pack::Complete { depth, answers: from, leaves } => {
-                    let (Some(named), Some(nodes), Some(leaves)) = (
-                        answers.first_chunk::<NAMED>(),
-                        self.answers.get(from..from + (LANES << depth)),
-                        self.leaves.get(leaves..leaves + (LANES << depth)),
-                    ) else {
+                Pack::Complete { depth, start } => {
+                    let range = start..start + (2 << depth);
+                    let (Some(named), Some(nodes), Some(leaves)) =
+                        (answers.first_chunk(), self.nodes.get(range.clone()), self.leaves.get(range.clone()))
+                    else {
                         continue;
                     };
-                    match depth {
-                        1 => step::<1>(named, nodes, leaves, &mut sums),
-                        2 => step::<2>(named, nodes, leaves, &mut sums),
-                        3 => step::<3>(named, nodes, leaves, &mut sums),
-                        4 => step::<4>(named, nodes, leaves, &mut sums),
-                        5 => step::<5>(named, nodes, leaves, &mut sums),
-                        6 => step::<6>(named, nodes, leaves, &mut sums),
-                        7 => step::<7>(named, nodes, leaves, &mut sums),
-                        _ => step::<8>(named, nodes, leaves, &mut sums),
+                    let places = walk(named, nodes, depth);
+                    add(leaves, depth, places, &mut sums);
+                    if let Some(lost) = self.lost.get(range) {
+                        add(lost, depth, places, &mut sums);
                     }
                 }
                 Pack::Linked { roots, depth } => self.follow(roots, depth, answers, &mut sums),
@@ -112,28 +116,33 @@ impl Walk {
     }
 
     fn complete(&mut self, shape: &Shape, trees: &[usize], depth: usize) -> Pack {
-        let (answers, leaves) = (self.answers.len(), self.leaves.len());
-        self.answers.resize(answers + (LANES << depth), 0);
-        self.leaves.resize(leaves + (LANES << depth), 0.0);
+        let start = self.nodes.len();
+        let end = start + (2 << depth);
+        self.nodes.resize(end, [0; QUAD]);
+        self.leaves.resize(end, [0.0; QUAD]);
+        self.lost.resize(end, [0.0; QUAD]);
         for (lane, &tree) in trees.iter().enumerate() {
-            let (answers, leaves) = (answers + (lane << depth), leaves + (lane << depth));
+            let (start, lane) = (start + (lane / QUAD << depth), lane % QUAD);
             // Node of the shape, place in the complete tree, levels still below it.
             let mut open = vec![(shape.starts[tree], 1usize, depth)];
             while let Some((node, place, below)) = open.pop() {
                 match shape.nodes[node] {
                     ShapeNode::Leaf(value) => {
-                        let leaf = (place << below) - (1 << depth);
-                        self.leaves[leaves + leaf] = value;
+                        // "No" all the way down.
+                        let leaf = start + (place << below) - (1 << depth);
+                        let near = value as f32;
+                        self.leaves[leaf][lane] = near;
+                        self.lost[leaf][lane] = (value - f64::from(near)) as f32;
                     }
                     ShapeNode::Split { answer, right, .. } => {
-                        self.answers[answers + place] = answer as u16;
+                        self.nodes[start + place][lane] = answer as u16;
                         open.push((node + 1, 2 * place, below - 1));
                         open.push((right as usize, 2 * place + 1, below - 1));
                     }
                 }
             }
         }
-        Pack::Complete { depth, answers, leaves }
+        Pack::Complete { depth: depth as u32, start }
     }
 
     fn link(&mut self, shape: &Shape, trees: &[usize], depth: usize) -> Pack {
@@ -165,21 +174,30 @@ impl Walk {
     }
 }
 
+/// Where eight complete trees lead, as node numbers of the level below the last. `nodes` are two
+/// quads of `1 << depth`.
 #[inline(always)]
-fn step<const DEPTH: usize>(
-    answers: &[bool; NAMED],
-    nodes: &[u16],
-    leaves: &[f64],
-    sums: &mut [f64; LANES],
-) {
+fn walk(answers: &[bool; NAMED], nodes: &[[u16; QUAD]], depth: u32) -> [usize; LANES] {
     let mut places = [1usize; LANES];
-    for _ in 0..DEPTH {
+    let quads = nodes.split_at(1 << depth);
+    for _ in 0..depth {
         for (lane, place) in places.iter_mut().enumerate() {
-            let answer = nodes[(lane << DEPTH) + *place];
+            let quad = if lane < QUAD { quads.0 } else { quads.1 };
+            // SAFETY: a place has one bit more than levels were walked, at most `depth` bits here,
+            // and a quad holds `1 << depth` nodes.
+            let answer = unsafe { quad.get_unchecked(*place) }[lane % QUAD];
             *place = *place << 1 | usize::from(answers[usize::from(answer)]);
         }
     }
+    places
+}
+
+#[inline(always)]
+fn add(leaves: &[[f32; QUAD]], depth: u32, places: [usize; LANES], sums: &mut [f64; LANES]) {
+    let quads = leaves.split_at(1 << depth);
     for (lane, (sum, place)) in sums.iter_mut().zip(places).enumerate() {
-        *sum += leaves[(lane << DEPTH) + place - (1 << DEPTH)];
+        let quad = if lane < QUAD { quads.0 } else { quads.1 };
+        let leaf = quad.get(place - (1 << depth)).map_or(0.0, |quad| quad[lane % QUAD]);
+        *sum += f64::from(leaf);
     }
 }
