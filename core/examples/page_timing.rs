@@ -82,3 +82,11 @@ pub unsafe extern "C" fn fill_rows(values: *const f64, rows: usize) {
         model.fill(black_box(&mut *row), values);
     }
 }
+
+#[unsafe(no_mangle)]
+pub extern "C" fn predict_rows(rows: usize) {
+    let Engine { model, row, .. } = engine();
+    for _ in 0..rows {
+        black_box(model.predict(black_box(row)));
+    }
+}

@@ -183,7 +183,7 @@ impl Model {
     }
 
     /// `100 · g(p)`, the score before rounding.
-    pub(crate) fn fine_score(&self, margin: Margin) -> f64 {
-        self.scale.score(self.probability(margin))
+    pub(crate) fn fine_score(&self, probability: Probability) -> f64 {
+        self.scale.score(probability)
     }
 }

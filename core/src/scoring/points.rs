@@ -1,7 +1,7 @@
 //! Points that add up: shown base + Σ shown points = shown score, always.
 
 use super::{Explanation, Score};
-use crate::model::Model;
+use crate::model::{Margin, Model};
 use crate::order::ordered;
 
 /// An explanation in points of the shown score.
@@ -57,7 +57,7 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
 fn slope(model: &Model, explanation: &Explanation) -> f64 {
     let (margin, base) = (explanation.margin.0, explanation.base.0);
     let rise = |from: f64, to: f64| {
-        let at = |margin| model.fine_score(crate::model::Margin(margin));
+        let at = |margin| model.fine_score(model.probability(Margin(margin)));
         (at(to) - at(from)) / (to - from)
     };
     // Nearer than this, the quotient is the derivative to all digits that matter.

@@ -32,19 +32,20 @@ impl Scored {
     /// What a margin means to a model.
     pub fn at(model: &Model, margin: Margin) -> Scored {
         let probability = model.probability(margin);
-        Scored {
-            margin,
-            probability,
-            score: Score::at(model, margin),
-            band: Band::of(probability, model.bands()),
-        }
+        let score = Score::rounded(model.fine_score(probability));
+        Scored { margin, probability, score, band: Band::of(probability, model.bands()) }
     }
 }
 
 impl Score {
-    /// The shown score at a margin; half a point rounds up.
+    /// The shown score at a margin.
     pub fn at(model: &Model, margin: Margin) -> Score {
-        Score(model.fine_score(margin).round() as u8)
+        Score::rounded(model.fine_score(model.probability(margin)))
+    }
+
+    /// Half a point rounds up.
+    fn rounded(fine: f64) -> Score {
+        Score((fine + 0.5).floor() as u8)
     }
 }
 

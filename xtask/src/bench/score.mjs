@@ -33,6 +33,7 @@ const best = (rounds, items, round) => {
 const load_us = best(100, 1, () => open(modelAt, model.length));
 const score_us = best(60, count, () => score_rows(rowsAt, count));
 const fill_us = best(60, count, () => fill_rows(rowsAt, count));
+const predict_us = best(60, count, () => instance.exports.predict_rows(count));
 const explain_us = best(12, some, () => explain_rows(rowsAt, some, outAt));
 const values = new Float64Array(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
 const row = new Float64Array(memory.buffer, rowAt, width);
@@ -55,4 +56,4 @@ try {
 } catch {
   // shap has not run
 }
-console.log(JSON.stringify({ load_us, score_us, fill_us, call_us, explain_us, explain_max_abs_diff: difference, sum }));
+console.log(JSON.stringify({ load_us, score_us, fill_us, predict_us, call_us, explain_us, explain_max_abs_diff: difference, sum }));
