@@ -60,7 +60,8 @@ fn main() {
         for (values, theirs) in rows.iter().zip(theirs.chunks(width)) {
             model.fill(&mut row, values);
             let ours = &explainer.explain(&model, &row).unwrap().contributions;
-            difference = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(difference, f64::max);
+            difference =
+                ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(difference, f64::max);
         }
     }
     println!(

@@ -11,8 +11,10 @@ const WHOLE: f64 = (1u32 << 30) as f64;
 /// margin less the base margin, `pred_contrib=True` the contributions. Signals that read 0 as
 /// missing are written with that missing type.
 pub fn lightgbm(model: &TreeModel) -> String {
-    let mut out = String::from("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n");
-    let names: Vec<String> = (0..model.signals.len()).map(|index| format!("signal_{index}")).collect();
+    let mut out =
+        String::from("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n");
+    let names: Vec<String> =
+        (0..model.signals.len()).map(|index| format!("signal_{index}")).collect();
     let infos: Vec<String> = model.signals.iter().map(info).collect();
     let last = model.signals.len().saturating_sub(1);
     let _ = writeln!(out, "max_feature_idx={last}\nobjective=binary sigmoid:1");
@@ -30,7 +32,9 @@ pub fn lightgbm(model: &TreeModel) -> String {
 pub fn lightgbm_row(model: &TreeModel, values: &[f64]) -> Vec<f64> {
     let value = |(signal, &value): (&Signal, &f64)| match &signal.kind {
         SignalKind::Category { levels } if value.is_nan() => levels.len() as f64 + 1.0,
-        SignalKind::Category { levels } if !(value > -1.0 && value < levels.len() as f64) => levels.len() as f64,
+        SignalKind::Category { levels } if !(value > -1.0 && value < levels.len() as f64) => {
+            levels.len() as f64
+        }
         _ => value,
     };
     model.signals.iter().zip(values).map(value).collect()
@@ -110,7 +114,9 @@ impl Columns {
                 };
                 let from = self.bits.len();
                 self.bits.resize(from + (count + 2).div_ceil(32), 0);
-                (0..count + 2).filter(|&code| left(code)).for_each(|code| self.bits[from + code / 32] |= 1 << (code % 32));
+                (0..count + 2)
+                    .filter(|&code| left(code))
+                    .for_each(|code| self.bits[from + code / 32] |= 1 << (code % 32));
                 self.cuts.push((self.bounds.len() - 1).to_string());
                 self.bounds.push(self.bits.len());
                 self.kinds.push(1);

@@ -107,7 +107,9 @@ impl Model {
     pub fn row(&self) -> Row {
         let count = self.signals.len();
         let (answers, staged, values) = match &self.engine {
-            Engine::Trees(forest) => (vec![false; forest.door.answers().max(NAMED)], vec![f32::NAN; count], vec![]),
+            Engine::Trees(forest) => {
+                (vec![false; forest.door.answers().max(NAMED)], vec![f32::NAN; count], vec![])
+            }
             Engine::Sum(_) => (vec![], vec![], vec![f64::NAN; count]),
         };
         let mut row = Row { answers, staged, values };

@@ -2,13 +2,15 @@
 //! branches keep their relative weight.
 
 /// The part of a node's training weight that went left, in 16 bits: bit 15 says that the right
-/// side is the smaller one; the rest is the smaller side's share as a positive half-precision float.
+/// side is the smaller one; the rest is the smaller side's share, times 65,536, as a positive half-precision float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(pub u16);
 
 const SMALLER_IS_RIGHT: u16 = 0x8000;
-/// 2¹¹², the distance between the exponents of single and half precision.
-const REBASE: f32 = f32::from_bits((127 + 112) << 23);
+/// A share of one half.
+const EQUAL: u16 = 0x7800;
+/// 2⁹⁶: the exponents of single and half precision are 112 apart, and shares are kept times 2¹⁶.
+const REBASE: f32 = f32::from_bits((127 + 96) << 23);
 
 impl Share {
     /// Of two positive weights; never 0 nor 1.
@@ -16,12 +18,13 @@ impl Share {
         let share = (left.min(right) / (left + right)) as f32;
         let bits = (share / REBASE).to_bits();
         let half = ((bits + 0xFFF + (bits >> 13 & 1)) >> 13) as u16;
-        Share(half.max(1) | if right < left { SMALLER_IS_RIGHT } else { 0 })
+        let side = if right < left && half != EQUAL { SMALLER_IS_RIGHT } else { 0 };
+        Share(half.max(1) | side)
     }
 
     /// Whether the bits are a share in `0 < share <= 1/2`.
     pub fn is_valid(self) -> bool {
-        (1..=0x3800).contains(&(self.0 & !SMALLER_IS_RIGHT))
+        (1..=EQUAL).contains(&(self.0 & !SMALLER_IS_RIGHT))
     }
 
     /// The shares of the left and of the right side.
@@ -55,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_vanishing_side_keeps_the_smallest_share() {
-        assert_eq!(Share::of(1e-300, 1.0).sides()[0], 2f64.powi(-24));
+        assert_eq!(Share::of(1e-300, 1.0).sides()[0], 2f64.powi(-40));
         assert!(Share::of(1.0, 1e-300).is_valid());
     }
 }

@@ -23,7 +23,8 @@ pub fn lightgbm(bytes: &[u8]) -> Result<TreeModel, ImportError> {
     for tree in &trees {
         features.look_at(tree)?;
     }
-    let scale = if header.has("average_output") { scale / trees.len().max(1) as f64 } else { scale };
+    let scale =
+        if header.has("average_output") { scale / trees.len().max(1) as f64 } else { scale };
     let trees = trees.iter().map(|tree| tree.read(&features, scale)).collect::<Result<_, _>>()?;
     Ok(TreeModel { signals: features.signals(), trees, base_margin: 0.0 })
 }
@@ -57,7 +58,10 @@ impl<'a> Fields<'a> {
     /// What to multiply leaves by, so that their sum is log-odds.
     fn scale(&self) -> Result<f64, ImportError> {
         let unsupported = |what: String, instead| Err(ImportError::Unsupported { what, instead });
-        for (key, what) in [("num_class", "a model of several classes"), ("num_tree_per_iteration", "several trees an iteration")] {
+        for (key, what) in [
+            ("num_class", "a model of several classes"),
+            ("num_tree_per_iteration", "several trees an iteration"),
+        ] {
             if self.whole(key).is_some_and(|count| count > 1) {
                 return unsupported(what.to_owned(), "train one model a class (objective=binary)");
             }
@@ -65,12 +69,19 @@ impl<'a> Fields<'a> {
         let mut objective = self.text("objective").split(' ');
         match objective.next().unwrap_or_default() {
             "binary" => {
-                let sigmoid = objective.find_map(|word| word.strip_prefix("sigmoid:")?.parse().ok());
+                let sigmoid =
+                    objective.find_map(|word| word.strip_prefix("sigmoid:")?.parse().ok());
                 Ok(sigmoid.unwrap_or(1.0))
             }
-            name @ ("poisson" | "gamma" | "tweedie" | "cross_entropy_lambda" | "multiclass" | "multiclassova") => {
-                unsupported(format!("the objective \"{name}\""), "its raw score is not log-odds; train with objective=binary")
-            }
+            name @ ("poisson"
+            | "gamma"
+            | "tweedie"
+            | "cross_entropy_lambda"
+            | "multiclass"
+            | "multiclassova") => unsupported(
+                format!("the objective \"{name}\""),
+                "its raw score is not log-odds; train with objective=binary",
+            ),
             _ => Ok(1.0),
         }
     }
@@ -98,7 +109,8 @@ impl Features {
         if count > 1 << 16 {
             return Err(wrong(format!("{count} features are more than 65,536")));
         }
-        let mut names: Vec<String> = header.text("feature_names").split_whitespace().map(str::to_owned).collect();
+        let mut names: Vec<String> =
+            header.text("feature_names").split_whitespace().map(str::to_owned).collect();
         for index in names.len()..count {
             names.push(format!("Column_{index}"));
         }
@@ -106,16 +118,26 @@ impl Features {
         let mut kinds = vec![Feature::default(); count];
         for (kind, info) in kinds.iter_mut().zip(header.text("feature_infos").split_whitespace()) {
             if !info.starts_with('[') && info != "none" {
-                kind.levels = Some(info.split(':').filter_map(|level| level.parse::<usize>().ok()).max().map_or(0, |most| most + 1));
+                kind.levels = Some(
+                    info.split(':')
+                        .filter_map(|level| level.parse::<usize>().ok())
+                        .max()
+                        .map_or(0, |most| most + 1),
+                );
             }
         }
         let pandas = text.lines().rev().find_map(|line| line.strip_prefix("pandas_categorical:"));
-        let pandas = pandas.and_then(|json| serde_json::from_str::<Vec<Vec<serde_json::Value>>>(json).ok());
+        let pandas =
+            pandas.and_then(|json| serde_json::from_str::<Vec<Vec<serde_json::Value>>>(json).ok());
         let name = |value: serde_json::Value| match value {
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         };
-        let pandas = pandas.unwrap_or_default().into_iter().map(|levels| levels.into_iter().map(name).collect()).collect();
+        let pandas = pandas
+            .unwrap_or_default()
+            .into_iter()
+            .map(|levels| levels.into_iter().map(name).collect())
+            .collect();
         Ok(Features { names, kinds, pandas })
     }
 
@@ -134,7 +156,8 @@ impl Features {
                 Decision::Number { missing, .. } => feature.missing[missing] = true,
                 Decision::Category(set) => {
                     let most = set.iter().enumerate().rev().find(|(_, word)| **word != 0);
-                    let most = most.map_or(0, |(at, word)| 32 * at + 32 - word.leading_zeros() as usize);
+                    let most =
+                        most.map_or(0, |(at, word)| 32 * at + 32 - word.leading_zeros() as usize);
                     feature.levels = Some(feature.levels.unwrap_or(0).max(most));
                 }
             }
@@ -146,7 +169,10 @@ impl Features {
         match self.kinds.iter().position(mixed) {
             None => Ok(()),
             Some(feature) => Err(ImportError::Unsupported {
-                what: format!("the feature \"{}\", which trees read in different ways,", self.names[feature]),
+                what: format!(
+                    "the feature \"{}\", which trees read in different ways,",
+                    self.names[feature]
+                ),
                 instead: "train all trees in one go, with the same zero_as_missing and categories",
             }),
         }
@@ -161,7 +187,8 @@ impl Features {
                 None if feature.missing[ZERO] => SignalKind::NonZero,
                 None => SignalKind::Number,
                 Some(count) => {
-                    let mut levels = if use_names { named.next().unwrap_or_default() } else { Vec::new() };
+                    let mut levels =
+                        if use_names { named.next().unwrap_or_default() } else { Vec::new() };
                     for level in levels.len()..count {
                         levels.push(level.to_string());
                     }
@@ -194,7 +221,11 @@ struct Split {
 }
 
 enum Decision {
-    Number { cut: f64, missing: usize, default_left: bool },
+    Number {
+        cut: f64,
+        missing: usize,
+        default_left: bool,
+    },
     /// Bits of the levels that go left.
     Category(Vec<u32>),
 }
@@ -205,35 +236,51 @@ impl Source<'_> {
     }
 
     fn numbers<T: std::str::FromStr>(&self, key: &str) -> Result<Vec<T>, ImportError> {
-        let parse = |word: &str| word.parse().map_err(|_| self.wrong(format!("{key} holds \"{word}\"")));
+        let parse =
+            |word: &str| word.parse().map_err(|_| self.wrong(format!("{key} holds \"{word}\"")));
         self.fields.text(key).split_whitespace().map(parse).collect()
     }
 
     fn nodes(&self) -> Result<Vec<Split>, ImportError> {
-        let leaves = self.fields.whole("num_leaves").ok_or_else(|| self.wrong("num_leaves is missing".to_owned()))?;
+        let leaves = self
+            .fields
+            .whole("num_leaves")
+            .ok_or_else(|| self.wrong("num_leaves is missing".to_owned()))?;
         if leaves <= 1 {
             return Ok(Vec::new());
         }
         let features: Vec<usize> = self.numbers("split_feature")?;
         let cuts: Vec<f64> = self.numbers("threshold")?;
         let kinds: Vec<usize> = self.numbers("decision_type")?;
-        let (left, right): (Vec<i64>, Vec<i64>) = (self.numbers("left_child")?, self.numbers("right_child")?);
+        let (left, right): (Vec<i64>, Vec<i64>) =
+            (self.numbers("left_child")?, self.numbers("right_child")?);
         let counts: Vec<f64> = self.numbers("internal_count")?;
         let bounds: Vec<usize> = self.numbers("cat_boundaries")?;
         let bits: Vec<u32> = self.numbers("cat_threshold")?;
         let count = leaves - 1;
-        if [features.len(), cuts.len(), kinds.len(), left.len(), right.len()].iter().any(|&length| length != count) {
+        if [features.len(), cuts.len(), kinds.len(), left.len(), right.len()]
+            .iter()
+            .any(|&length| length != count)
+        {
             return Err(self.wrong(format!("its columns do not hold {count} splits each")));
         }
         let split = |at: usize| {
             let kind = if kinds[at] & 1 == 1 {
                 let set = cuts[at] as usize;
-                let set = bounds.get(set).zip(bounds.get(set + 1)).and_then(|(&from, &to)| bits.get(from..to));
-                Decision::Category(set.ok_or_else(|| self.wrong(format!("split {at} has no set of levels")))?.to_vec())
+                let set = bounds
+                    .get(set)
+                    .zip(bounds.get(set + 1))
+                    .and_then(|(&from, &to)| bits.get(from..to));
+                Decision::Category(
+                    set.ok_or_else(|| self.wrong(format!("split {at} has no set of levels")))?
+                        .to_vec(),
+                )
             } else {
                 let missing = kinds[at] >> 2 & 3;
                 if missing > NAN {
-                    return Err(self.wrong(format!("split {at} has the unknown missing type {missing}")));
+                    return Err(
+                        self.wrong(format!("split {at} has the unknown missing type {missing}"))
+                    );
                 }
                 Decision::Number { cut: cuts[at], missing, default_left: kinds[at] & 2 != 0 }
             };
@@ -248,7 +295,10 @@ impl Source<'_> {
         let values: Vec<f64> = self.numbers("leaf_value")?;
         let counts: Vec<f64> = self.numbers("leaf_count")?;
         let leaf = |at: usize| match values.get(at) {
-            Some(value) => Ok(Node::Leaf { value: value * scale, cover: counts.get(at).copied().unwrap_or(0.0) }),
+            Some(value) => Ok(Node::Leaf {
+                value: value * scale,
+                cover: counts.get(at).copied().unwrap_or(0.0),
+            }),
             None => Err(self.wrong(format!("there is no leaf {at}"))),
         };
         if splits.is_empty() {

@@ -16,7 +16,12 @@ pub fn onnx(bytes: &[u8]) -> Result<TreeModel, ImportError> {
     let ids = Ids::new(&ensemble)?;
     let signals = ids.signals(&ensemble)?;
     let reader = Reader { ensemble: &ensemble, ids: &ids, sums, signals: &signals };
-    let trees = ids.roots.iter().enumerate().map(|(index, &root)| reader.tree(index, root)).collect::<Result<_, _>>()?;
+    let trees = ids
+        .roots
+        .iter()
+        .enumerate()
+        .map(|(index, &root)| reader.tree(index, root))
+        .collect::<Result<_, _>>()?;
     Ok(TreeModel { signals, trees, base_margin })
 }
 
@@ -50,29 +55,39 @@ impl Ensemble {
         const NODE: u64 = 1;
         const INPUT: u64 = 11;
         let children = |bytes, number| {
-            let fields = Message::new(bytes).fields().ok_or_else(|| wrong("it is no protobuf message"))?;
+            let fields =
+                Message::new(bytes).fields().ok_or_else(|| wrong("it is no protobuf message"))?;
             let of = fields.into_iter().filter(|field| field.number == number);
             Ok::<_, ImportError>(of.map(|field| field.value.bytes()).collect::<Vec<_>>())
         };
         let graph = children(bytes, GRAPH)?;
         let graph = graph.first().ok_or_else(|| wrong("it has no graph"))?;
         let inputs: Vec<&[u8]> = children(graph, INPUT)?;
-        let inputs = inputs.into_iter().map(|input| children(input, 1)).collect::<Result<Vec<_>, _>>()?;
+        let inputs =
+            inputs.into_iter().map(|input| children(input, 1)).collect::<Result<Vec<_>, _>>()?;
         let mut found = None;
         for node in children(graph, NODE)? {
             let fields = Message::new(node).fields().ok_or_else(|| wrong("a node is broken"))?;
-            let operator = fields.iter().find(|field| field.number == 4).map(|field| field.value.text());
+            let operator =
+                fields.iter().find(|field| field.number == 4).map(|field| field.value.text());
             let operator = operator.unwrap_or_default();
             if !operator.starts_with("TreeEnsemble") {
                 continue;
             }
             if found.is_some() {
-                return unsupported("a graph of several tree ensembles".to_owned(), "export one model a file");
+                return unsupported(
+                    "a graph of several tree ensembles".to_owned(),
+                    "export one model a file",
+                );
             }
             if operator == "TreeEnsemble" {
-                return unsupported("the operator TreeEnsemble".to_owned(), "export with an ai.onnx.ml opset up to 3");
+                return unsupported(
+                    "the operator TreeEnsemble".to_owned(),
+                    "export with an ai.onnx.ml opset up to 3",
+                );
             }
-            let reads = fields.iter().find(|field| field.number == 1).map(|field| field.value.bytes());
+            let reads =
+                fields.iter().find(|field| field.number == 1).map(|field| field.value.bytes());
             if !inputs.iter().flatten().any(|&input| Some(input) == reads) {
                 return unsupported(
                     "a tree ensemble behind other operators".to_owned(),
@@ -81,13 +96,21 @@ impl Ensemble {
             }
             let mut attributes = HashMap::new();
             for field in fields.iter().filter(|field| field.number == 5) {
-                let (name, attribute) = attribute(field.value).ok_or_else(|| wrong("an attribute is broken"))?;
+                let (name, attribute) =
+                    attribute(field.value).ok_or_else(|| wrong("an attribute is broken"))?;
                 attributes.insert(name.trim_end_matches("_as_tensor").to_owned(), attribute);
             }
-            let double = attributes.get("nodes_values").is_some_and(|values: &Attribute| values.double);
-            found = Some(Ensemble { attributes, classifies: operator == "TreeEnsembleClassifier", double });
+            let double =
+                attributes.get("nodes_values").is_some_and(|values: &Attribute| values.double);
+            found = Some(Ensemble {
+                attributes,
+                classifies: operator == "TreeEnsembleClassifier",
+                double,
+            });
         }
-        found.ok_or_else(|| wrong("its graph has no TreeEnsembleClassifier or TreeEnsembleRegressor"))
+        found.ok_or_else(|| {
+            wrong("its graph has no TreeEnsembleClassifier or TreeEnsembleRegressor")
+        })
     }
 
     fn integers(&self, name: &str) -> &[i64] {
@@ -105,18 +128,34 @@ impl Ensemble {
     fn check(&self) -> Result<(), ImportError> {
         let text = |name| self.texts(name).first().map_or("", String::as_str);
         if !matches!(text("aggregate_function"), "" | "SUM") {
-            return unsupported(format!("the aggregate {}", text("aggregate_function")), "export a sum of trees");
+            return unsupported(
+                format!("the aggregate {}", text("aggregate_function")),
+                "export a sum of trees",
+            );
         }
         if !matches!(text("post_transform"), "" | "NONE" | "LOGISTIC") {
-            return unsupported(format!("the post_transform {}", text("post_transform")), "export a model of two classes");
+            return unsupported(
+                format!("the post_transform {}", text("post_transform")),
+                "export a model of two classes",
+            );
         }
-        let classes = self.integers("classlabels_int64s").len().max(self.texts("classlabels_strings").len());
+        let classes =
+            self.integers("classlabels_int64s").len().max(self.texts("classlabels_strings").len());
         let targets = self.integers("n_targets").first().copied().unwrap_or(1);
         if classes > 2 || targets > 1 {
-            return unsupported("an ensemble of several outputs".to_owned(), "export one model a class");
+            return unsupported(
+                "an ensemble of several outputs".to_owned(),
+                "export one model a class",
+            );
         }
         let count = self.texts("nodes_modes").len();
-        let columns = ["nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_truenodeids", "nodes_falsenodeids"];
+        let columns = [
+            "nodes_treeids",
+            "nodes_nodeids",
+            "nodes_featureids",
+            "nodes_truenodeids",
+            "nodes_falsenodeids",
+        ];
         if count == 0 || columns.iter().any(|name| self.integers(name).len() != count) {
             return Err(wrong("its node columns differ in length"));
         }
@@ -162,16 +201,25 @@ fn attribute(value: Value) -> Option<(String, Attribute)> {
             4 | 9 => attribute.texts.push(field.value.text()),
             5 => {
                 let fields = Message::new(field.value.bytes()).fields()?;
-                let is = |of: u64| fields.iter().any(|field| field.number == 2 && matches!(field.value, Value::Varint(kind) if kind == of));
+                let is = |of: u64| {
+                    fields.iter().any(|field| {
+                        field.number == 2
+                            && matches!(field.value, Value::Varint(kind) if kind == of)
+                    })
+                };
                 attribute.double = is(DOUBLE);
                 if !attribute.double && !is(FLOAT) {
                     return None;
                 }
                 for field in &fields {
                     match field.number {
-                        4 => attribute.numbers.extend(field.value.floats().into_iter().map(f64::from)),
+                        4 => attribute
+                            .numbers
+                            .extend(field.value.floats().into_iter().map(f64::from)),
                         9 if !attribute.double => {
-                            attribute.numbers.extend(field.value.floats().into_iter().map(f64::from));
+                            attribute
+                                .numbers
+                                .extend(field.value.floats().into_iter().map(f64::from));
                         }
                         9 | 10 => attribute.numbers.extend(field.value.doubles()),
                         _ => {}
@@ -192,7 +240,11 @@ struct Ids {
 
 impl Ids {
     fn new(ensemble: &Ensemble) -> Result<Ids, ImportError> {
-        let keys = ensemble.integers("nodes_treeids").iter().copied().zip(ensemble.integers("nodes_nodeids").iter().copied());
+        let keys = ensemble
+            .integers("nodes_treeids")
+            .iter()
+            .copied()
+            .zip(ensemble.integers("nodes_nodeids").iter().copied());
         let keys: Vec<(i64, i64)> = keys.collect();
         let places: HashMap<_, _> = keys.iter().enumerate().map(|(at, &key)| (key, at)).collect();
         if places.len() != keys.len() {
@@ -205,7 +257,9 @@ impl Ids {
             }
             for child in ["nodes_truenodeids", "nodes_falsenodeids"] {
                 let place = places.get(&(tree, ensemble.integers(child)[at]));
-                *place.and_then(|&place| has_parent.get_mut(place)).ok_or_else(|| wrong("a child is not there"))? = true;
+                *place
+                    .and_then(|&place| has_parent.get_mut(place))
+                    .ok_or_else(|| wrong("a child is not there"))? = true;
             }
         }
         let roots: Vec<usize> = (0..keys.len()).filter(|&at| !has_parent[at]).collect();
@@ -223,7 +277,8 @@ impl Ids {
         if !(0..=1 << 16).contains(&count) || features.iter().any(|&feature| feature < 0) {
             return Err(wrong("a feature's number is out of range"));
         }
-        let (mut equal, mut ordered) = (vec![None::<usize>; count as usize], vec![false; count as usize]);
+        let (mut equal, mut ordered) =
+            (vec![None::<usize>; count as usize], vec![false; count as usize]);
         for (at, mode) in ensemble.texts("nodes_modes").iter().enumerate() {
             let feature = features[at] as usize;
             match mode.as_str() {
@@ -231,7 +286,10 @@ impl Ids {
                 "BRANCH_EQ" | "BRANCH_NEQ" => {
                     let level = ensemble.numbers("nodes_values")[at];
                     if level < 0.0 || level.fract() != 0.0 || level >= f64::from(1 << 24) {
-                        return unsupported(format!("a comparison with exactly {level}"), "code categories as whole numbers");
+                        return unsupported(
+                            format!("a comparison with exactly {level}"),
+                            "code categories as whole numbers",
+                        );
                     }
                     equal[feature] = Some(equal[feature].unwrap_or(0).max(level as usize + 1));
                 }
@@ -241,9 +299,14 @@ impl Ids {
         let signal = |feature: usize| {
             let kind = match (equal[feature], ordered[feature]) {
                 (None, _) => SignalKind::Number,
-                (Some(count), false) => SignalKind::Category { levels: (0..count).map(|level| level.to_string()).collect() },
+                (Some(count), false) => SignalKind::Category {
+                    levels: (0..count).map(|level| level.to_string()).collect(),
+                },
                 (Some(_), true) => {
-                    return unsupported(format!("feature {feature}, both number and category,"), "export it as one of them");
+                    return unsupported(
+                        format!("feature {feature}, both number and category,"),
+                        "export it as one of them",
+                    );
                 }
             };
             Ok(Signal { id: 0, name: format!("feature {feature}"), kind })
@@ -268,7 +331,10 @@ impl Reader<'_> {
         while let Some((source, parent)) = open.pop() {
             let at = nodes.len();
             if at >= ensemble.texts("nodes_modes").len() {
-                return Err(ImportError::Tree { tree: index, what: "a node has two parents".to_owned() });
+                return Err(ImportError::Tree {
+                    tree: index,
+                    what: "a node has two parents".to_owned(),
+                });
             }
             if let Some((parent, is_right)) = parent
                 && let Some(Node::Split { left, right, .. }) = nodes.get_mut::<usize>(parent)
@@ -282,13 +348,13 @@ impl Reader<'_> {
                 nodes.push(Node::Leaf { value, cover: 0.0 });
                 continue;
             }
-            let (rule, missing_left, swapped) = self.rule(source, mode).ok_or_else(|| ImportError::Tree {
-                tree: index,
-                what: format!("the mode {mode} is unknown"),
+            let (rule, missing_left, swapped) = self.rule(source, mode).ok_or_else(|| {
+                ImportError::Tree { tree: index, what: format!("the mode {mode} is unknown") }
             })?;
             let signal = ensemble.integers("nodes_featureids")[source] as u16;
             nodes.push(Node::Split { signal, rule, missing_left, left: 0, right: 0, cover: 0.0 });
-            let child = |name: &str| self.ids.places.get(&(tree, ensemble.integers(name)[source])).copied();
+            let child =
+                |name: &str| self.ids.places.get(&(tree, ensemble.integers(name)[source])).copied();
             let (mut left, mut right) = (child("nodes_truenodeids"), child("nodes_falsenodeids"));
             if swapped {
                 (left, right) = (right, left);
@@ -302,9 +368,14 @@ impl Reader<'_> {
     /// The rule, where a missing value goes, and whether the true side is the right one.
     fn rule(&self, node: usize, mode: &str) -> Option<(Rule, bool, bool)> {
         let cut = self.ensemble.numbers("nodes_values")[node];
-        let tracks_true = self.ensemble.integers("nodes_missing_value_tracks_true").get(node) == Some(&1);
+        let tracks_true =
+            self.ensemble.integers("nodes_missing_value_tracks_true").get(node) == Some(&1);
         let at_most = if self.ensemble.double { cut } else { cut_of_f32(cut as f32) };
-        let below = if self.ensemble.double { cut.next_down() } else { cut_of_f32((cut as f32).next_down()) };
+        let below = if self.ensemble.double {
+            cut.next_down()
+        } else {
+            cut_of_f32((cut as f32).next_down())
+        };
         let signal = self.signals.get(self.ensemble.integers("nodes_featureids")[node] as usize)?;
         let only = || {
             let mut levels = LevelSet::default();

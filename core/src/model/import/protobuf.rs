@@ -69,7 +69,9 @@ impl<'a> Value<'a> {
     pub fn floats(self) -> Vec<f32> {
         match self {
             Value::Fixed32(bytes) => vec![f32::from_le_bytes(bytes)],
-            Value::Bytes(bytes) => bytes.as_chunks().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect(),
+            Value::Bytes(bytes) => {
+                bytes.as_chunks().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -78,7 +80,9 @@ impl<'a> Value<'a> {
     pub fn doubles(self) -> Vec<f64> {
         match self {
             Value::Fixed64(bytes) => vec![f64::from_le_bytes(bytes)],
-            Value::Bytes(bytes) => bytes.as_chunks().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect(),
+            Value::Bytes(bytes) => {
+                bytes.as_chunks().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect()
+            }
             _ => Vec::new(),
         }
     }

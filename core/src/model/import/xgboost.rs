@@ -9,7 +9,9 @@ use crate::model::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
 /// Brings in a model of one output. Margins are those of `predict(output_margin=True)`; a row
 /// holds each feature as XGBoost reads it, categories as their codes.
 pub fn xgboost(bytes: &[u8]) -> Result<TreeModel, ImportError> {
-    if bytes.first() == Some(&b'{') && bytes.get(1).is_some_and(|byte| !b" \t\r\n\"}".contains(byte)) {
+    if bytes.first() == Some(&b'{')
+        && bytes.get(1).is_some_and(|byte| !b" \t\r\n\"}".contains(byte))
+    {
         return Err(wrong("it is the binary form (UBJSON): save it as model.json".to_owned()));
     }
     let file: File = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
@@ -18,7 +20,9 @@ pub fn xgboost(bytes: &[u8]) -> Result<TreeModel, ImportError> {
     let base_margin = learner.base_margin()?;
     let (model, weights) = match learner.gradient_booster {
         Booster { name, model: Some(model), .. } if name == "gbtree" => (model, Vec::new()),
-        Booster { name, gbtree: Some(inner), weight_drop, .. } if name == "dart" => (inner.model, weight_drop),
+        Booster { name, gbtree: Some(inner), weight_drop, .. } if name == "dart" => {
+            (inner.model, weight_drop)
+        }
         Booster { name, .. } => {
             return Err(ImportError::Unsupported {
                 what: format!("the booster \"{name}\""),
@@ -151,8 +155,13 @@ impl Learner {
             "binary:logistic" | "reg:logistic" | "binary:logitraw" if base > 0.0 && base < 1.0 => {
                 Ok(f64::from(-libm::logf(1.0 / base - 1.0)))
             }
-            "reg:squarederror" | "reg:pseudohubererror" | "reg:absoluteerror" | "binary:hinge" | "rank:pairwise"
-            | "rank:ndcg" | "rank:map" => Ok(f64::from(base)),
+            "reg:squarederror"
+            | "reg:pseudohubererror"
+            | "reg:absoluteerror"
+            | "binary:hinge"
+            | "rank:pairwise"
+            | "rank:ndcg"
+            | "rank:map" => Ok(f64::from(base)),
             name => Err(ImportError::Unsupported {
                 what: format!("the objective \"{name}\" with base_score {text}"),
                 instead: "train with objective=binary:logistic",
@@ -174,15 +183,21 @@ struct Features(Vec<Feature>);
 impl Features {
     fn seen(mut features: Vec<Feature>, trees: &[Source]) -> Result<Features, ImportError> {
         for (index, tree) in trees.iter().enumerate() {
-            let broken = || ImportError::Tree { tree: index, what: "its columns do not fit together".to_owned() };
+            let broken = || ImportError::Tree {
+                tree: index,
+                what: "its columns do not fit together".to_owned(),
+            };
             for node in 0..tree.left_children.len() {
                 if tree.left_children[node] < 0 {
                     continue;
                 }
-                let feature = tree.split_indices.get(node).and_then(|&feature| features.get_mut(feature));
+                let feature =
+                    tree.split_indices.get(node).and_then(|&feature| features.get_mut(feature));
                 let feature = feature.ok_or_else(broken)?;
                 match tree.set(node) {
-                    _ if tree.split_type.get(node).copied().unwrap_or(0) == 0 => feature.has_cuts = true,
+                    _ if tree.split_type.get(node).copied().unwrap_or(0) == 0 => {
+                        feature.has_cuts = true
+                    }
                     Some(set) => {
                         let most = set.iter().max().map_or(0, |most| most + 1);
                         if most > 1 << 24 {
@@ -206,9 +221,14 @@ impl Features {
     fn signals(self) -> Vec<Signal> {
         let kind = |levels: Option<usize>| match levels {
             None => SignalKind::Number,
-            Some(count) => SignalKind::Category { levels: (0..count).map(|level| level.to_string()).collect() },
+            Some(count) => {
+                SignalKind::Category { levels: (0..count).map(|level| level.to_string()).collect() }
+            }
         };
-        self.0.into_iter().map(|feature| Signal { id: 0, name: feature.name, kind: kind(feature.levels) }).collect()
+        self.0
+            .into_iter()
+            .map(|feature| Signal { id: 0, name: feature.name, kind: kind(feature.levels) })
+            .collect()
     }
 }
 
@@ -237,11 +257,17 @@ impl Reader<'_> {
     fn tree(&self) -> Result<Tree, ImportError> {
         let tree = self.tree;
         let count = tree.left_children.len();
-        let lengths = [tree.right_children.len(), tree.split_indices.len(), tree.split_conditions.len()];
+        let lengths =
+            [tree.right_children.len(), tree.split_indices.len(), tree.split_conditions.len()];
         if count == 0 || lengths.iter().any(|&length| length != count) {
             return Err(self.wrong("its columns differ in length"));
         }
-        if tree.tree_param.size_leaf_vector.as_deref().is_some_and(|size| size != "0" && size != "1") {
+        if tree
+            .tree_param
+            .size_leaf_vector
+            .as_deref()
+            .is_some_and(|size| size != "0" && size != "1")
+        {
             return Err(ImportError::Unsupported {
                 what: "a tree with vector leaves".to_owned(),
                 instead: "train with multi_strategy=one_output_per_tree and one target",

@@ -36,6 +36,8 @@ enum Gate {
 struct Asks {
     /// How many cuts a missing value answers with "no".
     missing_no: usize,
+    /// How many it answers with "yes".
+    missing_yes: usize,
     no: Range<usize>,
     yes: Range<usize>,
 }
@@ -72,13 +74,27 @@ impl Door {
                 let Questions::Above(cuts) = questions else { continue };
                 match &cuts.values {
                     CutValues::F32(values) => {
-                        gates[signal].asks(missing_yes, cuts32.add(signal, side(values, cuts.missing_no, missing_yes), f32::INFINITY));
+                        gates[signal].asks(
+                            missing_yes,
+                            cuts32.add(
+                                signal,
+                                side(values, cuts.missing_no, missing_yes),
+                                f32::INFINITY,
+                            ),
+                        );
                     }
                     CutValues::F64(values) => {
                         if !missing_yes {
                             gates[signal] = Gate::Above64(Asks::default());
                         }
-                        gates[signal].asks(missing_yes, cuts64.add(signal, side(values, cuts.missing_no, missing_yes), f64::INFINITY));
+                        gates[signal].asks(
+                            missing_yes,
+                            cuts64.add(
+                                signal,
+                                side(values, cuts.missing_no, missing_yes),
+                                f64::INFINITY,
+                            ),
+                        );
                     }
                 }
             }
@@ -89,7 +105,10 @@ impl Door {
         let mut categories = Vec::new();
         for (signal, questions) in questions.iter().enumerate() {
             match (questions, &mut gates[signal], &signals[signal].kind) {
-                (Questions::Above(cuts), Gate::Above32(asks) | Gate::Above64(asks), _) => asks.missing_no = cuts.missing_no,
+                (Questions::Above(cuts), Gate::Above32(asks) | Gate::Above64(asks), _) => {
+                    asks.missing_no = cuts.missing_no;
+                    asks.missing_yes = cuts.values.len() - cuts.missing_no;
+                }
                 (Questions::Outside { count, bits }, gate, SignalKind::Category { levels }) => {
                     *gate = Gate::Outside(categories.len());
                     categories.push(Category::new(signal, answers, *count, levels.len(), bits));
@@ -98,7 +117,9 @@ impl Door {
                 _ => {}
             }
         }
-        let non_zero = (0..signals.len()).filter(|&signal| signals[signal].kind == SignalKind::NonZero).collect();
+        let non_zero = (0..signals.len())
+            .filter(|&signal| signals[signal].kind == SignalKind::NonZero)
+            .collect();
         Door { gates, cuts32, cuts64, categories, non_zero, answers }
     }
 
@@ -110,12 +131,8 @@ impl Door {
     /// The cuts of one signal, in no order; none where it is a category.
     pub fn cuts(&self, signal: usize) -> Vec<f64> {
         match self.gates.get(signal) {
-            Some(Gate { count, asks: Asks::Above32 { start, .. }, .. }) => {
-                self.cuts32.iter().skip(*start).take(*count).map(|cut| f64::from(*cut)).collect()
-            }
-            Some(Gate { count, asks: Asks::Above64 { start, .. }, .. }) => {
-                self.cuts64.iter().skip(*start).take(*count).copied().collect()
-            }
+            Some(Gate::Above32(asks)) => self.cuts32.of(asks).map(f64::from).collect(),
+            Some(Gate::Above64(asks)) => self.cuts64.of(asks).collect(),
             _ => Vec::new(),
         }
     }
@@ -126,7 +143,9 @@ impl Door {
         let number = match self.gates.get(usize::from(signal)) {
             Some(Gate::Above32(asks)) => self.cuts32.first + asks.place(index),
             Some(Gate::Above64(asks)) => self.cuts64.first + asks.place(index),
-            Some(Gate::Outside(category)) => self.categories.get(*category).map_or(0, |category| category.first + index),
+            Some(Gate::Outside(category)) => {
+                self.categories.get(*category).map_or(0, |category| category.first + index)
+            }
             None => 0,
         };
         number as u32
@@ -221,11 +240,23 @@ impl<T: PartialOrd + Copy> Cuts<T> {
         start..self.blocks.len()
     }
 
+    /// The cuts of one signal, without those that only fill up blocks.
+    fn of(&self, asks: &Asks) -> impl Iterator<Item = T> {
+        let no = self.blocks.get(asks.no.clone()).unwrap_or_default().as_flattened();
+        let yes = self.blocks.get(asks.yes.clone()).unwrap_or_default().as_flattened();
+        no.iter().take(asks.missing_no).chain(yes.iter().take(asks.missing_yes)).copied()
+    }
+
     fn answer(&self, answers: &mut [bool], asks: &Asks, value: T) {
-        let blocks = answers.get_mut(self.first..).map(|answers| answers.as_chunks_mut::<BLOCK>().0);
+        let blocks =
+            answers.get_mut(self.first..).map(|answers| answers.as_chunks_mut::<BLOCK>().0);
         let Some(blocks) = blocks else { return };
         for (range, missing_yes) in [(asks.no.clone(), false), (asks.yes.clone(), true)] {
-            let (Some(answers), Some(cuts)) = (blocks.get_mut(range.clone()), self.blocks.get(range)) else { return };
+            let (Some(answers), Some(cuts)) =
+                (blocks.get_mut(range.clone()), self.blocks.get(range))
+            else {
+                return;
+            };
             for (answers, cuts) in answers.iter_mut().zip(cuts) {
                 compare(answers, cuts, value, missing_yes);
             }
@@ -236,7 +267,9 @@ impl<T: PartialOrd + Copy> Cuts<T> {
     fn answer_all(&self, answers: &mut [bool], value: impl Fn(usize) -> T) {
         let Some(answers) = answers.get_mut(self.first..) else { return };
         let (answers, _) = answers.as_chunks_mut::<BLOCK>();
-        let Some((answers_no, answers_yes)) = answers.split_at_mut_checked(self.yes_from) else { return };
+        let Some((answers_no, answers_yes)) = answers.split_at_mut_checked(self.yes_from) else {
+            return;
+        };
         let (cuts_no, cuts_yes) = self.blocks.split_at(self.yes_from);
         let (signals_no, signals_yes) = self.signals.split_at(self.yes_from);
         for ((answers, cuts), &signal) in answers_no.iter_mut().zip(cuts_no).zip(signals_no) {
@@ -249,7 +282,12 @@ impl<T: PartialOrd + Copy> Cuts<T> {
 }
 
 #[inline(always)]
-fn compare<T: PartialOrd + Copy>(answers: &mut [bool; BLOCK], cuts: &[T; BLOCK], value: T, missing_yes: bool) {
+fn compare<T: PartialOrd + Copy>(
+    answers: &mut [bool; BLOCK],
+    cuts: &[T; BLOCK],
+    value: T,
+    missing_yes: bool,
+) {
     *answers = cuts.map(|cut| if missing_yes { !(value <= cut) } else { value > cut });
 }
 
@@ -258,7 +296,10 @@ impl Category {
         let size = set_bytes(levels);
         let mut table = Vec::with_capacity(count * (levels + 2));
         for level in 0..levels + 2 {
-            table.extend((0..count).map(|question| bits[question * size + level / 8] >> (level % 8) & 1 == 1));
+            table.extend(
+                (0..count)
+                    .map(|question| bits[question * size + level / 8] >> (level % 8) & 1 == 1),
+            );
         }
         Category { signal, first, count, levels, table }
     }

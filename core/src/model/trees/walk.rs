@@ -31,8 +31,14 @@ pub(crate) struct Walk {
 /// Eight trees; where there were fewer, the others are a leaf of 0.
 enum Pack {
     /// Two quads of `1 << depth` nodes and as many leaves from `start` on.
-    Complete { depth: u32, start: usize },
-    Linked { roots: [u32; LANES], depth: usize },
+    Complete {
+        depth: u32,
+        start: usize,
+    },
+    Linked {
+        roots: [u32; LANES],
+        depth: usize,
+    },
 }
 
 /// A node of a deep tree: the "no" child, next to which the "yes" child stands. A leaf asks
@@ -79,9 +85,11 @@ impl Walk {
             match *pack {
                 Pack::Complete { depth, start } => {
                     let range = start..start + (2 << depth);
-                    let (Some(named), Some(nodes), Some(leaves)) =
-                        (answers.first_chunk(), self.nodes.get(range.clone()), self.leaves.get(range.clone()))
-                    else {
+                    let (Some(named), Some(nodes), Some(leaves)) = (
+                        answers.first_chunk(),
+                        self.nodes.get(range.clone()),
+                        self.leaves.get(range.clone()),
+                    ) else {
                         continue;
                     };
                     let places = walk(named, nodes, depth);
