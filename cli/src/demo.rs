@@ -84,18 +84,18 @@ impl Demo {
     /// Makes the table and trains on it with `rapport train`, exactly as a user would.
     fn train(&self, signals: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let (table, model) = (self.data.join("leads.csv"), self.data.join("leads.rpm"));
-        let (target, positive) = match &self.leads {
+        let target = match &self.leads {
             Some((leads, mapping)) => map(leads, mapping, &table)?,
             None => {
                 println!("simulating {VISITORS} visitors");
                 let wires: Vec<SignalWire> = serde_json::from_value(signals.clone())?;
                 simulate::simulate(&wires, VISITORS, 1, File::create(&table)?)?;
-                ("became_customer".into(), "yes".into())
+                "became_customer".into()
             }
         };
-        println!("training a model to predict {target} = {positive}");
+        println!("training a model to predict {target}");
         let status = Command::new(std::env::current_exe()?)
-            .args(["train", "--trees", TREES, "--target", &target, "--positive", &positive])
+            .args(["train", "--trees", TREES, "--target", &target])
             .arg("--input")
             .arg(&table)
             .arg("--out")
@@ -108,12 +108,8 @@ impl Demo {
     }
 }
 
-/// Turns the leads into a table of signals; answers the target and its positive value.
-fn map(
-    leads: &Path,
-    mapping: &Path,
-    table: &Path,
-) -> Result<(String, String), Box<dyn std::error::Error>> {
+/// Turns the leads into a table of signals; answers the target.
+fn map(leads: &Path, mapping: &Path, table: &Path) -> Result<String, Box<dyn std::error::Error>> {
     println!("reading {} by {}", leads.display(), mapping.display());
     let open = |path: &Path| {
         File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
@@ -123,7 +119,7 @@ fn map(
     rules.apply(BufReader::new(open(leads)?), File::create(table)?).map_err(|error| {
         format!("{}: {error}; give a mapping of your own with --mapping", leads.display())
     })?;
-    Ok((rules.target.column, rules.target.positive))
+    Ok(rules.target.column)
 }
 
 /// The demo's workspaces: those of an earlier run, or new ones.
