@@ -37,14 +37,14 @@ pub async fn openapi(State(app): State<Shared>) -> Result<impl IntoResponse, Pro
 }
 
 /// The API's routes, for people.
-#[utoipa::path(get, path = "/docs", tag = "operations", security(()), responses((status = 200, content_type = "text/html")))]
+#[utoipa::path(get, path = "/docs", tag = "pages", security(()), responses((status = 200, content_type = "text/html")))]
 pub async fn docs() -> Result<impl IntoResponse, Problem> {
     authorize(&Principal::anyone(), Action::ReadDocumentation, Resource::Public)?;
     Ok(Html(include_str!("documentation/docs.html")))
 }
 
 /// The script of `/docs`.
-#[utoipa::path(get, path = "/docs/docs.js", tag = "operations", security(()), responses((status = 200, content_type = "text/javascript")))]
+#[utoipa::path(get, path = "/docs/docs.js", tag = "pages", security(()), responses((status = 200, content_type = "text/javascript")))]
 pub async fn docs_script() -> Result<impl IntoResponse, Problem> {
     authorize(&Principal::anyone(), Action::ReadDocumentation, Resource::Public)?;
     Ok((
@@ -54,7 +54,7 @@ pub async fn docs_script() -> Result<impl IntoResponse, Problem> {
 }
 
 /// The style of `/docs`.
-#[utoipa::path(get, path = "/docs/docs.css", tag = "operations", security(()), responses((status = 200, content_type = "text/css")))]
+#[utoipa::path(get, path = "/docs/docs.css", tag = "pages", security(()), responses((status = 200, content_type = "text/css")))]
 pub async fn docs_style() -> Result<impl IntoResponse, Problem> {
     authorize(&Principal::anyone(), Action::ReadDocumentation, Resource::Public)?;
     Ok((

@@ -33,4 +33,6 @@ for (const [path, methods] of Object.entries(document_.paths)) {
     byTag.set(tag, [...(byTag.get(tag) ?? []), route(path, method, operation)]);
   }
 }
-for (const [tag, routes] of byTag) document.querySelector("#routes").append(make("h2", tag), ...routes);
+const ORDER = ["collect", "profiles", "bundles", "live", "identity", "privacy", "audit", "operations"];
+const rank = ([tag]) => (ORDER.includes(tag) ? ORDER.indexOf(tag) : ORDER.length);
+for (const [tag, routes] of [...byTag].sort((a, b) => rank(a) - rank(b))) document.querySelector("#routes").append(make("h2", tag), ...routes);

@@ -91,19 +91,19 @@ const SCRIPT: &str = include_str!("page/live.js");
 const STYLE: &str = include_str!("page/live.css");
 
 /// The live page. It holds no data; what it shows it asks for with the session.
-#[utoipa::path(get, path = "/live", tag = "live", security(()), responses((status = 200, content_type = "text/html")))]
+#[utoipa::path(get, path = "/live", tag = "pages", security(()), responses((status = 200, content_type = "text/html")))]
 pub async fn page() -> Result<impl IntoResponse, Problem> {
     asset("text/html; charset=utf-8", PAGE)
 }
 
 /// The live page's script.
-#[utoipa::path(get, path = "/live/live.js", tag = "live", security(()), responses((status = 200, content_type = "text/javascript")))]
+#[utoipa::path(get, path = "/live/live.js", tag = "pages", security(()), responses((status = 200, content_type = "text/javascript")))]
 pub async fn script() -> Result<impl IntoResponse, Problem> {
     asset("text/javascript; charset=utf-8", SCRIPT)
 }
 
 /// The live page's style.
-#[utoipa::path(get, path = "/live/live.css", tag = "live", security(()), responses((status = 200, content_type = "text/css")))]
+#[utoipa::path(get, path = "/live/live.css", tag = "pages", security(()), responses((status = 200, content_type = "text/css")))]
 pub async fn style() -> Result<impl IntoResponse, Problem> {
     asset("text/css; charset=utf-8", STYLE)
 }

@@ -58,7 +58,8 @@ function show(visitor, moved) {
   const row = rows.get(visitor.id) ?? addRow(visitor.id);
   const before = row.visitor;
   row.visitor = visitor;
-  list.prepend(row.item);
+  // Lines do not move away under a pointer or from a reader.
+  if (!before || !list.matches(":hover, :focus-within")) list.prepend(row.item);
   while (rows.size > MOST) {
     const oldest = list.lastElementChild;
     rows.delete(oldest.dataset.id);
@@ -106,10 +107,12 @@ function headline({ reasons }) {
   return strongest.length ? strongest.map((reason) => reason.text).join(" · ") : "nothing tells yet";
 }
 
+const DID = { Engaged: "kept reading", Clicked: "clicked", "Form Started": "started a form", "Form Submitted": "sent a form" };
+
 function did({ kind, name, path }) {
   if (kind === "page") return path ? `saw ${path}` : `saw ${name || "a page"}`;
   if (kind === "identify") return "said who they are";
-  return name || kind;
+  return DID[name] ?? (name || kind);
 }
 
 function showTime({ item, visitor }) {
@@ -146,7 +149,7 @@ function showDetail(item, { score, base, rest, reasons, events, firstSeen, proba
   const total = (list) => list.reduce((sum, reason) => sum + reason.points, 0);
   const bold = (text) => make("b", { textContent: text });
   $(".sum", item).replaceChildren(
-    "Everybody starts at ", bold(base), "; what this visitor did adds ", bold(signed(total(raised))), " and takes ", bold(signed(total(lowered))), ": ", bold(score), ".",
+    "Everybody starts at ", bold(base), "; what this visitor did adds ", bold(total(raised)), " and takes ", bold(-total(lowered)), " away: ", bold(score), ".",
   );
   const most = Math.max(1, ...all.map((reason) => Math.abs(reason.points)));
   const fill = (selector, chosen, nothing) => {

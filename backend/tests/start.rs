@@ -1,0 +1,65 @@
+//! Starting where it cannot: one clear sentence, and nothing broken.
+
+mod house;
+
+use house::{House, page};
+use serde_json::json;
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let house = House::open();
+    let error = house.try_start_another().unwrap_err();
+    assert!(error.starts_with("another process uses the data directory"), "{error}");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let house = House::open();
+    let taken = house.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let other = House::open();
+    let mut config = other.config();
+    config.data = house::scratch();
+    config.listen.set_port(taken);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let error =
+        runtime.block_on(rapport_backend::start(config)).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains(&format!("port {taken}")) && error.contains("--listen"), "{error}");
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_named() {
+    let house = House::open();
+    let file = house.directory.join("a file");
+    std::fs::write(&file, "x").unwrap();
+    let mut config = house.config();
+    config.data = file;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let error =
+        runtime.block_on(rapport_backend::start(config)).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("a file cannot be used"), "{error}");
+}
+
+#[test]
+fn data_of_a_newer_release_is_left_alone() {
+    let mut house = House::open();
+    house.stop();
+    let connection = rusqlite::Connection::open(house.directory.join("log.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    let error = house.try_start_another().unwrap_err();
+    assert!(error.contains("newer release") && error.contains("log.db"), "{error}");
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    house.start();
+}
+
+#[test]
+fn stopping_keeps_everything_that_was_acknowledged() {
+    let mut house = House::open();
+    let acme = house.tenant("Acme");
+    for round in 0..5 {
+        house.send(&acme, json!([page("ann", &format!("m{round}"), "/pricing")]));
+        house.stop();
+        house.start();
+    }
+    house.settle(&acme, 5);
+}
