@@ -6,19 +6,14 @@ use crate::binary::{Reader, crc32};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Words {
     rule: PluralRule,
-    phrases: [Box<str>; PHRASES],
-    signals: Vec<SignalWords>,
-    /// Ascending by hash.
-    levels: Vec<(u32, Box<str>)>,
-}
-
-/// What can be said about one signal.
-#[derive(Debug, Clone, PartialEq)]
-struct SignalWords {
-    id: u32,
-    unit: u8,
-    label: Box<str>,
-    forms: [Box<str>; FORMS],
+    /// All strings, one behind the other: the phrases, then label and forms of each signal, then
+    /// the levels; and where each of them ends.
+    text: String,
+    ends: Vec<u32>,
+    /// Id and unit of each signal that has words.
+    signals: Vec<(u32, u8)>,
+    /// Hashes of the levels that have names, ascending.
+    levels: Vec<u32>,
 }
 
 /// A signal's value, ready to be put in words.
@@ -55,6 +50,8 @@ pub enum PluralRule {
 #[cfg(feature = "wire")]
 pub(super) const FORM_NAMES: [&str; FORMS] = ["zero", "one", "few", "other", "missing"];
 const FORMS: usize = 5;
+/// Strings of one signal.
+const STRINGS: usize = 1 + FORMS;
 const ZERO: usize = 0;
 const ONE: usize = 1;
 const FEW: usize = 2;
@@ -127,25 +124,24 @@ impl Words {
     /// Appends what a value says: "visited pricing 3 times in 2 days". `other` gives the value of
     /// another signal, by its index, where a template asks for it.
     pub fn say(&self, said: Said, other: &dyn Fn(usize) -> Said, out: &mut String) {
-        let Some(words) = self.find(said.id) else {
-            out.push_str(self.phrase(PRIVATE_SIGNAL));
+        let Some(at) = self.find(said.id) else {
+            out.push_str(self.string(PRIVATE_SIGNAL));
             return;
         };
-        let form = self.form(words, said);
+        let form = self.form(at, said);
         if form.is_empty() {
-            out.push_str(&words.label);
+            out.push_str(self.string(label_of(at)));
             out.push_str(": ");
-            self.value(words.unit, said, out);
+            self.value(said, out);
             return;
         }
         let mut rest = form.chars();
         while let Some(next) = rest.next() {
             match next {
-                SLOT_VALUE | SLOT_LEVEL => self.value(words.unit, said, out),
+                SLOT_VALUE | SLOT_LEVEL => self.value(said, out),
                 SLOT_SIGNAL => {
                     let index = rest.next().map_or(0, u32::from).wrapping_sub(SIGNAL_BASE);
-                    let said = other(index as usize);
-                    self.value(self.find(said.id).map_or(0, |words| words.unit), said, out);
+                    self.value(other(index as usize), out);
                 }
                 _ => out.push(next),
             }
@@ -154,64 +150,56 @@ impl Words {
 
     /// What people call a signal.
     pub fn label(&self, id: u32) -> &str {
-        self.find(id).map_or(self.phrase(PRIVATE_SIGNAL), |words| &words.label)
+        self.string(self.find(id).map_or(PRIVATE_SIGNAL, label_of))
     }
 
-    fn find(&self, id: u32) -> Option<&SignalWords> {
-        self.signals.iter().find(|words| words.id == id)
+    fn find(&self, id: u32) -> Option<usize> {
+        self.signals.iter().position(|(known, _)| *known == id)
     }
 
-    fn phrase(&self, index: usize) -> &str {
-        self.phrases.get(index).map_or("", |phrase| phrase)
+    fn string(&self, index: usize) -> &str {
+        let end = |index: usize| self.ends.get(index).map_or(0, |end| *end as usize);
+        let start = index.checked_sub(1).map_or(0, end);
+        self.text.get(start..end(index)).unwrap_or_default()
     }
 
     /// The template for a value; empty where the signal has none.
-    fn form<'a>(&self, words: &'a SignalWords, said: Said) -> &'a str {
+    fn form(&self, at: usize, said: Said) -> &str {
         let choices = match said.level {
-            Some(_) => [OTHER, OTHER],
-            None if said.value.is_nan() => [MISSING, MISSING],
-            None if said.value == 0.0 => [ZERO, self.plural(0.0)],
-            None => [self.plural(shown(said.value)), OTHER],
+            Some(_) => [OTHER, OTHER, OTHER],
+            None if said.value.is_nan() => [MISSING, MISSING, MISSING],
+            None if said.value == 0.0 => [ZERO, self.plural(0.0), OTHER],
+            None => [self.plural(shown(said.value)), OTHER, OTHER],
         };
-        let [first, second] = choices.map(|form| words.forms.get(form).map_or("", |form| &**form));
-        let (first, second) = if first.is_empty() { (second, "") } else { (first, second) };
-        if first.is_empty() && second.is_empty() && !said.value.is_nan() {
-            return words.forms.get(OTHER).map_or("", |form| form);
-        }
-        first
+        let forms = choices.into_iter().map(|form| self.string(label_of(at) + 1 + form));
+        forms.into_iter().find(|form| !form.is_empty()).unwrap_or_default()
     }
 
     /// The form that a number takes; one with decimals is many.
     fn plural(&self, number: f64) -> usize {
-        let whole = libm::trunc(number) == number;
-        let last = |of: u64| number.abs() as u64 % of;
+        let whole = number.abs() as u64;
+        let exact = whole as f64 == number;
+        let few = exact && (2..=4).contains(&(whole % 10)) && !(12..=14).contains(&(whole % 100));
         match self.rule {
-            PluralRule::OneOther if number == 1.0 => ONE,
+            PluralRule::OneOther | PluralRule::OneFewOther if number == 1.0 => ONE,
             PluralRule::ZeroOneOther if (0.0..2.0).contains(&number) => ONE,
-            PluralRule::OneFewOther if number == 1.0 => ONE,
-            PluralRule::OneFewOther
-                if whole && (2..=4).contains(&last(10)) && !(12..=14).contains(&last(100)) =>
-            {
-                FEW
-            }
+            PluralRule::OneFewOther if few => FEW,
             _ => OTHER,
         }
     }
 
-    fn value(&self, unit: u8, said: Said, out: &mut String) {
+    fn value(&self, said: Said, out: &mut String) {
         if let Some(level) = said.level {
-            let known = self.levels.binary_search_by_key(&level, |(hash, _)| *hash).ok();
-            let name = known
-                .and_then(|index| self.levels.get(index))
-                .map_or(self.phrase(PRIVATE_LEVEL), |(_, name)| name);
-            out.push_str(name);
+            let known = self.levels.iter().position(|known| *known == level);
+            let first = label_of(self.signals.len());
+            out.push_str(self.string(known.map_or(PRIVATE_LEVEL, |known| first + known)));
         } else if said.value.is_nan() {
-            out.push_str(self.phrase(UNKNOWN));
+            out.push_str(self.string(UNKNOWN));
         } else {
-            match unit {
-                1 => self.duration(said.value, out),
-                2 => self.duration(said.value * 86_400.0, out),
-                3 => {
+            match self.signals.iter().find(|(id, _)| *id == said.id) {
+                Some((_, 1)) => self.duration(said.value, out),
+                Some((_, 2)) => self.duration(said.value * 86_400.0, out),
+                Some((_, 3)) => {
                     put_number(out, said.value * 100.0);
                     out.push('%');
                 }
@@ -224,7 +212,7 @@ impl Words {
     fn duration(&self, seconds: f64, out: &mut String) {
         let (unit, count) = match seconds.abs() {
             s if s < 1.0 => {
-                out.push_str(self.phrase(MOMENT));
+                out.push_str(self.string(MOMENT));
                 return;
             }
             s if s < 59.5 => (0, s),
@@ -234,7 +222,7 @@ impl Words {
         };
         let count = libm::round(count);
         let form = self.plural(count);
-        let pick = |form: usize| self.phrase(unit * 3 + form - ONE);
+        let pick = |form: usize| self.string(unit * 3 + form - ONE);
         let template = if pick(form).is_empty() { pick(OTHER) } else { pick(form) };
         for next in template.chars() {
             if next == SLOT_VALUE { put_number(out, count) } else { out.push(next) }
@@ -249,31 +237,36 @@ impl Words {
             3 => PluralRule::Other,
             _ => return None,
         };
-        let phrases = read_strings(reader)?;
-        let mut signals = Vec::new();
+        let (text, ends, signals, levels) = Default::default();
+        let mut words = Self { rule, text, ends, signals, levels };
+        words.read_strings(PHRASES, reader)?;
         for _ in 0..reader.u16()? {
-            let (id, unit) = (reader.u32()?, reader.u8()?);
-            let label = reader.short_str()?.into();
-            signals.push(SignalWords { id, unit, label, forms: read_strings(reader)? });
+            words.signals.push((reader.u32()?, reader.u8()?));
+            words.read_strings(STRINGS, reader)?;
         }
-        let mut levels: Vec<(u32, Box<str>)> = Vec::new();
         for _ in 0..reader.u16()? {
             let hash = reader.u32()?;
-            if levels.last().is_some_and(|(last, _)| *last >= hash) {
+            if words.levels.last().is_some_and(|last| *last >= hash) {
                 return None;
             }
-            levels.push((hash, reader.short_str()?.into()));
+            words.levels.push(hash);
+            words.read_strings(1, reader)?;
         }
-        Some(Self { rule, phrases, signals, levels })
+        Some(words)
+    }
+
+    fn read_strings(&mut self, count: usize, reader: &mut Reader<'_>) -> Option<()> {
+        for _ in 0..count {
+            self.text.push_str(reader.short_str()?);
+            self.ends.push(self.text.len() as u32);
+        }
+        Some(())
     }
 }
 
-fn read_strings<const N: usize>(reader: &mut Reader<'_>) -> Option<[Box<str>; N]> {
-    let mut strings = [const { None }; N];
-    for slot in &mut strings {
-        *slot = Some(Box::from(reader.short_str()?));
-    }
-    Some(strings.map(Option::unwrap_or_default))
+/// Where the strings of a signal start: its label, then its forms.
+fn label_of(at: usize) -> usize {
+    PHRASES + at * STRINGS
 }
 
 /// A number as people see it: whole from 10 on and where it nearly is, otherwise with one decimal.

@@ -2,51 +2,28 @@
 
 use crate::binary::{Reader, fnv1a32, level_hash};
 use crate::event::{Event, EventKind, FieldValue, Visit};
+use core::cmp::Ordering;
 
-/// The conditions of a signal set and the paths they read.
+/// The conditions of a signal set and the paths they read; both stay as bytes and are read in place.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Matchers {
-    /// Ascending, so that a path is found by bisection.
-    paths: Vec<Box<str>>,
-    matchers: Vec<Matcher>,
+    bytes: Vec<u8>,
+    /// Where each path starts, in ascending order of the paths, so that one is found by bisection.
+    paths: Vec<u16>,
+    /// Where the matchers start, and how many there are.
+    start: usize,
+    count: u8,
     /// Which path yields the event's name and which the channel.
     event_path: Option<u8>,
     channel_path: Option<u8>,
 }
 
-/// Holds where the event is of one of the kinds, has one of the names and meets every condition.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Matcher {
-    /// Bit `n` admits the event kind of number `n`.
-    kinds: u8,
-    /// Hashes of admitted names; none admits all.
-    names: Vec<u32>,
-    conditions: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Condition {
-    path: u8,
-    negated: bool,
-    test: Test,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Test {
-    Exists,
-    OneOf(Vec<u32>),
-    Prefix { len: u8, hash: u32 },
-    Contains(Box<str>),
-    AtLeast(f64),
-    AtMost(f64),
-}
-
 pub(super) const MAX_PATHS: usize = 64;
 pub(super) const MAX_MATCHERS: usize = 255;
 /// Yields the event's name, or the word of its kind where it has none.
-pub(super) const PATH_EVENT: &str = "event";
+pub(super) const PATH_EVENT: &[u8] = b"event";
 /// Yields the channel that the visit came by.
-pub(super) const PATH_CHANNEL: &str = "channel";
+pub(super) const PATH_CHANNEL: &[u8] = b"channel";
 
 /// What one event holds at the paths that the signals read, and which matchers it meets.
 pub(super) struct Look<'a> {
@@ -65,6 +42,24 @@ pub(super) struct Slot<'a> {
 }
 
 impl<'a> Look<'a> {
+    fn nothing() -> Self {
+        Self {
+            slots: [Slot { value: None, hash: 0 }; MAX_PATHS],
+            met: [0; 4],
+            visit: Visit::default(),
+            browsing: false,
+        }
+    }
+
+    /// Notes the value at a path; the first one counts.
+    fn put(&mut self, path: usize, value: FieldValue<'a>) {
+        if let Some(slot) = self.slots.get_mut(path)
+            && slot.value.is_none()
+        {
+            *slot = Slot { value: Some(value), hash: value_hash(value) };
+        }
+    }
+
     pub(super) fn meets(&self, matcher: u8) -> bool {
         self.met.get(usize::from(matcher / 64)).is_some_and(|word| word >> (matcher % 64) & 1 == 1)
     }
@@ -107,139 +102,166 @@ pub(super) fn value_hash(value: FieldValue<'_>) -> u32 {
 
 impl Matchers {
     pub(super) fn holds(&self, matcher: u8) -> bool {
-        usize::from(matcher) < self.matchers.len()
+        matcher < self.count
     }
 
     pub(super) fn has_path(&self, path: u8) -> bool {
         usize::from(path) < self.paths.len()
     }
 
+    fn path(&self, index: usize) -> Option<&[u8]> {
+        let mut reader = Reader::new(self.bytes.get(usize::from(*self.paths.get(index)?)..)?);
+        let len = reader.u8()?;
+        reader.take(usize::from(len))
+    }
+
     fn path_of(&self, path: &str) -> Option<usize> {
-        self.paths.binary_search_by(|known| (**known).cmp(path)).ok()
+        let (mut low, mut high) = (0, self.paths.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            match self.path(middle)?.cmp(path.as_bytes()) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// Looks at an event once for all signals.
     pub(super) fn look<'a>(&self, event: &Event<'a>) -> Look<'a> {
         let visit = Visit::of(event);
-        let mut look = Look {
-            slots: [Slot { value: None, hash: 0 }; MAX_PATHS],
-            met: [0; 4],
-            visit,
-            browsing: event.kind == EventKind::Page,
-        };
+        let mut look = Look::nothing();
+        look.visit = visit;
+        look.browsing = event.kind == EventKind::Page;
         for field in event.fields() {
             look.browsing |= field.path.starts_with("context.page.");
-            if let Some(slot) = self.path_of(field.path).and_then(|path| look.slots.get_mut(path))
-                && slot.value.is_none()
-            {
-                *slot = Slot { value: Some(field.value), hash: value_hash(field.value) };
+            if let Some(path) = self.path_of(field.path) {
+                look.put(path, field.value);
             }
         }
-        let name = if event.name.is_empty() || event.kind != EventKind::Track {
-            event.kind.word()
-        } else {
-            event.name
-        };
-        let channel = self.channel_path.and_then(|_| visit.channel()).map(|channel| channel.word());
-        for (path, text) in [(self.event_path, Some(name)), (self.channel_path, channel)] {
-            if let (Some(path), Some(text)) = (path, text)
-                && let Some(slot) = look.slots.get_mut(usize::from(path))
-            {
-                let value = FieldValue::Text(text);
-                *slot = Slot { value: Some(value), hash: value_hash(value) };
-            }
+        if let Some(path) = self.event_path {
+            let track = event.kind == EventKind::Track;
+            look.put(
+                usize::from(path),
+                FieldValue::Text(if track { event.name } else { event.kind.word() }),
+            );
         }
-        let name = level_hash(event.name);
-        for (index, matcher) in self.matchers.iter().enumerate() {
-            if matcher.meets(event.kind, name, &look)
-                && let Some(word) = look.met.get_mut(index / 64)
+        if let (Some(path), Some(channel)) = (self.channel_path, visit.channel()) {
+            look.put(usize::from(path), FieldValue::Text(channel.word()));
+        }
+        // The bytes were walked to the end when they were opened.
+        let _ = self.judge(event.kind, level_hash(event.name), &mut look);
+        look
+    }
+
+    /// Which matchers an event meets; `None` where the bytes are malformed.
+    fn judge(&self, kind: EventKind, name: u32, look: &mut Look<'_>) -> Option<usize> {
+        let mut reader = Reader::new(self.bytes.get(self.start..)?);
+        for index in 0..self.count {
+            if meets(&mut reader, kind, name, look, self.paths.len())?
+                && let Some(word) = look.met.get_mut(usize::from(index / 64))
             {
                 *word |= 1 << (index % 64);
             }
         }
-        look
+        Some(reader.rest().len())
     }
 
+    /// Reads and checks the head of a `signals` part, and moves `reader` behind it.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let path_count = usize::from(reader.u8()?);
-        let matcher_count = usize::from(reader.u8()?);
-        if path_count > MAX_PATHS || matcher_count > MAX_MATCHERS {
-            return None;
-        }
-        let mut matchers = Self::default();
-        for _ in 0..path_count {
-            let path = reader.short_str()?;
-            if matchers.paths.last().is_some_and(|last| **last >= *path) {
+        let all = reader.rest();
+        let path_count = reader.u8()?;
+        let count = reader.u8()?;
+        let mut matchers = Self { bytes: all.to_vec(), count, ..Self::default() };
+        let mut last: &[u8] = b"";
+        for index in 0..path_count {
+            let at = all.len() - reader.rest().len();
+            let len = reader.u8()?;
+            let path = reader.take(usize::from(len))?;
+            if path <= last {
                 return None;
             }
-            matchers.paths.push(path.into());
+            last = path;
+            matchers.paths.push(u16::try_from(at).ok()?);
+            match path {
+                PATH_EVENT => matchers.event_path = Some(index),
+                PATH_CHANNEL => matchers.channel_path = Some(index),
+                _ => {}
+            }
         }
-        let find = |path: &str| matchers.path_of(path).and_then(|path| u8::try_from(path).ok());
-        (matchers.event_path, matchers.channel_path) = (find(PATH_EVENT), find(PATH_CHANNEL));
-        for _ in 0..matcher_count {
-            matchers.matchers.push(Matcher::read(reader, path_count)?);
-        }
-        Some(matchers)
+        matchers.start = all.len() - reader.rest().len();
+        let mut look = Look::nothing();
+        let left = matchers.judge(EventKind::Track, 0, &mut look)?;
+        let end = all.len() - left;
+        matchers.bytes.truncate(end);
+        reader.take(reader.rest().len() - left)?;
+        (usize::from(path_count) <= MAX_PATHS && usize::from(count) <= MAX_MATCHERS)
+            .then_some(matchers)
     }
 }
 
-impl Matcher {
-    fn meets(&self, kind: EventKind, name: u32, look: &Look<'_>) -> bool {
-        self.kinds >> (kind as u8) & 1 == 1
-            && (self.names.is_empty() || self.names.contains(&name))
-            && self.conditions.iter().all(|condition| {
-                let slot = look.slot(condition.path);
-                condition.test.holds(&slot) != condition.negated
-            })
+/// Reads one matcher to its end, and says whether the event is of one of its kinds, has one of its
+/// names and passes all of its conditions.
+fn meets(
+    reader: &mut Reader<'_>,
+    kind: EventKind,
+    name: u32,
+    look: &Look<'_>,
+    paths: usize,
+) -> Option<bool> {
+    let kinds = reader.u8().filter(|kinds| (1..32).contains(kinds))?;
+    let mut met = kinds >> (kind as u8) & 1 == 1;
+    let names = reader.u8()?;
+    met &= holds_hash(reader, names, name)? || names == 0;
+    for _ in 0..reader.u8()? {
+        let path = reader.u8().filter(|path| usize::from(*path) < paths)?;
+        let test = reader.u8()?;
+        let negated = test & 0x80 != 0;
+        met &= passes(reader, test & 0x7f, &look.slot(path))? != negated;
     }
-
-    fn read(reader: &mut Reader<'_>, path_count: usize) -> Option<Self> {
-        let kinds = reader.u8().filter(|kinds| (1..32).contains(kinds))?;
-        let names = read_hashes(reader)?;
-        let count = reader.u8()?;
-        let mut conditions = Vec::new();
-        for _ in 0..count {
-            let path = reader.u8().filter(|path| usize::from(*path) < path_count)?;
-            let test = reader.u8()?;
-            conditions.push(Condition {
-                path,
-                negated: test & 0x80 != 0,
-                test: Test::read(test & 0x7f, reader)?,
-            });
-        }
-        Some(Self { kinds, names, conditions })
-    }
+    Some(met)
 }
 
-impl Test {
-    fn holds(&self, slot: &Slot<'_>) -> bool {
-        let Some(value) = slot.value else { return false };
-        match (self, value) {
-            (Self::Exists, _) => true,
-            (Self::OneOf(hashes), _) => hashes.contains(&slot.hash),
-            (Self::Prefix { len, hash }, FieldValue::Text(text)) => {
-                text.as_bytes().get(..usize::from(*len)).is_some_and(|head| fnv1a32(head) == *hash)
-            }
-            (Self::Contains(part), FieldValue::Text(text)) => {
-                holds_part(text.as_bytes(), part.as_bytes())
-            }
-            (Self::AtLeast(bound), _) => slot.number().is_some_and(|number| number >= *bound),
-            (Self::AtMost(bound), _) => slot.number().is_some_and(|number| number <= *bound),
-            _ => false,
+/// Reads what a test compares with, and says whether the value passes it; an absent value never does.
+fn passes(reader: &mut Reader<'_>, test: u8, slot: &Slot<'_>) -> Option<bool> {
+    let text = match slot.value {
+        Some(FieldValue::Text(text)) => text.as_bytes(),
+        _ => &[],
+    };
+    let passed = match test {
+        0 => true,
+        1 => {
+            let count = reader.u8()?;
+            holds_hash(reader, count, slot.hash)?
         }
-    }
+        2 => {
+            let (len, hash) = (reader.u8()?, reader.u32()?);
+            text.get(..usize::from(len)).is_some_and(|head| fnv1a32(head) == hash)
+                && matches!(slot.value, Some(FieldValue::Text(_)))
+        }
+        3 => {
+            let len = usize::from(reader.u8().filter(|len| *len > 0)?);
+            let part = reader.take(len)?;
+            text.windows(len).any(|window| window == part)
+        }
+        4 | 5 => {
+            let bound = reader.f64().filter(|bound| bound.is_finite())?;
+            slot.number()
+                .is_some_and(|number| if test == 4 { number >= bound } else { number <= bound })
+        }
+        _ => return None,
+    };
+    Some(passed && slot.value.is_some())
+}
 
-    fn read(test: u8, reader: &mut Reader<'_>) -> Option<Self> {
-        Some(match test {
-            0 => Self::Exists,
-            1 => Self::OneOf(read_hashes(reader)?),
-            2 => Self::Prefix { len: reader.u8()?, hash: reader.u32()? },
-            3 => Self::Contains(reader.short_str().filter(|part| !part.is_empty())?.into()),
-            4 => Self::AtLeast(reader.f64().filter(|bound| bound.is_finite())?),
-            5 => Self::AtMost(reader.f64().filter(|bound| bound.is_finite())?),
-            _ => return None,
-        })
+/// Reads `count` hashes, and says whether one of them is `hash`.
+fn holds_hash(reader: &mut Reader<'_>, count: u8, hash: u32) -> Option<bool> {
+    let mut found = false;
+    for _ in 0..count {
+        found |= reader.u32()? == hash;
     }
+    Some(found)
 }
 
 /// Reads `-12.50` and its like with at most 15 digits: both parts of the quotient are exact then,
@@ -259,20 +281,6 @@ fn decimal(text: &str) -> Option<f64> {
         }
     }
     (count > 0 && (!fraction || scale > 1.0)).then(|| sign * (number / scale))
-}
-
-fn read_hashes(reader: &mut Reader<'_>) -> Option<Vec<u32>> {
-    let count = reader.u8()?;
-    let mut hashes = Vec::with_capacity(usize::from(count));
-    for _ in 0..count {
-        hashes.push(reader.u32()?);
-    }
-    Some(hashes)
-}
-
-/// Whether `text` holds `part`; plain, because the standard search would cost the page two kilobytes.
-fn holds_part(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len().max(1)).any(|window| window == part)
 }
 
 #[cfg(test)]

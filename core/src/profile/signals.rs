@@ -8,20 +8,21 @@ use crate::binary::{Reader, crc32};
 pub struct Signals {
     pub(super) signals: Vec<Signal>,
     pub(super) matchers: Matchers,
+    names: String,
 }
 
 /// One named feature of a profile.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Signal {
     /// Stable for ever: a changed definition gets a new one.
     pub id: u32,
-    /// Empty where the signal is private.
-    pub name: Box<str>,
     pub kind: Kind,
     /// Which events count; an index into the set's matchers.
     pub(super) matcher: u8,
     /// Which field is read; [`NO_PATH`] where the kind reads none.
     pub(super) path: u8,
+    /// Where its name starts and ends.
+    name: (u32, u32),
 }
 
 /// What a signal remembers of the events that match it.
@@ -153,9 +154,9 @@ impl Signals {
             return Err(SignalsError::Checksum);
         }
         let matchers = Matchers::read(&mut reader).ok_or(SignalsError::Malformed("matchers"))?;
-        let signals =
-            read_signals(&mut reader, &matchers).ok_or(SignalsError::Malformed("signals"))?;
-        Ok(Self { signals, matchers })
+        let mut set = Self { signals: Vec::new(), matchers, names: String::new() };
+        set.read(&mut reader).ok_or(SignalsError::Malformed("signals"))?;
+        Ok(set)
     }
 
     /// How many signals there are.
@@ -183,9 +184,15 @@ impl Signals {
         self.signals.iter().position(|signal| signal.id == id)
     }
 
+    /// What tables and models call a signal; empty where it is private.
+    pub fn name(&self, index: usize) -> &str {
+        let name = self.get(index).map_or((0, 0), |signal| signal.name);
+        self.names.get(name.0 as usize..name.1 as usize).unwrap_or_default()
+    }
+
     /// Where the public signal of this name stands.
     pub fn index_of_name(&self, name: &str) -> Option<usize> {
-        self.signals.iter().position(|signal| !name.is_empty() && &*signal.name == name)
+        (0..self.len()).find(|index| !name.is_empty() && self.name(*index) == name)
     }
 
     /// What merging two profiles does to the signal at an index.
@@ -202,43 +209,49 @@ impl Signals {
             None => MergeRule::RefoldOnly,
         }
     }
-}
 
-fn read_signals(reader: &mut Reader<'_>, matchers: &Matchers) -> Option<Vec<Signal>> {
-    let count = usize::from(reader.u16()?);
-    if count > MAX_SIGNALS {
-        return None;
-    }
-    let mut signals: Vec<Signal> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let id = reader.u32()?;
-        let tag = reader.u8()?;
-        let matcher = reader.u8()?;
-        let path = reader.u8()?;
-        let kind = read_kind(tag, reader)?;
-        let name = reader.short_str()?.into();
-        let known = matchers.holds(matcher);
-        let reads = path != NO_PATH;
-        let path_fits = match kind {
-            Kind::Decayed { .. } => !reads || matchers.has_path(path),
-            _ if kind.reads_field() => matchers.has_path(path),
-            _ => !reads,
-        };
-        if id == 0 || !known || !path_fits || signals.iter().any(|earlier| earlier.id == id) {
+    /// Reads the signals behind the matchers, to the end.
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let count = usize::from(reader.u16()?);
+        if count > MAX_SIGNALS {
             return None;
         }
-        signals.push(Signal { id, name, kind, matcher, path });
+        for _ in 0..count {
+            let id = reader.u32()?;
+            let tag = reader.u8()?;
+            let matcher = reader.u8()?;
+            let path = reader.u8()?;
+            let kind = read_kind(tag, reader)?;
+            let start = self.names.len() as u32;
+            self.names.push_str(reader.short_str()?);
+            let reads = path != NO_PATH;
+            let path_fits = match kind {
+                Kind::Decayed { .. } => !reads || self.matchers.has_path(path),
+                _ if kind.reads_field() => self.matchers.has_path(path),
+                _ => !reads,
+            };
+            if id == 0 || !self.matchers.holds(matcher) || !path_fits || self.index_of(id).is_some()
+            {
+                return None;
+            }
+            self.signals.push(Signal {
+                id,
+                kind,
+                matcher,
+                path,
+                name: (start, self.names.len() as u32),
+            });
+        }
+        let plain = |index: u16| {
+            let signal = self.get(usize::from(index));
+            signal.is_some_and(|signal| !signal.kind.is_category() && signal.kind.tag() != 14)
+        };
+        let sound = self.signals.iter().all(|signal| match signal.kind {
+            Kind::Ratio { over, under } => plain(over) && plain(under),
+            _ => true,
+        });
+        (sound && reader.is_empty()).then_some(())
     }
-    let plain = |index: u16| {
-        signals
-            .get(usize::from(index))
-            .is_some_and(|signal| !signal.kind.is_category() && signal.kind.tag() != 14)
-    };
-    let sound = signals.iter().all(|signal| match signal.kind {
-        Kind::Ratio { over, under } => plain(over) && plain(under),
-        _ => true,
-    });
-    (sound && reader.is_empty()).then_some(signals)
 }
 
 fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Option<Kind> {

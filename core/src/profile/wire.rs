@@ -471,5 +471,6 @@ fn is_path(field: &str) -> bool {
     let rooted = ["properties.", "traits.", "context."]
         .iter()
         .any(|root| field.len() > root.len() && field.starts_with(root));
-    field == PATH_EVENT || field == PATH_CHANNEL || (rooted && field.len() <= MAX_PATH_BYTES)
+    [PATH_EVENT, PATH_CHANNEL].contains(&field.as_bytes())
+        || (rooted && field.len() <= MAX_PATH_BYTES)
 }
