@@ -24,14 +24,18 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 /// What visitors download: `sdk-js/dist` with the engine, the SDK, the loader and the inspector.
 pub fn page(root: &Path) -> Result<()> {
     let dist = root.join("sdk-js/dist");
-    bind(root, &compile(root, &[])?, &dist.join("engine"))?;
+    let mut module = open(&compile(root, &[])?)?;
+    snip_panics(&mut module)?;
+    bind(root, module, &dist.join("engine"))?;
     fs::rename(dist.join("engine/engine_bg.wasm"), dist.join("rapport_bg.wasm"))?;
     shell::run(shell::command(&root.join("sdk-js"), "node", ["build.mjs"]))
 }
 
 /// The build for Node, conformance and tools, which takes and gives JavaScript objects: `sdk-js/dist/full`.
 pub fn full(root: &Path) -> Result<()> {
-    bind(root, &compile(root, &["--features", "full"])?, &root.join("sdk-js/dist/full"))
+    // Its errors are read by people, so that what prints them stays.
+    let module = open(&compile(root, &["--features", "full"])?)?;
+    bind(root, module, &root.join("sdk-js/dist/full"))
 }
 
 fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {
@@ -44,10 +48,7 @@ fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {
 }
 
 /// Writes `engine.js`, its types and the optimised `engine_bg.wasm` into `folder`.
-fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
-    let mut module =
-        Module::from_file(wasm).with_context(|| format!("{} is no WebAssembly", wasm.display()))?;
-    snip_panics(&mut module)?;
+fn bind(root: &Path, mut module: Module, folder: &Path) -> Result<()> {
     Bindgen::new()
         .input_bytes("engine", module.emit_wasm())
         .web(true)?
@@ -56,12 +57,16 @@ fn bind(root: &Path, wasm: &Path, folder: &Path) -> Result<()> {
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(folder)
-        .with_context(|| format!("cannot bind {}", wasm.display()))?;
+        .with_context(|| format!("cannot bind into {}", folder.display()))?;
     let bound = folder.join("engine_bg.wasm");
     let optimiser = root.join("sdk-js/node_modules/binaryen/bin/wasm-opt");
     let mut command = shell::command(root, "node", [optimiser]);
     command.args(OPTIMISE).arg(&bound).arg("-o").arg(&bound);
     shell::run(command)
+}
+
+fn open(wasm: &Path) -> Result<Module> {
+    Module::from_file(wasm).with_context(|| format!("{} is no WebAssembly", wasm.display()))
 }
 
 /// Panics trap in a page, and nobody reads their messages: what would print them becomes the trap.

@@ -114,6 +114,8 @@ impl Profile {
     }
 }
 
+/// Stands where a set of hashes has its length, and says that a bit map follows.
+const MANY: u8 = 255;
 /// The tag of a state that no event has touched.
 const EMPTY: u8 = 255;
 
@@ -160,18 +162,24 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
     }))
 }
 
+/// Far above what events can add up to, and far enough from infinity to be added to.
+const MAX_STORED: f64 = 1e300;
+
 fn finite(reader: &mut Reader<'_>) -> Option<f64> {
-    reader.f64().filter(|number| number.is_finite())
+    reader.f64().filter(|number| number.abs() <= MAX_STORED)
 }
 
 fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
     let len = reader.u8()?;
-    if usize::from(len) > FEW {
+    if len == MANY {
         let mut bits = [0; WORDS];
         for word in &mut bits {
             *word = reader.u64()?;
         }
         return Some(Distinct::Many(bits));
+    }
+    if usize::from(len) > FEW {
+        return None;
     }
     let mut hashes = [0; FEW];
     let mut ascending = true;
@@ -196,7 +204,7 @@ fn put_state(out: &mut Vec<u8>, state: &State) {
                 .for_each(|hash| out.extend_from_slice(&hash.to_le_bytes()));
         }
         State::Distinct(Distinct::Many(bits)) => {
-            out.push(u8::MAX);
+            out.push(MANY);
             bits.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
         }
         State::Sum(sum) => out.extend_from_slice(&sum.to_le_bytes()),

@@ -1,0 +1,56 @@
+// Runs the conformance cases with the engine as WebAssembly: node conformance/run.mjs --host node|chromium
+// Prints `suite host passed failed skipped` a line, and what fails.
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const host = process.argv[process.argv.indexOf("--host") + 1] ?? "node";
+const ENGINE = "sdk-js/dist/full/engine.js";
+const WASM = "sdk-js/dist/full/engine_bg.wasm";
+const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm", ".html": "text/html" };
+
+async function inNode() {
+  const engine = await import(pathToFileURL(join(root, ENGINE)));
+  engine.initSync({ module: await readFile(join(root, WASM)) });
+  const { runAll } = await import("./suites.mjs");
+  return runAll(engine, async (file) => JSON.parse(await readFile(join(root, "conformance", file), "utf8")));
+}
+
+async function inChromium() {
+  const { launch } = await import("../sdk-js/test/site/chromium.mjs");
+  const server = createServer(async ({ url }, response) => {
+    const path = normalize(new URL(url, "http://localhost").pathname);
+    const page = path === "/";
+    const file = page ? "<!doctype html><title>cases</title>" : await readFile(join(root, path)).catch(() => undefined);
+    response.writeHead(file === undefined ? 404 : 200, { "content-type": page ? TYPES[".html"] : TYPES[extname(path)] ?? "text/plain" });
+    response.end(file);
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    return await page.evaluate(
+      async ([ENGINE, WASM]) => {
+        const engine = await import(`/${ENGINE}`);
+        engine.initSync({ module: await (await fetch(`/${WASM}`)).arrayBuffer() });
+        const { runAll } = await import("/conformance/suites.mjs");
+        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json());
+      },
+      [ENGINE, WASM],
+    );
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+const results = await (host === "chromium" ? inChromium() : inNode());
+for (const { suite, passed, failed, skipped, faults } of results) {
+  console.log(suite, host, passed, failed, skipped);
+  for (const fault of faults.slice(0, 20)) console.log(`  ${fault}`);
+  if (skipped > 0) console.log(`  ${suite}: this runner does not know the suite yet`);
+}
+process.exitCode = results.some(({ failed }) => failed > 0) ? 1 : 0;
