@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+const BACKLOG: usize = 64 * 1024 * 1024;
+
 /// How a server is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -14,6 +16,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How browsers reach the server, without a slash at the end; `http://ADDRESS` where left out.
     pub public_url: Option<String>,
+    /// So many bytes of events may wait to be written; more are refused until there is room.
+    pub backlog: usize,
     /// What the SDK's build wrote; without it pages get no SDK from here.
     pub sdk: Option<PathBuf>,
 }
@@ -27,6 +31,7 @@ impl Config {
             data,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4400)),
             public_url: None,
+            backlog: BACKLOG,
             sdk: None,
         }
     }

@@ -14,6 +14,7 @@ use crate::records::SqliteRecords;
 use crate::{privacy, router};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -70,8 +71,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let log = Arc::new(SqliteLog::open(&config.data)?);
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
     let grew = projector.clone();
-    let (writer, writing) = Writer::start(log.clone(), keys.clone(), move |scope| grew.grew(scope))
-        .map_err(StartError::Thread)?;
+    let (writer, writing) =
+        Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))
+            .map_err(StartError::Thread)?;
     let (routes, document) = router::routes();
     let app: Shared = Arc::new(App {
         records: Arc::new(SqliteRecords::open(&config.data)?),
@@ -132,7 +134,7 @@ impl Running {
 /// One process a data directory: two writers would give two events the same offset.
 fn lock_directory(directory: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::Data { path: directory.to_owned(), source };
-    fs::create_dir_all(directory).map_err(failed)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let lock = File::create(directory.join("lock")).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -1,4 +1,5 @@
 //! Publishing, and what pages get of it.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod house;
 
@@ -19,7 +20,7 @@ fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     std::fs::write(sdk.join("rapport.js"), "export {};").unwrap();
     std::fs::write(sdk.join("rapport_bg.wasm"), [b"\0asm".as_slice(), &[0; 5000]].concat())
         .unwrap();
-    let house = House::open_with_sdk(Some(sdk.clone()));
+    let house = House::open_with(|config| config.sdk = Some(sdk.clone()));
     let acme = house.tenant("Acme");
 
     let script = house.get(&format!("/v1/sdk/{}.js", acme.write_key)).send();

@@ -1,4 +1,5 @@
 //! `POST /v1/events`: what is taken, what is refused, and that the rest of the batch survives.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod house;
 
@@ -248,4 +249,63 @@ fn what_headers_claim_is_not_believed() {
         assert_eq!(reply.status, expected, "{name}: {value}: {}", reply.text);
         assert!(!reply.text.contains("evil"), "{name}");
     }
+}
+
+#[test]
+fn who_asks_gets_the_servers_profile_of_a_browser_but_never_of_a_claimed_person() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let ask = |event: Value| {
+        let body = json!({ "hints": true, "batch": [event] });
+        house.post("/v1/events").key(&acme.write_key).json(&body).send().json()
+    };
+    let reply = ask(page("ann", "m1", "/pricing"));
+    let hint = &reply["hints"][0];
+    assert_eq!((&hint["anonymousId"], &hint["events"]), (&json!("ann"), &json!(1)));
+    assert!(hint["profile"].as_str().unwrap().len() > 50);
+    assert_eq!(ask(page("ann", "m2", "/"))["hints"][0]["events"], 2);
+    let claim = json!({ "type": "identify", "userId": "boss@example.com", "messageId": "m3" });
+    assert_eq!(ask(claim).get("hints"), None);
+    let quiet = house.send(&acme, json!([page("ann", "m4", "/")]));
+    assert_eq!(quiet.get("hints"), None, "who does not ask is not told");
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_back_and_loses_nothing() {
+    let house = House::open_with(|config| config.backlog = 100 * 1024);
+    let acme = house.tenant("Acme");
+    // Another connection holds the log, so that everything has to wait.
+    let mut blocker = rusqlite::Connection::open(house.directory.join("log.db")).unwrap();
+    let hold = blocker.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let filler = "x".repeat(4000);
+    let body = |request: usize| {
+        let events = (0..5).map(|event| {
+            let mut event = page("ann", &format!("m{request}-{event}"), "/");
+            event["properties"] = json!({ "filler": filler });
+            event
+        });
+        json!({ "batch": events.collect::<Vec<_>>() }).to_string()
+    };
+    std::thread::scope(|scope| {
+        let (replies, answered) = std::sync::mpsc::channel();
+        for request in 0..12 {
+            let call = house.post("/v1/events").key(&acme.write_key).body(body(request));
+            let replies = replies.clone();
+            scope.spawn(move || replies.send(call.send()).unwrap());
+        }
+        drop(replies);
+        let first = answered.recv().unwrap();
+        assert_eq!(
+            (first.status, first.header("retry-after").as_str()),
+            (429, "1"),
+            "{}",
+            first.text
+        );
+        drop(hold);
+        let replies: Vec<_> = answered.iter().collect();
+        assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 429)));
+        let written = replies.iter().filter(|reply| reply.status == 200).count() as u64;
+        assert!(written > 0);
+        house.settle(&acme, written * 5);
+    });
 }

@@ -1,4 +1,5 @@
 //! The embedded adapters keep their ports' contracts.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod contract;
 mod house;

@@ -1,6 +1,7 @@
 //! `POST /v1/events`.
 
 use super::door::{Arrival, Batch, MAX_BODY};
+use super::hints::Asking;
 use super::view::{CollectedView, ItemView};
 use crate::app::Shared;
 use crate::body::bounded;
@@ -43,28 +44,28 @@ pub async fn events(
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let arrival = Arrival { scope, received_at, ip: Some(peer.ip().to_string()), user_agent };
 
-    let admitted =
-        batch.events.iter().map(|raw| arrival.admit(&workspace_key, batch.sent_at.as_ref(), raw));
-    let (mut items, mut refusals) = (Vec::new(), Vec::new());
-    for admitted in admitted {
-        match admitted {
+    let (mut items, mut refusals, mut asking) = (Vec::new(), Vec::new(), Asking::default());
+    for raw in &batch.events {
+        match arrival.admit(&workspace_key, batch.sent_at.as_ref(), raw) {
             Ok(item) => {
+                asking.add(item.draft.subject, item.contents.event.anonymous_id.as_deref());
                 items.push(item);
                 refusals.push(None);
             }
             Err(refusal) => refusals.push(Some(refusal)),
         }
     }
-    let submissions =
+    let written =
         if items.is_empty() { Vec::new() } else { app.writer.submit(items, body.len()).await? };
-    let mut submissions = submissions.into_iter();
+    let hints = if batch.hints { asking.answer(&app, scope, &written).await? } else { Vec::new() };
+    let mut written = written.into_iter();
     let results: Vec<_> = refusals
         .into_iter()
         .filter_map(|refusal| match refusal {
             Some(refusal) => Some(ItemView::Rejected { error: refusal.to_string() }),
-            None => submissions.next().map(ItemView::from),
+            None => written.next().map(ItemView::from),
         })
         .collect();
     let accepted = results.iter().filter(|result| matches!(result, ItemView::Accepted)).count();
-    Ok(Json(CollectedView { accepted, results }))
+    Ok(Json(CollectedView { accepted, results, hints }))
 }

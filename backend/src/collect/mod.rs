@@ -1,6 +1,7 @@
 //! `POST /v1/events`: checked at the door, written by one writer, acknowledged when on disk.
 
 mod door;
+mod hints;
 pub mod http;
 mod view;
 mod writer;

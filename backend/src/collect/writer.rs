@@ -3,7 +3,7 @@
 use crate::error::{Problem, StoreError};
 use crate::identity::Scope;
 use crate::keys::{KeyStore, SubjectKey};
-use crate::log::{Appended, Draft, EventLog, SealedWire, seal};
+use crate::log::{Appended, Draft, EventLog, Offset, SealedWire, seal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,7 +19,7 @@ pub struct Item {
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submission {
-    Accepted,
+    Accepted(Offset),
     Duplicate,
     /// Its visitor was erased and stays so.
     Erased,
@@ -45,27 +45,26 @@ struct Waiting {
 
 /// Requests that may wait.
 const QUEUE: usize = 4096;
-/// Kilobytes that may wait.
-const ROOM_KB: usize = 64 * 1024;
 /// A commit takes at most about this many events.
 const GROUP: usize = 4000;
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread; `backlog` bytes of events may wait for it.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(
         log: Arc<dyn EventLog>,
         keys: Arc<dyn KeyStore>,
+        backlog: usize,
         written: impl Fn(Scope) + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("log writer".to_owned())
             .spawn(move || run(inbox, &*log, &*keys, &written))?;
-        Ok((Self { queue, room: Arc::new(Semaphore::new(ROOM_KB)) }, thread))
+        Ok((Self { queue, room: Arc::new(Semaphore::new(backlog / 1024)) }, thread))
     }
 
     /// Writes the items; answers when they are on stable storage.
@@ -154,24 +153,28 @@ fn write(
         subject_keys
             .extend(subjects.into_iter().zip(found).map(|(subject, key)| ((scope, subject), key)));
     }
-    let mut results = Vec::with_capacity(items.len());
-    let mut drafts = Vec::with_capacity(items.len());
-    for Item { mut draft, contents } in items {
-        let Some(SubjectKey::Kept(key)) = subject_keys.get(&(draft.scope, draft.subject)) else {
-            results.push(Submission::Erased);
-            continue;
-        };
-        draft.sealed = seal(key, &draft, &contents)?;
-        drafts.push(draft);
-        results.push(Submission::Accepted);
+    // Where each draft's result goes.
+    let (mut drafts, mut places) =
+        (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    let mut results = vec![Submission::Erased; items.len()];
+    for (place, Item { mut draft, contents }) in items.into_iter().enumerate() {
+        if let Some(SubjectKey::Kept(key)) = subject_keys.get(&(draft.scope, draft.subject)) {
+            draft.sealed = seal(key, &draft, &contents)?;
+            drafts.push(draft);
+            places.push(place);
+        }
     }
-    let appended = log.append(&drafts)?;
     let mut scopes = BTreeSet::new();
-    let waiting = results.iter_mut().filter(|result| **result == Submission::Accepted);
-    for ((result, appended), draft) in waiting.zip(appended).zip(&drafts) {
-        match appended {
-            Appended::At(_) => _ = scopes.insert(draft.scope),
-            Appended::Duplicate => *result = Submission::Duplicate,
+    for ((place, appended), draft) in places.into_iter().zip(log.append(&drafts)?).zip(&drafts) {
+        let result = match appended {
+            Appended::At(offset) => {
+                scopes.insert(draft.scope);
+                Submission::Accepted(offset)
+            }
+            Appended::Duplicate => Submission::Duplicate,
+        };
+        if let Some(slot) = results.get_mut(place) {
+            *slot = result;
         }
     }
     Ok((results, scopes))

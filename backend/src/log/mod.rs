@@ -5,7 +5,7 @@ mod sealed;
 mod sqlite;
 
 pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
-pub use sealed::{Contents, Replayed, SealedWire, contents, seal};
+pub use sealed::{Contents, Replayed, SealedWire, bound, contents, seal};
 pub use sqlite::SqliteLog;
 
 use crate::error::StoreError;

@@ -72,8 +72,9 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
     }
 }
 
-/// An envelope opens only in its own workspace, for its own subject and under its own message id.
-fn bound(draft: &Draft) -> Vec<u8> {
+/// What a sealed half is bound to: it opens only in its own workspace and environment, for its own
+/// subject and under its own message id.
+pub fn bound(draft: &Draft) -> Vec<u8> {
     [
         b"rapport.log.1".as_slice(),
         &draft.scope.to_bytes(),

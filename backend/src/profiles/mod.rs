@@ -7,6 +7,6 @@ mod store;
 mod view;
 
 pub use projector::Projector;
-pub use service::{band_word, decide, score, visitor, visitor_view, visitors};
+pub use service::{decide, profile_bytes, score, visitor, visitor_view, visitors};
 pub use store::{Change, ProfileStore, SqliteProfiles, StoredProfile, Trail};
 pub use view::{ReasonView, ScoreView, VisitorView};

@@ -150,7 +150,7 @@ fn refold_scope(app: &App, scope: Scope) -> Result<(), StoreError> {
     let fold = Fold { app, scope, bundle: &bundle, until };
     for subjects in app.profiles.subjects(scope)?.chunks(STEP as usize) {
         let changes: Vec<_> =
-            subjects.iter().map(|subject| fold.from_the_log(*subject)).collect::<Result<_, _>>()?;
+            subjects.iter().map(|subject| fold.refold(*subject)).collect::<Result<_, _>>()?;
         app.profiles.apply(scope, until, &changes)?;
         tell(app, scope, &bundle, &changes);
     }
@@ -186,12 +186,12 @@ impl Fold<'_> {
     fn subject(&self, subject: SubjectId, envelopes: Vec<Envelope>) -> Result<Change, StoreError> {
         let stored = self.app.profiles.profile(self.scope, subject)?;
         let Some(stored) = stored.filter(|stored| stored.signals == self.bundle.signals) else {
-            return self.from_the_log(subject);
+            return self.refold(subject);
         };
         let times = std::iter::once(stored.event_time)
             .chain(envelopes.iter().map(|envelope| envelope.draft.event_time));
         if !times.is_sorted() {
-            return self.from_the_log(subject);
+            return self.refold(subject);
         }
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
@@ -201,7 +201,7 @@ impl Fold<'_> {
     }
 
     /// Folds all that the log holds of a subject, in the order in which it happened.
-    fn from_the_log(&self, subject: SubjectId) -> Result<Change, StoreError> {
+    fn refold(&self, subject: SubjectId) -> Result<Change, StoreError> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };
@@ -241,7 +241,7 @@ impl Fold<'_> {
         match state {
             Some((mut stored, profile)) if wanted => {
                 stored.sealed = seal(key, self.scope, subject, &engine, &profile)?;
-                Ok(Change::Keep(stored))
+                Ok(Change::Keep(Box::new(stored)))
             }
             _ => Ok(Change::Drop(subject)),
         }

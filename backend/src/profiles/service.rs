@@ -99,6 +99,23 @@ pub fn decide(
     Ok(score(&mut engine, &profile, now))
 }
 
+/// A subject's profile as bytes, with its row; `None` where there is none, or the subject was erased.
+///
+/// # Errors
+/// Where a store cannot be read, or the profile was changed.
+pub fn profile_bytes(
+    app: &App,
+    scope: Scope,
+    subject: SubjectId,
+) -> Result<Option<(StoredProfile, Vec<u8>)>, StoreError> {
+    let key = app.keys.subject_key(scope, subject)?.and_then(SubjectKey::kept);
+    let (Some(key), Some(stored)) = (key, app.profiles.profile(scope, subject)?) else {
+        return Ok(None);
+    };
+    let bytes = unseal(&key, scope, &stored)?;
+    Ok(Some((stored, bytes)))
+}
+
 /// Scores a profile and says why.
 pub fn score(engine: &mut Engine, profile: &Profile, now: Millis) -> ScoreView {
     let decision = engine.decide(profile, now, Want { reasons: REASONS, next_change: false });
@@ -138,10 +155,13 @@ pub fn open(
     engine: &Engine,
     stored: &StoredProfile,
 ) -> Result<Profile, StoreError> {
-    let bytes = key
-        .open(&bound(scope, stored.subject), &stored.sealed)
-        .map_err(|error| StoreError::corrupt("profile", error))?;
+    let bytes = unseal(key, scope, stored)?;
     engine.open_profile(&bytes).map_err(|error| StoreError::corrupt("profile", error))
+}
+
+fn unseal(key: &SecretKey, scope: Scope, stored: &StoredProfile) -> Result<Vec<u8>, StoreError> {
+    let opened = key.open(&bound(scope, stored.subject), &stored.sealed);
+    opened.map_err(|error| StoreError::corrupt("profile", error))
 }
 
 /// Seals a profile for its row.

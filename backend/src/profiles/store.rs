@@ -34,7 +34,7 @@ pub trait ProfileStore: Send + Sync {
 /// What folding did to a subject.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    Keep(StoredProfile),
+    Keep(Box<StoredProfile>),
     /// Consent was withdrawn, or nothing is left to fold.
     Drop(SubjectId),
 }

@@ -19,7 +19,7 @@ pub struct House {
     runtime: Runtime,
     running: Option<Running>,
     pub directory: PathBuf,
-    pub sdk: Option<PathBuf>,
+    config: Config,
 }
 
 /// A workspace with keys for its live environment.
@@ -32,25 +32,25 @@ pub struct Tenant {
 
 impl House {
     pub fn open() -> Self {
-        Self::open_with_sdk(None)
+        Self::open_with(|_| {})
     }
 
-    pub fn open_with_sdk(sdk: Option<PathBuf>) -> Self {
+    pub fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let mut house = Self { runtime, running: None, directory: scratch(), sdk };
+        let mut config = Config::new(scratch());
+        config.listen.set_port(0);
+        change(&mut config);
+        let mut house = Self { runtime, running: None, directory: config.data.clone(), config };
         house.start();
         house
     }
 
     pub fn config(&self) -> Config {
-        let mut config = Config::new(&self.directory);
-        config.listen.set_port(0);
-        config.sdk = self.sdk.clone();
-        config
+        self.config.clone()
     }
 
     pub fn start(&mut self) {
