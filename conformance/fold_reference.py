@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A second implementation of the profile fold, and the cases whose expected values it works out.
+"""A second implementation of events and the profile fold, and the cases whose expected values it works out.
 
 It is written from docs/event-format.md, docs/bundle-format.md and docs/profile-format.md alone and
 shares no line with core: plain dictionaries, exact rational arithmetic where core counts in
 millionths, Python's own logarithm and powers.
 
     python3 conformance/fold_reference.py            # checks that the files are up to date
-    python3 conformance/fold_reference.py --write    # writes conformance/cases/fold/*.json
+    python3 conformance/fold_reference.py --write    # writes conformance/cases/{event,fold}/*.json
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import re
 import struct
 import sys
 import zlib
+from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE / "cases" / "fold"
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 NEVER = -(2**63)
 NAN = float("nan")
@@ -876,26 +876,142 @@ def random_life(dice: random.Random) -> list[dict[str, Any]]:
 SUITES = [conditions, values, touches, times, visits, lives]
 
 
+# ---------------------------------------------------------------- events: docs/event-format.md
+
+
+def encoded(event: dict[str, Any], time: int) -> bytes:
+    kinds = ["track", "page", "identify", "group", "alias"]
+    name = {"track": event.get("event"), "page": event.get("name")}.get(event["type"]) or ""
+    fields = sorted(fields_of(event).items())
+
+    def text(value: str) -> bytes:
+        return struct.pack("<H", len(value.encode())) + value.encode()
+
+    out = struct.pack("<BBHq", 1, kinds.index(event["type"]), len(fields), time)
+    out += text(name) + text(event.get("messageId", ""))
+    for path, value in fields:
+        out += text(path)
+        if isinstance(value, bool):
+            out += b"\x03" if value else b"\x02"
+        elif isinstance(value, str):
+            out += b"\x01" + text(value)
+        else:
+            out += b"\x00" + struct.pack("<d", value)
+    return out
+
+
+def encodings() -> dict[str, Any]:
+    cases: list[dict[str, Any]] = []
+
+    def good(name: str, event: dict[str, Any]) -> None:
+        cases.append({"name": name, "provenance": INDEPENDENT, "event": event, "time": T0, "bytes": encoded(event, T0).hex()})
+
+    def bad(name: str, event: dict[str, Any], error: str) -> None:
+        cases.append({"name": name, "provenance": "by hand, from docs/event-format.md", "event": event, "time": T0, "error": error})
+
+    good("a bare page", {"type": "page"})
+    good("a named page", {"type": "page", "name": "Pricing", "messageId": "m-1"})
+    good("a track", {"type": "track", "event": "Plan Chosen", "properties": {"plan": "pro", "seats": 12, "trial": True}})
+    good("an identify", {"type": "identify", "userId": "u1", "traits": {"industry": "steel", "employees": 120.5}})
+    good("a group", {"type": "group", "groupId": "g1", "traits": {"name": "Acme"}})
+    good("an alias", {"type": "alias", "previousId": "a", "userId": "b"})
+    good("nested objects become dotted paths", {"type": "page", "context": {"page": {"path": "/", "title": "Home"}, "ip": "::1"}})
+    good("fields stand in the order of their paths", {"type": "page", "traits": {"b": 1, "a": 2}, "context": {"z": 3}, "properties": {"m": 4}})
+    good("of an array only the length stays", {"type": "track", "event": "E", "properties": {"items": [{"sku": 1}, 2], "none": []}})
+    good("null is absent", {"type": "track", "event": "E", "properties": {"gone": None, "false": False}})
+    good("text outside ASCII", {"type": "track", "event": "Køb", "properties": {"by": "木材 🪵"}})
+    good("numbers keep all their bits", {"type": "track", "event": "E", "properties": {"a": 0.1, "b": -1e-300, "c": 1e20, "d": 2**53}})
+    good("an empty name in a path", {"type": "track", "event": "E", "properties": {"": 1}})
+    good("six objects deep", {"type": "track", "event": "E", "properties": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}})
+    good("128 fields", {"type": "track", "event": "E", "properties": {f"p{index:03}": index for index in range(128)}})
+    good("text of 4096 bytes", {"type": "track", "event": "E", "properties": {"text": "é" * 2048}})
+    good("unknown members are ignored", {"type": "track", "event": "E", "integrations": {"All": True}, "channel": "server"})
+    bad("another type", {"type": "screen"}, "`type` is `screen`; it must be track, page, identify, group or alias")
+    bad("no type", {"event": "E"}, "`type` is ``")
+    bad("a track without a name", {"type": "track"}, "a track event needs `event`, its name")
+    bad("a track with an empty name", {"type": "track", "event": ""}, "a track event needs `event`, its name")
+    bad("a name of 257 bytes", {"type": "track", "event": "x" * 257}, "the event's name is longer than 256 bytes")
+    bad("a message id of 257 bytes", {"type": "page", "messageId": "x" * 257}, "the message id is longer than 256 bytes")
+    bad("seven objects deep", {"type": "track", "event": "E", "properties": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}},
+        "`properties.a.b.c.d.e.f` nests deeper than 6 objects")
+    bad("129 fields", {"type": "track", "event": "E", "properties": {f"p{index:03}": index for index in range(129)}},
+        "event has more than 128 fields; `properties.p128` is one too many")
+    bad("text of 4097 bytes", {"type": "track", "event": "E", "properties": {"text": "x" * 4097}}, "`properties.text` is longer than 4096 bytes")
+    bad("a path of 129 bytes", {"type": "track", "event": "E", "properties": {"x" * 118: 1}}, "is empty or longer than 128 bytes")
+    bad("a number beyond every id and amount", {"type": "track", "event": "E", "properties": {"huge": 1e21}},
+        "`properties.huge` is not a finite number within ±1e20")
+    bad("more than 32 KiB", {"type": "track", "event": "E", "properties": {f"p{index}": "x" * 4096 for index in range(8)}},
+        "at most 32768 are allowed")
+    return {"about": "Events in Segment's JSON and their compact form, or why they are refused.", "cases": cases}
+
+
+def clocks() -> dict[str, Any]:
+    received = 1_750_000_000_000
+
+    def iso(millis: int, zone: str = "Z") -> str:
+        moment = datetime.fromtimestamp(millis / 1000, timezone.utc)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{millis % 1000:03}{zone}"
+
+    def instant(value: Any) -> int | None:
+        if not isinstance(value, str):
+            return value
+        moment = datetime.fromisoformat(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return round((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(milliseconds=1))
+
+    cases = []
+    for name, sent, client in [
+        ("clocks agree", iso(received), iso(received - 5000)),
+        ("a client a year behind", iso(received - 365 * DAY), iso(received - 365 * DAY - 5000)),
+        ("a client ten years ahead", iso(received + 3650 * DAY), iso(received + 3650 * DAY - 5000)),
+        ("thirty days offline", iso(received), iso(received - 30 * DAY)),
+        ("thirty-one days offline", iso(received), iso(received - 31 * DAY)),
+        ("a minute early", iso(received), iso(received + 60_000)),
+        ("two minutes early", iso(received), iso(received + 120_000)),
+        ("no sentAt", None, iso(received - 7000)),
+        ("no sentAt and a client far behind", None, iso(received - 365 * DAY)),
+        ("no timestamp", iso(received - 7000), None),
+        ("no times at all", None, None),
+        ("times as milliseconds", received - 1000, received - 3000),
+        ("an offset east", iso(received + 2 * HOUR, "+02:00"), iso(received + 2 * HOUR - 1, "+02:00")),
+        ("an offset west", iso(received), iso(received - 5 * HOUR - 30 * MINUTE, "-05:30")),
+        ("seconds without a fraction", "2025-06-15T15:06:40Z", "2025-06-15T15:06:39Z"),
+        ("no zone is UTC", "2025-06-15T15:06:40", "2025-06-15 15:06:30"),
+        ("a leap day", "2024-02-29T12:00:00Z", "2024-02-29T11:59:00Z"),
+    ]:
+        at = received if instant(client) is None else instant(client)
+        if instant(client) is not None and instant(sent) is not None:
+            at = received - (instant(sent) - instant(client))
+        time = min(max(at, received - 30 * DAY), received + MINUTE)
+        event = {"type": "page", "timestamp": client, "sentAt": sent}
+        cases.append({"name": name, "provenance": INDEPENDENT, "received": received, "event": event, "time": time})
+    for name, value in [("no time", "yesterday"), ("a day that is none", "2023-02-29"), ("an hour that is none", "2024-01-01T25:00Z"), ("a list", [])]:
+        event = {"type": "page", "timestamp": value}
+        error = "`timestamp` is not a time; write ISO 8601, such as 2026-11-23T05:06:07.089Z, or milliseconds since 1970"
+        cases.append({"name": name, "provenance": "by hand, from docs/event-format.md", "received": received, "event": event, "error": error})
+    return {"about": "When an event happened, by the receiver's clock.", "cases": cases}
+
+
+def listed_in(lines: list[Any]) -> str:
+    return "[\n" + ",\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n]"
+
+
 def main() -> int:
-    write = "--write" in sys.argv[1:]
+    documents = {f"fold/{suite.name}.json": suite.document() for suite in (make() for make in SUITES)}
+    documents |= {"event/encodings.json": encodings(), "event/clocks.json": clocks()}
     stale, total = [], 0
-    for make in SUITES:
-        suite = make()
-        document = suite.document()
+    for name, document in documents.items():
         total += len(document["cases"])
-        lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in document["cases"])
-        sets = ",\n".join(
-            f"  {json.dumps(name)}: [\n    "
-            + ",\n    ".join(json.dumps(item, ensure_ascii=False) for item in signals)
-            + "\n  ]"
-            for name, signals in document["sets"].items()
-        )
-        text = f'{{\n"about": {json.dumps(document["about"])},\n"sets": {{\n{sets}\n}},\n"cases": [\n{lines}\n]\n}}\n'
-        path = FOLDER / f"{suite.name}.json"
-        if write:
+        sets = ",\n".join(f"{json.dumps(key)}: {listed_in(signals)}" for key, signals in document.get("sets", {}).items())
+        text = f'{{\n"about": {json.dumps(document["about"])},\n'
+        text += f'"sets": {{\n{sets}\n}},\n' if sets else ""
+        text += f'"cases": {listed_in(document["cases"])}\n}}\n'
+        path = HERE / "cases" / name
+        if "--write" in sys.argv[1:]:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(path.name)
+            stale.append(name)
     print(f"{total} cases" + (f"; stale: {', '.join(stale)}: run with --write" if stale else ""))
     return 1 if stale else 0
 

@@ -22,7 +22,21 @@ export async function runAll(engine, read) {
   return results;
 }
 
-const suites = { fold };
+const suites = { event, fold };
+
+async function event(engine, read, file, document) {
+  return document.cases.map(({ name, event, time, received, bytes, error }) => {
+    let found;
+    try {
+      found = received === undefined ? hex(engine.encodeEvent(event, time)) : engine.eventTime(event, received);
+    } catch (thrown) {
+      const right = error !== undefined && thrown.message.includes(error);
+      return { name, faults: right ? [] : [`is refused: ${thrown.message}`] };
+    }
+    const expected = error ?? bytes ?? time;
+    return { name, faults: found === expected ? [] : [`${found} is not ${expected}`] };
+  });
+}
 
 async function fold(engine, read, file, document) {
   const parts = await read("cases/fold-parts.json");

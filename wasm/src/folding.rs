@@ -60,3 +60,17 @@ impl Folding {
         self.profile.merge(&self.signals, &other.profile);
     }
 }
+
+/// An event in JSON's shape in its compact form.
+#[wasm_bindgen(js_name = encodeEvent)]
+pub fn encode_event(event: JsValue, time: f64) -> Result<Vec<u8>, JsError> {
+    let wire: EventWire = serde_wasm_bindgen::from_value(event)?;
+    Ok(wire.encode(Millis(time as i64))?)
+}
+
+/// When an event happened, by the clock of who received it.
+#[wasm_bindgen(js_name = eventTime)]
+pub fn event_time(event: JsValue, received: f64) -> Result<f64, JsError> {
+    let wire: EventWire = serde_wasm_bindgen::from_value(event)?;
+    Ok(wire.event_time(Millis(received as i64))?.0 as f64)
+}

@@ -1,6 +1,6 @@
 //! Folds: events in, values and stored profiles out, to the bit.
 
-use super::{folder, suite};
+use super::{folder, hex, suite};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Map, Value, json};
@@ -138,8 +138,4 @@ fn part(document: &Value, set: &str) -> Vec<u8> {
     let (part, problems) = compile_signals(&wires);
     assert_eq!(problems, []);
     part
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

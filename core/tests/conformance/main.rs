@@ -1,6 +1,7 @@
 //! The shared cases of `conformance/`, on the native host.
 #![cfg(feature = "wire")]
 
+mod event;
 mod fold;
 
 use serde_json::Value;
@@ -24,4 +25,8 @@ fn suite(name: &str) -> Vec<(String, Value)> {
     let files =
         found["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap().to_owned());
     files.map(|file| (file.clone(), read(&file))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
