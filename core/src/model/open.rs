@@ -26,6 +26,7 @@ pub struct Model {
     base: Margin,
 }
 
+#[allow(clippy::large_enum_variant)] // one a model, and read on the hot path
 pub(crate) enum Engine {
     Trees(Forest),
     Sum(AdditiveModel),

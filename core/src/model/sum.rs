@@ -16,10 +16,7 @@ pub(crate) fn margin(model: &AdditiveModel, values: &[f64]) -> f64 {
 
 /// The margin where nothing is known.
 pub(crate) fn usual_margin(model: &AdditiveModel) -> f64 {
-    let groups = model
-        .groups
-        .iter()
-        .map(|group| held(group, group.terms.iter().map(|term| usual(term)).sum()));
+    let groups = model.groups.iter().map(|group| held(group, group.terms.iter().map(usual).sum()));
     model.bias + groups.sum::<f64>()
 }
 

@@ -3,6 +3,7 @@
 
 mod event;
 mod fold;
+mod score;
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -21,7 +21,10 @@ fn scores_agree() {
         near(name, &expect["probability"], scored.probability.0, &expect["within"]);
         assert_eq!(expect["score"], scored.score.0, "{name}");
         assert_eq!(expect["band"], scored.band.name(), "{name}");
-        bits.check(name, json!({"margin": hex(scored.margin.0), "probability": hex(scored.probability.0)}));
+        bits.check(
+            name,
+            json!({"margin": hex(scored.margin.0), "probability": hex(scored.probability.0)}),
+        );
     }
     bits.close();
 }
@@ -46,7 +49,8 @@ fn explanations_agree() {
         let points = points(model, explanation);
         let sum: i32 = points.points.iter().map(|&points| i32::from(points)).sum();
         assert_eq!(i32::from(points.base.0) + sum, i32::from(points.score.0), "{name}");
-        let contributions: Vec<String> = explanation.contributions.iter().map(|&phi| hex(phi)).collect();
+        let contributions: Vec<String> =
+            explanation.contributions.iter().map(|&phi| hex(phi)).collect();
         bits.check(
             name,
             json!({"contributions": contributions, "base": points.base.0, "score": points.score.0, "points": points.points}),
@@ -68,7 +72,10 @@ fn imports_agree() {
         };
         match (imported, expect["refused"].as_str()) {
             (Ok(trees), None) => {
-                let lead = LeadModel { packing: Packing::EXACT, ..LeadModel::of_trees("imported", trees, bands) };
+                let lead = LeadModel {
+                    packing: Packing::EXACT,
+                    ..LeadModel::of_trees("imported", trees, bands)
+                };
                 let model = Model::open(&encode(&lead).unwrap()).unwrap();
                 let mut row = model.row();
                 model.fill(&mut row, &values(&case));
@@ -85,7 +92,9 @@ fn imports_agree() {
 
 fn cases(name: &str) -> Vec<Value> {
     let documents = suite(name).into_iter().map(|(_, document)| document);
-    documents.flat_map(|mut document| document["cases"].as_array_mut().map(std::mem::take).unwrap()).collect()
+    documents
+        .flat_map(|mut document| document["cases"].as_array_mut().map(std::mem::take).unwrap())
+        .collect()
 }
 
 /// A case's row: numbers, null where missing, and the infinities by name.
@@ -115,7 +124,8 @@ impl Models {
     fn open(&mut self, case: &Value) -> &Model {
         let path = case["model"].as_str().unwrap();
         self.0.entry(path.to_owned()).or_insert_with(|| {
-            Model::open(&std::fs::read(folder().join(path)).unwrap()).unwrap_or_else(|error| panic!("{path}: {error}"))
+            Model::open(&std::fs::read(folder().join(path)).unwrap())
+                .unwrap_or_else(|error| panic!("{path}: {error}"))
         })
     }
 }
@@ -146,7 +156,8 @@ impl Bits {
 
     fn close(self) {
         if self.bless {
-            let lines: Vec<String> = self.found.iter().map(|(name, bits)| format!("{}: {bits}", json!(name))).collect();
+            let lines: Vec<String> =
+                self.found.iter().map(|(name, bits)| format!("{}: {bits}", json!(name))).collect();
             std::fs::create_dir_all(self.path.parent().unwrap()).unwrap();
             std::fs::write(&self.path, format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
         } else {

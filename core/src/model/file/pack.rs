@@ -99,7 +99,7 @@ fn check_additive(model: &AdditiveModel) -> Result<AdditiveModel, EncodeError> {
 fn check_group(model: &AdditiveModel, index: usize, group: &Group) -> Result<(), EncodeError> {
     at_most("terms of one group", group.terms.len(), 1 << 16)?;
     let wrong = |term, what| Err(EncodeError::Term { group: index, term, what });
-    if !(group.at_least <= group.at_most) {
+    if group.at_least.partial_cmp(&group.at_most).is_none_or(|order| order.is_gt()) {
         return wrong(0, "the group's lower cap is above its upper one");
     }
     let players = group.players().len();

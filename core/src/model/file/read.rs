@@ -219,7 +219,7 @@ fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelErro
 /// Whether numbers rise strictly; NaN never does.
 fn rising<T: PartialOrd>(numbers: &[T]) -> bool {
     numbers.windows(2).all(|pair| pair[0] < pair[1])
-        && numbers.first().is_none_or(|first| first == first)
+        && numbers.iter().all(|number| number.partial_cmp(number).is_some())
 }
 
 fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, ModelError> {
@@ -295,7 +295,7 @@ fn additive(input: &mut Reader, signals: &[Signal]) -> Result<AdditiveModel, Mod
 
 fn group(input: &mut Reader, signals: &[Signal]) -> Result<Group, ModelError> {
     let (at_least, at_most) = (input.f64()?, input.f64()?);
-    if !(at_least <= at_most) {
+    if at_least.partial_cmp(&at_most).is_none_or(|order| order.is_gt()) {
         return Err(invalid(input, "a group's caps are out of order"));
     }
     let count = input.count()?;
@@ -321,7 +321,7 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
         }
         (tag::PER_UNIT, _) => {
             let (points, from, to) = (finite(input)?, input.f64()?, input.f64()?);
-            if !(from <= to) {
+            if from.partial_cmp(&to).is_none_or(|order| order.is_gt()) {
                 return Err(invalid(input, "an effect's range is out of order"));
             }
             Effect::PerUnit { points, from, to }

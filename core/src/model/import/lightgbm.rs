@@ -1,6 +1,6 @@
 //! LightGBM's text format (`save_model`, `model_to_string`), versions 3 and 4.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::ImportError;
 use crate::model::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
@@ -34,7 +34,7 @@ fn wrong(what: String) -> ImportError {
 }
 
 /// The `key=value` lines of a block.
-struct Fields<'a>(HashMap<&'a str, &'a str>);
+struct Fields<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Fields<'a> {
     fn of(block: &'a str) -> Fields<'a> {

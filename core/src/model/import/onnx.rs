@@ -1,6 +1,6 @@
 //! ONNX files that hold one `TreeEnsembleClassifier` or `TreeEnsembleRegressor` (ai.onnx.ml 1 to 3).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::protobuf::{Message, Value};
 use super::{ImportError, cut_of_f32};
@@ -33,9 +33,12 @@ fn unsupported<T>(what: String, instead: &'static str) -> Result<T, ImportError>
     Err(ImportError::Unsupported { what, instead })
 }
 
+/// The weight of each leaf, by tree and node.
+type Weights = BTreeMap<(i64, i64), f64>;
+
 /// The operator's attributes.
 struct Ensemble {
-    attributes: HashMap<String, Attribute>,
+    attributes: BTreeMap<String, Attribute>,
     classifies: bool,
     /// Cuts are `f64` and values are not rounded first.
     double: bool,
@@ -94,7 +97,7 @@ impl Ensemble {
                     "export the trees alone, on the columns that they read",
                 );
             }
-            let mut attributes = HashMap::new();
+            let mut attributes = BTreeMap::new();
             for field in fields.iter().filter(|field| field.number == 5) {
                 let (name, attribute) =
                     attribute(field.value).ok_or_else(|| wrong("an attribute is broken"))?;
@@ -165,8 +168,8 @@ impl Ensemble {
         Ok(())
     }
 
-    /// The weight of each leaf by tree and node, and the base.
-    fn weights(&self) -> Result<(HashMap<(i64, i64), f64>, f64), ImportError> {
+    /// The weights, and the base.
+    fn weights(&self) -> Result<(Weights, f64), ImportError> {
         let of = if self.classifies { "class" } else { "target" };
         let column = |name: &str| self.integers(&format!("{of}_{name}"));
         let (trees, nodes, ids) = (column("treeids"), column("nodeids"), column("ids"));
@@ -180,7 +183,7 @@ impl Ensemble {
                 "export a boosted model, whose leaves hold log-odds",
             );
         }
-        let mut sums = HashMap::new();
+        let mut sums = BTreeMap::new();
         for ((&tree, &node), &weight) in trees.iter().zip(nodes).zip(weights) {
             *sums.entry((tree, node)).or_insert(0.0) += weight;
         }
@@ -234,7 +237,7 @@ fn attribute(value: Value) -> Option<(String, Attribute)> {
 
 /// Where each node of each tree stands in the columns.
 struct Ids {
-    places: HashMap<(i64, i64), usize>,
+    places: BTreeMap<(i64, i64), usize>,
     roots: Vec<usize>,
 }
 
@@ -246,7 +249,7 @@ impl Ids {
             .copied()
             .zip(ensemble.integers("nodes_nodeids").iter().copied());
         let keys: Vec<(i64, i64)> = keys.collect();
-        let places: HashMap<_, _> = keys.iter().enumerate().map(|(at, &key)| (key, at)).collect();
+        let places: BTreeMap<_, _> = keys.iter().enumerate().map(|(at, &key)| (key, at)).collect();
         if places.len() != keys.len() {
             return Err(wrong("two nodes of a tree have the same id"));
         }
@@ -318,7 +321,7 @@ impl Ids {
 struct Reader<'a> {
     ensemble: &'a Ensemble,
     ids: &'a Ids,
-    sums: HashMap<(i64, i64), f64>,
+    sums: Weights,
     signals: &'a [Signal],
 }
 

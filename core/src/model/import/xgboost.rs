@@ -89,6 +89,8 @@ struct Inner {
 
 #[derive(Deserialize)]
 struct Model {
+    /// Absent in a linear booster.
+    #[serde(default)]
     trees: Vec<Source>,
 }
 

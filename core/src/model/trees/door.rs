@@ -282,6 +282,7 @@ impl<T: PartialOrd + Copy> Cuts<T> {
 }
 
 #[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord)] // what NaN answers is the point
 fn compare<T: PartialOrd + Copy>(
     answers: &mut [bool; BLOCK],
     cuts: &[T; BLOCK],

@@ -130,7 +130,7 @@ impl Walk {
         self.leaves.resize(end, [0.0; QUAD]);
         self.lost.resize(end, [0.0; QUAD]);
         for (lane, &tree) in trees.iter().enumerate() {
-            let (start, lane) = (start + (lane / QUAD << depth), lane % QUAD);
+            let (start, lane) = (start + ((lane / QUAD) << depth), lane % QUAD);
             // Node of the shape, place in the complete tree, levels still below it.
             let mut open = vec![(shape.starts[tree], 1usize, depth)];
             while let Some((node, place, below)) = open.pop() {
