@@ -70,11 +70,13 @@ fn welcome(app: &App, owner_link: bool) -> Outcome {
         let workspace = service::create_workspace(app, "My workspace")?;
         let permit = Permit::operator(Scope::live(workspace));
         let page = service::create_key(app, &permit, Role::Page, "website")?;
+        let developer = service::create_key(app, &permit, Role::Developer, "first key")?;
         println!(
             "Script tag: <script async src=\"{}/v1/sdk/{}.js\"></script>",
             app.public_url(),
             page.key
         );
+        println!("Secret key to publish with, shown only now: {}", developer.key);
         workspaces = vec![workspace];
     }
     if first_start || owner_link {
