@@ -37,6 +37,9 @@ pub struct SignalWire {
     /// What people call a level, where it is not its own name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shown: BTreeMap<String, String>,
+    /// The kind's members once more, and whatever should not be there.
+    #[serde(flatten, skip_serializing)]
+    others: BTreeMap<String, serde_json::Value>,
 }
 
 /// How values read in words.
@@ -224,6 +227,10 @@ impl Compiler {
 
     /// Whether the signal can be compiled; registers its matcher.
     fn check(&mut self, wire: &SignalWire, kept: &[&SignalWire]) -> Result<(), String> {
+        if let Some(other) = wire.others.keys().find(|other| !wire.kind.has_member(other)) {
+            // Above all a misspelt `public` must not publish.
+            return Err(format!("`{}` is no member of such a signal", cut(other, 80)));
+        }
         if wire.id == 0 {
             return Err("the id must not be 0".to_owned());
         }
@@ -335,6 +342,18 @@ impl KindWire {
             | Self::Engaged { field } => Some(field),
             Self::Decayed { field, .. } => field.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether the kind is written with such a member.
+    fn has_member(&self, member: &str) -> bool {
+        match member {
+            "kind" => true,
+            "field" => self.field().is_some() || matches!(self, Self::Decayed { .. }),
+            "half_life_days" => matches!(self, Self::Decayed { .. }),
+            "days" => matches!(self, Self::Window { .. }),
+            "of" => matches!(self, Self::Ratio { .. }),
+            _ => false,
         }
     }
 
