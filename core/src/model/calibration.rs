@@ -1,6 +1,6 @@
 //! From margin to probability, and from probability to score.
 
-use super::{Margin, Probability};
+use super::{Margin, Probability, bounded};
 
 /// Margin to probability, strictly increasing (except [`Calibration::Share`] at its ends).
 #[derive(Debug, Clone, PartialEq)]
@@ -48,13 +48,13 @@ impl Calibration {
     pub fn check(&self) -> Result<(), CurveError> {
         let fine = match *self {
             Calibration::Platt { slope, intercept } => {
-                slope > 0.0 && slope.is_finite() && intercept.is_finite()
+                slope > 0.0 && bounded(slope) && bounded(intercept)
             }
             Calibration::Beta { a, b, c } => {
-                a >= 0.0 && b >= 0.0 && a + b > 0.0 && (a + b).is_finite() && c.is_finite()
+                a >= 0.0 && b >= 0.0 && a + b > 0.0 && bounded(a + b) && bounded(c)
             }
             Calibration::Knots(ref knots) => knots.len() >= 2 && rises(knots),
-            Calibration::Share { zero, one } => one > zero && (one - zero).is_finite(),
+            Calibration::Share { zero, one } => one > zero && bounded(one) && bounded(zero),
         };
         if fine { Ok(()) } else { Err(CurveError::Calibration) }
     }
@@ -116,7 +116,7 @@ fn softplus(x: f64) -> f64 {
 }
 
 fn rises(knots: &[Knot]) -> bool {
-    knots.iter().all(|knot| knot.x.is_finite() && knot.y.is_finite())
+    knots.iter().all(|knot| bounded(knot.x) && bounded(knot.y))
         && knots.windows(2).all(|pair| pair[0].x < pair[1].x && pair[0].y < pair[1].y)
 }
 

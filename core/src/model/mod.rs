@@ -23,6 +23,6 @@ pub use calibration::{Calibration, CurveError, Knot, Scale};
 pub use file::{EncodeError, ModelError, decode, encode};
 pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};
 pub use level::LevelHash;
-pub(crate) use open::Engine;
+pub(crate) use open::{Engine, LARGEST, bounded};
 pub use open::{Margin, Model, Probability, Row};
 pub(crate) use sum::{addend, held, usual};

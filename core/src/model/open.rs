@@ -6,6 +6,14 @@ use super::{
     AdditiveModel, Bands, Calibration, LevelHash, ModelError, Scale, Signal, SignalKind, file, sum,
 };
 
+/// Nothing that a margin is made of is larger, so that sums stay numbers.
+pub(crate) const LARGEST: f64 = 1e15;
+
+/// Whether a number may be part of a model.
+pub(crate) fn bounded(number: f64) -> bool {
+    number.abs() <= LARGEST
+}
+
 /// Log-odds, or the points of a hand-made model.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Margin(pub f64);

@@ -1,9 +1,6 @@
-//! Additive models as they are computed.
+//! Additive models as they are computed. Values beyond [`LARGEST`] count as that.
 
-use super::{AdditiveModel, Effect, Group, Term};
-
-/// Numbers beyond this count as this, and so do a term's points: sums stay finite.
-const LARGEST: f64 = 1e15;
+use super::{AdditiveModel, Effect, Group, LARGEST, Term};
 
 /// The margin of a row's values.
 pub(crate) fn margin(model: &AdditiveModel, values: &[f64]) -> f64 {

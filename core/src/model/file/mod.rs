@@ -42,7 +42,7 @@ pub enum EncodeError {
         "signal {signal}: the levels \"{a}\" and \"{b}\" have the same hash: rename one of them"
     )]
     LevelsCollide { signal: String, a: String, b: String },
-    #[error("{place} is not a finite number: retrain, or leave out the rows that cause it")]
+    #[error("{place} is not a number up to 1e15: retrain, or leave out the rows that cause it")]
     NotFinite { place: String },
     #[error("tree {tree}, node {node}: {what}")]
     Tree { tree: usize, node: usize, what: &'static str },

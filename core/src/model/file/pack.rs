@@ -10,7 +10,7 @@ use super::share::Share;
 use super::{EncodeError, MOST_DEPTH};
 use crate::model::{
     AdditiveModel, Effect, Group, Kind, LeadModel, Leaves, LevelHash, Node, Packing, Rule, Signal,
-    SignalKind, Tree, TreeModel,
+    SignalKind, Tree, TreeModel, bounded,
 };
 
 const MOST_SIGNALS: usize = 1 << 16;
@@ -87,7 +87,7 @@ fn check_signals(signals: &[Signal]) -> Result<(), EncodeError> {
 
 fn check_additive(model: &AdditiveModel) -> Result<AdditiveModel, EncodeError> {
     at_most("groups", model.groups.len(), 1 << 16)?;
-    if !model.bias.is_finite() {
+    if !bounded(model.bias) {
         return Err(EncodeError::NotFinite { place: "the bias".to_owned() });
     }
     for (index, group) in model.groups.iter().enumerate() {
@@ -114,19 +114,19 @@ fn check_group(model: &AdditiveModel, index: usize, group: &Group) -> Result<(),
         let Some(signal) = model.signals.get(usize::from(term.signal)) else {
             return wrong(at, "the term reads a signal that the model does not declare");
         };
-        if !(term.missing.is_finite() && term.usual.is_finite()) {
-            return wrong(at, "the points are not finite");
+        if !(bounded(term.missing) && bounded(term.usual)) {
+            return wrong(at, "the points are not numbers up to 1e15");
         }
         let (fits, finite) = match (&term.effect, &signal.kind) {
             (Effect::Levels { points, other }, SignalKind::Category { levels }) => (
                 points.len() == levels.len(),
-                points.iter().chain([other]).all(|points| points.is_finite()),
+                points.iter().chain([other]).all(|points| bounded(*points)),
             ),
             (Effect::Levels { .. }, _) | (_, SignalKind::Category { .. }) => (false, true),
-            (Effect::PerUnit { points, from, to }, _) => (from <= to, points.is_finite()),
+            (Effect::PerUnit { points, from, to }, _) => (from <= to, bounded(*points)),
             (Effect::Steps(steps), _) => (
                 steps.len() < 1 << 16 && steps.windows(2).all(|pair| pair[0].from < pair[1].from),
-                steps.iter().all(|step| step.points.is_finite() && !step.from.is_nan()),
+                steps.iter().all(|step| bounded(step.points) && !step.from.is_nan()),
             ),
         };
         if !fits {
@@ -136,7 +136,7 @@ fn check_group(model: &AdditiveModel, index: usize, group: &Group) -> Result<(),
             );
         }
         if !finite {
-            return wrong(at, "the points are not finite");
+            return wrong(at, "the points are not numbers up to 1e15");
         }
     }
     Ok(())
@@ -174,7 +174,7 @@ impl Ord for OrderedCut {
 }
 
 fn pack_trees(model: &TreeModel, packing: Packing) -> Result<PackedTrees, EncodeError> {
-    if !model.base_margin.is_finite() {
+    if !bounded(model.base_margin) {
         return Err(EncodeError::NotFinite { place: "the base margin".to_owned() });
     }
     at_most("nodes", model.trees.iter().map(|tree| tree.nodes.len()).sum(), MOST_NODES)?;
@@ -243,8 +243,8 @@ impl Walk<'_> {
             match tree.nodes.get(at) {
                 None => return Err(wrong(at, "there is no such node")),
                 Some(Node::Leaf { value, .. }) => {
-                    if !value.is_finite() {
-                        return Err(wrong(at, "the leaf is not a finite number"));
+                    if !bounded(*value) {
+                        return Err(wrong(at, "the leaf is not a number up to 1e15"));
                     }
                     self.splits.push(false);
                     leaves.push(*value);

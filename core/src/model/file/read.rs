@@ -11,7 +11,7 @@ use super::write::{flag, tag};
 use super::{MAGIC, MOST_DEPTH, ModelError, VERSION};
 use crate::model::{
     AdditiveModel, Bands, Calibration, Effect, Group, Knot, Leaves, LevelHash, Packing, Scale,
-    Signal, SignalKind, Step, Term,
+    Signal, SignalKind, Step, Term, bounded,
 };
 
 pub fn read(bytes: &[u8]) -> Result<Packed, ModelError> {
@@ -179,7 +179,7 @@ fn trees(
 
 fn finite(input: &mut Reader) -> Result<f64, ModelError> {
     let number = input.f64()?;
-    if number.is_finite() { Ok(number) } else { Err(invalid(input, "a number is not finite")) }
+    if bounded(number) { Ok(number) } else { Err(invalid(input, "a number is too large, or none")) }
 }
 
 fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelError> {
@@ -269,21 +269,22 @@ fn leaves(
     let (leaves, finite) = match format {
         Leaves::Steps16 => {
             let scales = input.u16s(trees)?;
-            let finite = scales.iter().all(|&scale| step_scale(scale).is_finite());
+            let finite =
+                scales.iter().all(|&scale| bounded(f64::from(step_scale(scale)) * 32_768.0));
             (PackedLeaves::Steps16 { scales, steps: input.i16s(count)? }, finite)
         }
         Leaves::F32 => {
             let values = input.f32s(count)?;
-            let finite = values.iter().all(|value| value.is_finite());
+            let finite = values.iter().all(|&value| bounded(f64::from(value)));
             (PackedLeaves::F32(values), finite)
         }
         Leaves::F64 => {
             let values = input.f64s(count)?;
-            let finite = values.iter().all(|value| value.is_finite());
+            let finite = values.iter().all(|&value| bounded(value));
             (PackedLeaves::F64(values), finite)
         }
     };
-    if finite { Ok(leaves) } else { Err(invalid(input, "a leaf is not finite")) }
+    if finite { Ok(leaves) } else { Err(invalid(input, "a leaf is too large, or no number")) }
 }
 
 fn additive(input: &mut Reader, signals: &[Signal]) -> Result<AdditiveModel, ModelError> {
@@ -331,7 +332,7 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
             let numbers = input.f64s(2 * count)?;
             let steps: Vec<Step> =
                 numbers.as_chunks().0.iter().map(|&[from, points]| Step { from, points }).collect();
-            if !steps.iter().all(|step| step.points.is_finite() && !step.from.is_nan())
+            if !steps.iter().all(|step| bounded(step.points) && !step.from.is_nan())
                 || !steps.windows(2).all(|pair| pair[0].from < pair[1].from)
             {
                 return Err(invalid(input, "the steps of an effect do not rise"));
@@ -345,9 +346,9 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
 
 fn all_finite(input: &mut Reader, count: usize) -> Result<Vec<f64>, ModelError> {
     let numbers = input.f64s(count)?;
-    if numbers.iter().all(|number| number.is_finite()) {
+    if numbers.iter().all(|&number| bounded(number)) {
         Ok(numbers)
     } else {
-        Err(invalid(input, "a number is not finite"))
+        Err(invalid(input, "a number is too large, or none"))
     }
 }
