@@ -80,6 +80,22 @@ fn a_page_sends_plain_text_with_its_key_in_the_body() {
 }
 
 #[test]
+fn the_cookie_of_somebody_signed_in_says_nothing_about_a_website() {
+    let house = House::open();
+    let (acme, bolt) = (house.tenant("Acme"), house.tenant("Bolt"));
+    let session = house.session(&[bolt.scope.workspace]);
+    let send = |body: Value| {
+        let call =
+            house.post("/v1/events").cookie(&session).header("origin", "https://acme.example");
+        call.body(body.to_string()).send().status
+    };
+    assert_eq!(send(json!({ "key": acme.write_key, "batch": [page("ann", "m1", "/")] })), 200);
+    assert_eq!(send(json!({ "batch": [page("ann", "m2", "/")] })), 401);
+    house.settle(&acme, 1);
+    assert!(house.visitors(&bolt).is_empty());
+}
+
+#[test]
 fn segments_libraries_send_the_key_as_the_users_name() {
     let house = House::open();
     let acme = house.tenant("Acme");

@@ -164,6 +164,15 @@ fn the_server_decides_for_pages_that_cannot() {
     let more = decide(json!({ "key": acme.write_key, "anonymousId": "ann", "events": [page("ann", "m2", "/pricing")] })).json();
     assert!(more["score"].as_i64() > known["score"].as_i64());
     assert_eq!(house.settle(&acme, 1)[0]["score"], stored["score"], "asking keeps nothing");
+    let again = decide(json!({ "key": acme.write_key, "anonymousId": "ann", "events": [page("ann", "m1", "/pricing")] })).json();
+    assert_eq!(again["score"], known["score"], "what the server has is not counted again");
+    house.send(&acme, json!([page("ann", "m3", "/pricing")]));
+    // At once, unless this machine is too busy to fold within the patience of a page.
+    eventually(|| {
+        let acknowledged = decide(json!({ "key": acme.write_key, "anonymousId": "ann" })).json();
+        (acknowledged["score"] == more["score"]).then_some(())
+    });
+    house.settle(&acme, 2);
     let stranger = decide(json!({ "key": acme.write_key, "anonymousId": "nobody" }));
     assert_eq!((stranger.status, stranger.json()["score"].is_u64()), (200, true));
     assert_eq!(decide(json!({ "key": acme.write_key, "anonymousId": "" })).status, 400);

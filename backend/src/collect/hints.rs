@@ -5,16 +5,14 @@ use super::writer::Submission;
 use crate::app::{App, Shared};
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
-use crate::log::Offset;
 use crate::profiles::profile_bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A page waits no longer than this for the fold to catch up; what it gets then is older.
 const PATIENCE: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(4);
 /// Nobody browses as more people than this at once.
 const MOST: usize = 8;
 
@@ -50,7 +48,7 @@ impl Asking {
             _ => None,
         });
         if let Some(last) = written.max() {
-            folded(app, scope, last).await?;
+            app.projector.reached(app, scope, last, PATIENCE).await?;
         }
         let app = app.clone();
         blocking(move || {
@@ -60,18 +58,6 @@ impl Asking {
                 .collect::<Result<_, _>>()
         })
         .await
-    }
-}
-
-async fn folded(app: &Shared, scope: Scope, until: Offset) -> Result<(), Problem> {
-    let start = Instant::now();
-    loop {
-        let app = app.clone();
-        let position = blocking(move || app.profiles.position(scope)).await?;
-        if position >= until || start.elapsed() > PATIENCE {
-            return Ok(());
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

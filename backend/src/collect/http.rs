@@ -7,7 +7,7 @@ use crate::app::Shared;
 use crate::body::bounded;
 use crate::clock;
 use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Caller, Resource, Role, authorize};
+use crate::identity::{Action, Resource, Sender, authorize};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -23,7 +23,7 @@ use std::net::SocketAddr;
         (status = 413, body = ProblemView), (status = 429, body = ProblemView), (status = 507, body = ProblemView)))]
 pub async fn events(
     State(app): State<Shared>,
-    caller: Caller,
+    sender: Sender,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
@@ -31,11 +31,8 @@ pub async fn events(
     let received_at = clock::now();
     let body = bounded(body, MAX_BODY).await?;
     let batch = Batch::read(&body)?;
-    let caller = match (&batch.key, caller.principal.role) {
-        (Some(key), Role::Anyone) => Caller::of_write_key(&app, key).await?,
-        _ => caller,
-    };
-    let scope = authorize(&caller.principal, Action::CollectEvents, Resource::Own)?.scope();
+    let principal = sender.or_key(&app, batch.key.as_deref()).await?;
+    let scope = authorize(&principal, Action::CollectEvents, Resource::Own)?.scope();
     let workspace_key = {
         let app = app.clone();
         blocking(move || app.keys.workspace_key(scope.workspace)).await?

@@ -26,35 +26,73 @@ pub struct Caller {
     pub session: Option<(Session, Sha256Digest)>,
 }
 
-/// What a request carries to show who sent it.
+/// A key, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Credential {
-    /// Public or secret, in a header.
-    Key(String),
-    /// In the address, which proxies log: only a public write key counts there.
-    KeyInUrl(String),
-    Session(String),
+    /// Public or secret.
+    InHeader(String),
+    /// Addresses are logged: only a public write key counts there.
+    InUrl(String),
 }
 
 impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        match credential(&parts.headers, &parts.uri)? {
-            None => Ok(Self { principal: Principal::anyone(), session: None }),
-            Some(Credential::Key(key)) => Self::of_key(app, key, false).await,
-            Some(Credential::KeyInUrl(key)) => Self::of_key(app, key, true).await,
-            Some(Credential::Session(token)) => {
-                if !matches!(parts.method, Method::GET | Method::HEAD) {
-                    refuse_foreign_origin(&parts.headers, app)?;
-                }
-                Self::of_session(app, &token).await
+        if let Some(credential) = key(&parts.headers, &parts.uri)? {
+            return Self::of_credential(app, credential).await;
+        }
+        let Some(token) = session_token(&parts.headers) else { return Ok(Self::anyone()) };
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            refuse_foreign_origin(&parts.headers, app)?;
+        }
+        Self::of_session(app, token).await
+    }
+}
+
+/// Who sent a request that pages of any site send: only keys count. A browser adds the cookies of
+/// somebody who is signed in here to what a website sends; they say nothing about the website.
+#[derive(Debug, Clone)]
+pub struct Sender(Caller);
+
+impl FromRequestParts<Shared> for Sender {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        match key(&parts.headers, &parts.uri)? {
+            Some(credential) => Caller::of_credential(app, credential).await.map(Self),
+            None => Ok(Self(Caller::anyone())),
+        }
+    }
+}
+
+impl Sender {
+    /// The sender, by the key in the body where no header or address carries one.
+    ///
+    /// # Errors
+    /// [`Problem::BadCredential`] where the key in the body is no write key.
+    pub async fn or_key(self, app: &Shared, key: Option<&str>) -> Result<Principal, Problem> {
+        match key {
+            Some(key) if self.0.principal.role == Role::Anyone => {
+                Caller::of_write_key(app, key).await.map(|caller| caller.principal)
             }
+            _ => Ok(self.0.principal),
         }
     }
 }
 
 impl Caller {
+    fn anyone() -> Self {
+        Self { principal: Principal::anyone(), session: None }
+    }
+
+    async fn of_credential(app: &Shared, credential: Credential) -> Result<Self, Problem> {
+        match credential {
+            Credential::InHeader(key) => Self::of_key(app, key, false).await,
+            Credential::InUrl(key) => Self::of_key(app, key, true).await,
+        }
+    }
+
     /// The holder of a key that stands in a path or a body, where only public write keys count.
     ///
     /// # Errors
@@ -87,34 +125,34 @@ impl Caller {
             Some(session) => {
                 Self { principal: session.principal.clone(), session: Some((session, digest)) }
             }
-            None => Self { principal: Principal::anyone(), session: None },
+            None => Self::anyone(),
         })
     }
 }
 
-fn credential(headers: &HeaderMap, uri: &Uri) -> Result<Option<Credential>, Problem> {
+fn key(headers: &HeaderMap, uri: &Uri) -> Result<Option<Credential>, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().map_err(|_| Problem::BadCredential)?;
         let (scheme, rest) = value.split_once(' ').ok_or(Problem::BadCredential)?;
-        return match scheme.to_ascii_lowercase().as_str() {
-            "bearer" => Ok(Some(Credential::Key(rest.trim().to_owned()))),
+        let key = match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => Some(rest.trim().to_owned()),
             // Segment's libraries send the write key as the user's name, without a password.
-            "basic" => basic_user(rest.trim())
-                .map(|key| Some(Credential::Key(key)))
-                .ok_or(Problem::BadCredential),
-            _ => Err(Problem::BadCredential),
+            "basic" => basic_user(rest.trim()),
+            _ => None,
         };
+        return key.map(|key| Some(Credential::InHeader(key))).ok_or(Problem::BadCredential);
     }
-    let query = uri.query().unwrap_or_default();
-    if let Some(key) = query.split('&').find_map(|pair| pair.strip_prefix("key=")) {
-        return Ok(Some(Credential::KeyInUrl(key.to_owned())));
-    }
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    let key = pairs.find_map(|pair| pair.strip_prefix("key="));
+    Ok(key.map(|key| Credential::InUrl(key.to_owned())))
+}
+
+fn session_token(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let token = cookies.flat_map(|value| value.split(';')).find_map(|pair| {
+    cookies.flat_map(|value| value.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == SESSION_COOKIE && value.len() <= MAX_CREDENTIAL).then(|| value.to_owned())
-    });
-    Ok(token.map(Credential::Session))
+        (name == SESSION_COOKIE && value.len() <= MAX_CREDENTIAL).then_some(value)
+    })
 }
 
 fn basic_user(encoded: &str) -> Option<String> {
@@ -143,26 +181,25 @@ fn refuse_foreign_origin(headers: &HeaderMap, app: &App) -> Result<(), Problem> 
 mod tests {
     use super::*;
 
-    fn read(authorization: Option<&str>, cookie: Option<&str>, uri: &str) -> Option<Credential> {
-        let mut headers = HeaderMap::new();
-        authorization.map(|value| headers.insert(header::AUTHORIZATION, value.parse().unwrap()));
-        cookie.map(|value| headers.insert(header::COOKIE, value.parse().unwrap()));
-        credential(&headers, &uri.parse().unwrap()).unwrap()
+    #[test]
+    fn a_key_in_a_header_counts_before_one_in_the_address() {
+        let read = |authorization: Option<&str>, uri: &str| {
+            let mut headers = HeaderMap::new();
+            authorization
+                .map(|value| headers.insert(header::AUTHORIZATION, value.parse().unwrap()));
+            key(&headers, &uri.parse().unwrap()).unwrap()
+        };
+        assert_eq!(read(Some("Bearer sk"), "/x?key=wk"), Some(Credential::InHeader("sk".into())));
+        assert_eq!(read(Some("Basic d2tfMTo="), "/x"), Some(Credential::InHeader("wk_1".into())));
+        assert_eq!(read(None, "/x?a=1&key=wk"), Some(Credential::InUrl("wk".into())));
+        assert_eq!(read(None, "/x?monkey=wk"), None);
     }
 
     #[test]
-    fn a_header_counts_before_the_address_and_the_address_before_a_cookie() {
-        let cookie = Some("a=b; rapport_session=token");
-        assert_eq!(
-            read(Some("Bearer sk"), cookie, "/x?key=wk"),
-            Some(Credential::Key("sk".into()))
-        );
-        assert_eq!(read(None, cookie, "/x?a=1&key=wk"), Some(Credential::KeyInUrl("wk".into())));
-        assert_eq!(read(None, cookie, "/x"), Some(Credential::Session("token".into())));
-        assert_eq!(
-            read(Some("Basic d2tfbGl2ZV8xOg=="), None, "/x"),
-            Some(Credential::Key("wk_live_1".into()))
-        );
-        assert_eq!(read(None, None, "/x"), None);
+    fn the_session_is_found_among_other_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, "a=b; x_rapport_session=no".parse().unwrap());
+        headers.append(header::COOKIE, "rapport_session=token; c=d".parse().unwrap());
+        assert_eq!(session_token(&headers), Some("token"));
     }
 }

@@ -9,5 +9,5 @@ pub mod store;
 pub mod view;
 
 pub use authorize::{Action, Actor, Permit, Principal, Resource, Role, authorize};
-pub use credential::Caller;
+pub use credential::{Caller, Sender};
 pub use ids::{Environment, Scope, SubjectId, WorkspaceId};

@@ -25,6 +25,10 @@ pub trait EventLog: Send + Sync {
         subject: SubjectId,
         until: Offset,
     ) -> Result<Vec<Envelope>, StoreError>;
+    /// The offset of the newest envelope of a scope; 0 before the first.
+    fn end(&self, scope: Scope) -> Result<Offset, StoreError>;
+    /// Whether the scope holds each of the messages, in their order.
+    fn holds(&self, scope: Scope, message_ids: &[&str]) -> Result<Vec<bool>, StoreError>;
     /// The offset of the newest envelope of each scope that has any.
     fn ends(&self) -> Result<Vec<(Scope, Offset)>, StoreError>;
 }

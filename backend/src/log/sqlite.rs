@@ -112,6 +112,22 @@ impl EventLog for SqliteLog {
         })
     }
 
+    fn end(&self, scope: Scope) -> Result<Offset, StoreError> {
+        Ok(lock(&self.ends).get(&scope).copied().unwrap_or_default())
+    }
+
+    fn holds(&self, scope: Scope, message_ids: &[&str]) -> Result<Vec<bool>, StoreError> {
+        self.database.read(|connection| {
+            let sql =
+                "SELECT 1 FROM seen WHERE workspace = ?1 AND environment = ?2 AND message = ?3";
+            let mut statement = connection.prepare_cached(sql)?;
+            let held = message_ids.iter().map(|id| {
+                statement.exists(params![scope.workspace, scope.environment, message_key(id)])
+            });
+            Ok(held.collect::<Result<_, _>>()?)
+        })
+    }
+
     fn ends(&self) -> Result<Vec<(Scope, Offset)>, StoreError> {
         let mut ends: Vec<_> =
             lock(&self.ends).iter().map(|(scope, offset)| (*scope, *offset)).collect();
@@ -120,14 +136,20 @@ impl EventLog for SqliteLog {
     }
 }
 
+/// How a message id is remembered: so long that two never meet, and no longer.
+fn message_key(message_id: &str) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.iter_mut().zip(Sha256Digest::of(message_id.as_bytes()).0).for_each(|(to, from)| *to = from);
+    key
+}
+
 fn append(
     transaction: &Transaction<'_>,
     ends: &mut HashMap<Scope, Offset>,
     draft: &Draft,
 ) -> Result<Appended, StoreError> {
     let scope = draft.scope;
-    let digest = Sha256Digest::of(draft.message_id.as_bytes());
-    let message = digest.0.first_chunk::<16>().map_or(digest.0.as_slice(), <[u8; 16]>::as_slice);
+    let message = message_key(&draft.message_id);
     let new = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO seen (workspace, environment, message) VALUES (?1, ?2, ?3)",

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::clock;
 use crate::error::StoreError;
 use crate::identity::{Permit, SubjectId};
+use crate::keys::SubjectKey;
 use crate::live::Happening;
 
 /// Erases a visitor, for good.
@@ -28,7 +29,14 @@ pub fn erase(app: &App, permit: &Permit, subject: SubjectId) -> Result<(), Store
 /// # Errors
 /// Where a store cannot be read or written.
 pub fn apply_all(app: &App) -> Result<(), StoreError> {
-    app.records.erasures()?.iter().try_for_each(|erasure| apply(app, erasure))
+    for erasure in app.records.erasures()? {
+        let Erasure { scope, subject, .. } = erasure;
+        let shredded = app.keys.subject_key(scope, subject)? == Some(SubjectKey::Shredded);
+        if !shredded || app.profiles.profile(scope, subject)?.is_some() {
+            apply(app, &erasure)?;
+        }
+    }
+    Ok(())
 }
 
 fn apply(app: &App, erasure: &Erasure) -> Result<(), StoreError> {

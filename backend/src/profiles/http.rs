@@ -5,19 +5,23 @@ use super::{decide as decide_for, visitor, visitors};
 use crate::app::Shared;
 use crate::body::bounded;
 use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Caller, Resource, Role, SubjectId, authorize};
+use crate::identity::{Action, Caller, Resource, Sender, SubjectId, authorize};
 use crate::keys::{VisitorRef, pseudonym};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use rapport_core::event::EventWire;
 use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 const LATEST: u32 = 100;
 const MAX_DECIDE_BODY: usize = 64 * 1024;
 const MAX_UNSEEN: usize = 100;
 const MAX_ID: usize = 256;
+/// A page that waits for a decision waits no longer than this for the fold.
+const FOLD_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Lists the latest hundred visitors.
 #[utoipa::path(get, path = "/v1/visitors", tag = "profiles",
@@ -64,7 +68,9 @@ pub struct DecideWire {
     key: Option<String>,
     /// The id that the page gave the visitor.
     anonymous_id: String,
-    /// What the server may not have got yet, in the Segment shape.
+    /// When the page sent this, by its own clock.
+    sent_at: Option<Value>,
+    /// What the server may not have got yet, in the Segment shape. What it has is not counted again.
     #[serde(default)]
     #[schema(value_type = Vec<serde_json::Value>)]
     events: Vec<EventWire>,
@@ -75,17 +81,14 @@ pub struct DecideWire {
     responses((status = 200, body = ScoreView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView)))]
 pub async fn decide(
     State(app): State<Shared>,
-    caller: Caller,
+    sender: Sender,
     body: Body,
 ) -> Result<Json<ScoreView>, Problem> {
     let body = bounded(body, MAX_DECIDE_BODY).await?;
     let wire: DecideWire = serde_json::from_slice(&body)
         .map_err(|error| Problem::Malformed(format!("the body is not what this takes: {error}")))?;
-    let caller = match (&wire.key, caller.principal.role) {
-        (Some(key), Role::Anyone) => Caller::of_write_key(&app, key).await?,
-        _ => caller,
-    };
-    let scope = authorize(&caller.principal, Action::Decide, Resource::Own)?.scope();
+    let principal = sender.or_key(&app, wire.key.as_deref()).await?;
+    let scope = authorize(&principal, Action::Decide, Resource::Own)?.scope();
     if wire.anonymous_id.is_empty()
         || wire.anonymous_id.len() > MAX_ID
         || wire.events.len() > MAX_UNSEEN
@@ -94,10 +97,20 @@ pub async fn decide(
             "`anonymousId` must have 1 to {MAX_ID} bytes, `events` at most {MAX_UNSEEN} events"
         )));
     }
+    let mut unseen = wire.events;
+    for event in &mut unseen {
+        event.sent_at = event.sent_at.take().or_else(|| wire.sent_at.clone());
+    }
+    // What was acknowledged a moment ago may still have to be folded.
+    let end = {
+        let app = app.clone();
+        blocking(move || app.log.end(scope)).await?
+    };
+    app.projector.reached(&app, scope, end, FOLD_PATIENCE).await?;
     let decided = blocking(move || {
         let workspace_key = app.keys.workspace_key(scope.workspace)?;
         let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(&wire.anonymous_id));
-        decide_for(&app, scope, subject, &wire.events)
+        decide_for(&app, scope, subject, &unseen)
     });
     decided.await.map(Json)
 }

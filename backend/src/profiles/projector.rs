@@ -4,7 +4,7 @@ use super::service::{band_word, open, seal, visitor_view};
 use super::store::{Change, StoredProfile, Trail};
 use crate::app::{App, Shared};
 use crate::bundles::OpenBundle;
-use crate::error::StoreError;
+use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
@@ -16,7 +16,7 @@ use rapport_core::profile::Profile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// The way to the projector's thread.
@@ -37,6 +37,8 @@ enum Message {
 
 /// Envelopes that are folded in one commit.
 const STEP: u32 = 500;
+/// Who waits for the thread looks this often.
+const LOOK: Duration = Duration::from_millis(4);
 /// After a failure the thread waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -66,6 +68,28 @@ impl Projector {
         let (done, result) = oneshot::channel();
         self.inbox.send(Message::Rebuild(scope, done)).map_err(|_| StoreError::Stopping)?;
         result.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Waits until the log of a scope has been folded up to `offset`, but no longer than `patience`.
+    ///
+    /// # Errors
+    /// Where the position cannot be read.
+    pub async fn reached(
+        &self,
+        app: &Shared,
+        scope: Scope,
+        offset: Offset,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let start = Instant::now();
+        loop {
+            let app = app.clone();
+            let position = blocking(move || app.profiles.position(scope)).await?;
+            if position >= offset || start.elapsed() >= patience {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Ends the thread after what it is doing.

@@ -89,7 +89,10 @@ pub fn decide(
         (Some(key), Some(stored)) => open(&key, scope, &engine, &stored)?,
         _ => engine.new_profile(),
     };
-    for wire in unseen {
+    let ids: Vec<_> =
+        unseen.iter().map(|wire| wire.message_id.as_deref().unwrap_or_default()).collect();
+    let held = app.log.holds(scope, &ids)?;
+    for (wire, _) in unseen.iter().zip(held).filter(|(_, held)| !held) {
         let refused = |error| Problem::Malformed(format!("an event was refused: {error}"));
         let time = wire.event_time(now).map_err(refused)?;
         let compact = wire.encode(time).map_err(refused)?;
@@ -123,7 +126,8 @@ pub fn score(engine: &mut Engine, profile: &Profile, now: Millis) -> ScoreView {
         let mut text = String::new();
         engine.describe(profile, &decision, reason, &mut text);
         ReasonView {
-            signal: engine.words().label(reason.id).to_owned(),
+            signal: reason.id,
+            label: engine.words().label(reason.id).to_owned(),
             text,
             points: reason.points,
         }

@@ -29,8 +29,10 @@ pub struct ScoreView {
 /// What one signal adds to a score or takes from it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ReasonView {
+    /// The signal's stable id.
+    pub signal: u32,
     /// What people call the signal.
-    pub signal: String,
+    pub label: String,
     /// In words, with the visitor's own value.
     #[schema(example = "visited pricing 3 times")]
     pub text: String,

@@ -72,6 +72,11 @@ pub fn holds(open: &dyn Fn() -> Box<dyn EventLog>) {
     let mut ends = [(one, Offset(3)), (other, Offset(1)), (test, Offset(1))];
     ends.sort_unstable();
     assert_eq!(log.ends().unwrap(), ends);
+    assert_eq!((log.end(one).unwrap(), log.end(test).unwrap()), (Offset(3), Offset(1)));
+    let nobody = Scope::live(WorkspaceId::generate().unwrap());
+    assert_eq!(log.end(nobody).unwrap(), Offset(0));
+    assert_eq!(log.holds(one, &["c", "x", "a"]).unwrap(), [true, false, true]);
+    assert_eq!(log.holds(other, &["c", "a"]).unwrap(), [false, true]);
     assert_eq!(
         log.append(&[draft(one, 1, "d", 5)]).unwrap(),
         [at(4)],
