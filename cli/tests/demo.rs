@@ -1,4 +1,5 @@
 //! The demo's invented visitors, and the mapping of real leads to its signals.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../src/demo/mapping.rs"]
 mod mapping;

@@ -1,5 +1,6 @@
 //! What is wrong with a bundle is said beside what is right.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::bundle::{BundleWire, PartKind, Words, compile, public_report};
 use rapport_core::profile::Signals;

@@ -1,5 +1,6 @@
 //! From bundle to decision: a hand-made model over the demo's signals.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::bundle::{BundleWire, PartKind, compile};
 use rapport_core::decide::{Decision, Engine, Want};

@@ -1,5 +1,6 @@
 //! What a profile remembers, told event by event.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};

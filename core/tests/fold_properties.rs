@@ -1,5 +1,6 @@
 //! What holds for every profile, tried on many invented lives.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::event::{Event, EventKind, EventWriter, FieldValue, Millis};
 use rapport_core::profile::{MergeRule, Profile, SignalWire, Signals, compile_signals};
@@ -188,7 +189,9 @@ fn damaged_profiles_are_refused_and_never_panic() {
         assert!(damaged == stored || Profile::open(&damaged, &signals).is_err());
         // Behind a right checksum, what opens must also fold and store.
         let sum = rapport_core::binary::crc32(&damaged[8.min(damaged.len())..]).to_le_bytes();
-        damaged.get_mut(4..8).map(|slot| slot.copy_from_slice(&sum));
+        if let Some(slot) = damaged.get_mut(4..8) {
+            slot.copy_from_slice(&sum);
+        }
         if let Ok(mut profile) = Profile::open(&damaged, &signals) {
             fold_all(&mut profile, &signals, &life(&mut dice, 2));
             values(&profile, &signals, T0);

@@ -1,5 +1,6 @@
 //! Values in words.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::binary::level_hash;
 use rapport_core::bundle::{BundleWire, PartKind, Said, Words, compile};

@@ -284,7 +284,7 @@ pub(crate) fn put_number(out: &mut String, number: f64) {
     }
     let tenths = libm::round(number.abs() * 10.0) as u64;
     put_whole(out, tenths / 10);
-    if tenths % 10 != 0 {
+    if !tenths.is_multiple_of(10) {
         out.push('.');
         put_whole(out, tenths % 10);
     }

@@ -68,11 +68,7 @@ impl State {
         let slot = look.slot(signal.path);
         match (self, signal.kind) {
             (Self::Count(count), _) => *count = count.saturating_add(1),
-            (Self::Distinct(distinct), _) => {
-                if slot.value.is_some() {
-                    distinct.insert(slot.hash);
-                }
-            }
+            (Self::Distinct(distinct), _) if slot.value.is_some() => distinct.insert(slot.hash),
             (Self::Sum(sum), Kind::Engaged) => {
                 let seconds = slot.number().unwrap_or(0.0).clamp(0.0, MAX_ENGAGED);
                 *sum = sum.saturating_add(micros(seconds));
@@ -91,11 +87,7 @@ impl State {
                     *level = Some((hash, time));
                 }
             }
-            (Self::Time(at), kind) => {
-                if at.is_none() || kind == Kind::SinceLast {
-                    *at = Some(time);
-                }
-            }
+            (Self::Time(at), kind) if at.is_none() || kind == Kind::SinceLast => *at = Some(time),
             (Self::Decayed { value, at }, Kind::Decayed { half_life }) => {
                 *value = decayed(*value, *at, time, half_life) + added(signal, slot);
                 *at = time;
@@ -304,7 +296,7 @@ impl Distinct {
 
 /// FNV's low bits mix badly, so the bit is chosen from a multiplied hash's high ones.
 fn set(bits: &mut [u64; WORDS], hash: u32) {
-    let place = (u64::from(hash.wrapping_mul(0x9e37_79b1)) * u64::from(BITS) >> 32) as usize;
+    let place = ((u64::from(hash.wrapping_mul(0x9e37_79b1)) * u64::from(BITS)) >> 32) as usize;
     if let Some(word) = bits.get_mut(place / 64) {
         *word |= 1 << (place % 64);
     }

@@ -1,5 +1,6 @@
 //! The shared cases of `conformance/`, on the native host.
 #![cfg(feature = "wire")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 mod event;
 mod fold;
