@@ -9,6 +9,7 @@ export interface Entry {
 interface Kept {
   entries: Entry[];
   folded: boolean;
+  side: "left" | "right";
 }
 
 const NAME = "rapport:inspector";
@@ -16,7 +17,11 @@ const KEPT = 5;
 
 /** What the panel remembers from page to page of one tab. */
 export class Memory {
-  private kept: Kept = read() ?? { entries: [], folded: innerWidth < 640 };
+  private kept: Kept = read() ?? {
+    entries: [],
+    folded: innerWidth < 640,
+    side: "right",
+  };
 
   get entries(): readonly Entry[] {
     return this.kept.entries;
@@ -28,6 +33,15 @@ export class Memory {
 
   set folded(folded: boolean) {
     this.kept.folded = folded;
+    this.save();
+  }
+
+  get side(): "left" | "right" {
+    return this.kept.side;
+  }
+
+  set side(side: "left" | "right") {
+    this.kept.side = side;
     this.save();
   }
 

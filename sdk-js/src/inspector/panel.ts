@@ -28,6 +28,7 @@ export class Panel {
 
   constructor(private readonly memory: Memory) {
     this.fold = html("button", { type: "button", class: "fold", "aria-controls": "details" });
+    const move = html("button", { type: "button", class: "move", "aria-label": "Move to the other side" }, sides());
     const close = html("button", { type: "button", "aria-label": "Close the inspector" }, cross());
     this.panel = html(
       "section",
@@ -38,7 +39,7 @@ export class Panel {
         svg("svg", { viewBox: "0 0 100 88", class: "dial", "aria-hidden": "true" }, dialArc("track"), this.fill),
         html("div", { class: "number" }, this.score, html("span", { class: "of soft" }, "of 100")),
         html("div", { class: "verdict" }, html("div", { class: "line" }, this.band, this.change), this.probability),
-        html("div", { class: "buttons" }, this.fold, close),
+        html("div", { class: "buttons" }, move, this.fold, close),
       ),
       html(
         "div",
@@ -60,11 +61,13 @@ export class Panel {
     // The page's own capture need not see clicks on this panel.
     this.element.dataset["rapportIgnore"] = "";
     this.fold.addEventListener("click", () => this.setFolded(!this.memory.folded));
+    move.addEventListener("click", () => this.setSide(this.memory.side === "left" ? "right" : "left"));
     close.addEventListener("click", () => this.close());
     this.panel.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") this.setFolded(true);
     });
     this.setFolded(this.memory.folded);
+    this.setSide(this.memory.side);
   }
 
   show(decision: Decision, entries: readonly Entry[]): void {
@@ -126,6 +129,11 @@ export class Panel {
     this.fold.replaceChildren(chevron());
   }
 
+  private setSide(side: "left" | "right"): void {
+    this.memory.side = side;
+    this.element.dataset["side"] = side;
+  }
+
   private close(): void {
     this.onClose();
     this.element.remove();
@@ -152,6 +160,10 @@ function dialArc(name: string): SVGCircleElement {
 
 function chevron(): SVGElement {
   return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: "M3 6l5 5 5-5" }));
+}
+
+function sides(): SVGElement {
+  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: "M5 5L2 8l3 3M11 5l3 3-3 3M2 8h12" }));
 }
 
 function cross(): SVGElement {

@@ -1,6 +1,7 @@
 /** The panel's look; light and dark, sheet on phones, card elsewhere. */
 export const STYLE = `
 :host { all: initial; position: fixed; z-index: 2147483000; right: max(16px, env(safe-area-inset-right)); bottom: max(16px, env(safe-area-inset-bottom)); }
+:host([data-side=left]) { right: auto; left: max(16px, env(safe-area-inset-left)); }
 * { box-sizing: border-box; margin: 0; padding: 0; }
 .panel {
   --paper: #ffffff; --ink: #17202a; --soft: #5d6a77; --line: #e4e8ec; --track: #e9edf0;
@@ -51,7 +52,7 @@ ul, ol { list-style: none; }
 @keyframes pop { from { transform: translateY(6px) scale(.8); opacity: 0; } }
 @keyframes grow { from { transform: scaleX(0); } }
 @media (max-width: 640px) {
-  :host { right: 8px; left: 8px; bottom: max(8px, env(safe-area-inset-bottom)); }
+  .move { display: none; } :host, :host([data-side=left]) { right: 8px; left: 8px; bottom: max(8px, env(safe-area-inset-bottom)); }
   .panel { width: 100%; } header { grid-template-columns: 68px 1fr auto; padding: 10px 8px 10px 12px; } .dial { width: 68px; height: 60px; } .score { font-size: 24px; } .of { display: none; } .number { padding-top: 4px; }
   #details { max-height: 46vh; } button { width: 44px; height: 44px; }
 }

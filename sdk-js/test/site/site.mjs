@@ -9,10 +9,12 @@ const read = (relative) => readFile(path(relative));
 
 initSync({ module: await read("../../dist/full/engine_bg.wasm") });
 
-/** Compiles the tests' bundle. */
+/** The demo's signals with a model that `rapport demo` trained on invented visitors. */
 export async function bundle() {
-  const authored = JSON.parse(await read("bundle.json"));
-  const parts = compileBundle(authored, {});
+  const signals = JSON.parse(await read("../../../examples/demo/signals.json"));
+  const models = [{ name: "leads" }];
+  const authored = { workspace: "test", environment: "test", signals, models };
+  const parts = compileBundle(authored, { leads: await read("leads.rpm") });
   if (parts.problems.length > 0) throw new Error(parts.problems.join("\n"));
   return parts;
 }
