@@ -55,6 +55,7 @@ export class Rapport {
       () => this.delivery.pending,
     );
     void this.wake(early);
+    addEventListener("pagehide", () => this.leave());
     if (autocapture) this.guard(() => this.capture());
   }
 
@@ -149,7 +150,8 @@ export class Rapport {
     const { anonymousId, userId, groupId } = this.identity;
     const utm = campaign();
     const event: RapportEvent = {
-      ...draft,
+      // As JSON has it: what is sent is what is scored, and later changes by the host change neither.
+      ...(JSON.parse(JSON.stringify(draft)) as Draft),
       messageId: newId(),
       anonymousId,
       ...(userId === undefined ? {} : { userId }),
@@ -234,11 +236,28 @@ export class Rapport {
     } catch (error) {
       this.turnToServer(error);
     }
-    const waiting = this.waiting.splice(0);
+    const waiting = [...this.left(), ...this.waiting.splice(0)];
     this.guard(() => {
       if (waiting.length === 0) this.look("start");
       for (const event of waiting) this.fold(event, performance.now());
     });
+  }
+
+  /** A page left before its engine was there leaves its events to the next page's profile. */
+  private leave(): void {
+    if (this.waiting.length > 0) this.storage.set("waiting", JSON.stringify(this.waiting));
+  }
+
+  private left(): RapportEvent[] {
+    const text = this.storage.get("waiting");
+    if (text === undefined) return [];
+    this.storage.remove("waiting");
+    try {
+      const events: unknown = JSON.parse(text);
+      return Array.isArray(events) ? (events as RapportEvent[]) : [];
+    } catch {
+      return [];
+    }
   }
 
   private turnToServer(reason: unknown): void {

@@ -20,7 +20,7 @@ export class Memory {
   private kept: Kept = read() ?? {
     entries: [],
     folded: innerWidth < 640,
-    side: "right",
+    side: "left",
   };
 
   get entries(): readonly Entry[] {

@@ -1,21 +1,312 @@
+// The page as a visitor meets it: the demo's website, the SDK, the engine, and a collector that remembers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { decision, launch, shown, visit } from "../site/chromium.mjs";
+import { decision, inspector, launch, shown, visit } from "../site/chromium.mjs";
 import { startSite } from "../site/site.mjs";
 
+const timeout = 60_000;
 let browser;
 let site;
 
-before(async () => {
-  [browser, site] = await Promise.all([launch(), startSite()]);
-});
+before(
+  async () => {
+    browser = await launch();
+    site = await startSite();
+  },
+  { timeout },
+);
 after(() => Promise.all([browser?.close(), site?.close()]));
 
-test("a script tag puts a score on the screen", async () => {
+/** Waits until the collector holds `count` events of the page's visitor. */
+async function delivered(page, count, where = site) {
+  const { anonymousId } = await page.evaluate(() => ({ anonymousId: window.rapport.anonymousId }));
+  const own = () => where.state.events.filter((event) => event.anonymousId === anonymousId);
+  for (let tries = 0; own().length < count && tries < 100; tries += 1) await page.waitForTimeout(50);
+  return own();
+}
+
+test("a script tag puts a score on the screen", { timeout }, async () => {
   const page = await visit(browser, site.url);
   const { score, source } = await decision(page);
+  await inspector(page);
   assert.equal(source, "page");
-  await page.waitForFunction(() => document.querySelector("rapport-inspector"));
   assert.equal((await shown(page)).score, score);
   assert.deepEqual(page.errors, []);
+});
+
+test("one visit moves the score by 25 points through six signals, and every step adds up", { timeout }, async () => {
+  const context = await browser.newContext();
+  await context.clock.install();
+  const page = await visit(browser, site.url, { context });
+  const scores = [];
+  const signals = new Set();
+  /** Stays on the page for a while, with a hand on the mouse. */
+  const read = async (seconds) => {
+    for (let second = 0; second < seconds; second += 10) {
+      await page.mouse.move(300 + second, 300);
+      await context.clock.runFor(10_000);
+    }
+  };
+  const step = async () => {
+    const { score, base, reasons, rest } = await decision(page);
+    await inspector(page);
+    const panel = await shown(page);
+    assert.equal(panel.score, score);
+    assert.equal(base + reasons.reduce((sum, { points }) => sum + points, rest), score);
+    assert.equal(panel.base + panel.points.reduce((sum, points) => sum + points, 0), panel.score);
+    scores.push(score);
+    for (const { signal, points } of reasons) if (points !== 0) signals.add(signal);
+  };
+  await step();
+  await read(20);
+  await step();
+  for (const path of ["product", "pricing", "case-studies/solheim-stalverk", "case-studies/brenner-praezision", "pricing", "docs", "demo"]) {
+    await page.goto(`${site.url}/${path}`);
+    await step();
+    await read(30);
+    await step();
+  }
+  await page.fill("[name=name]", "Ada Test");
+  await step();
+  await page.fill("[name=email]", "ada@example.com");
+  await page.fill("[name=company]", "Example");
+  await page.selectOption("[name=employees]", "350");
+  await page.click("form button");
+  await page.waitForFunction(() => window.decisions.at(-1).cause === "identify");
+  await step();
+  assert.ok(Math.max(...scores) - Math.min(...scores) >= 25, `scores ${scores}`);
+  assert.ok(signals.size >= 6, `signals ${[...signals]}`);
+  assert.ok(new Set(scores).size >= 5, `scores ${scores}`);
+});
+
+test("the server's fold of the same events gives the page's score to the bit", { timeout }, async () => {
+  const page = await visit(browser, `${site.url}/pricing?utm_source=june&utm_medium=email`);
+  await page.goto(`${site.url}/docs`);
+  await page.evaluate(() => window.rapport.track("Form Submitted", { form: "demo", nested: { list: [1, 2], flag: true, none: null } }));
+  const here = await decision(page, 2);
+  const events = await delivered(page, 3);
+  const there = site.decide(events, here.asOf);
+  const time = Date.parse(events.at(-1).timestamp);
+  assert.equal(site.decide(events, time).probability, here.probability);
+  assert.equal(there.score, here.score);
+});
+
+test("a profile outlives a reload, and its visitor keeps the id", { timeout }, async () => {
+  const page = await visit(browser, `${site.url}/pricing`);
+  await decision(page);
+  const id = await page.evaluate(() => window.rapport.anonymousId);
+  for (let count = 0; count < 3; count += 1) await page.reload();
+  await decision(page);
+  assert.equal(await page.evaluate(() => window.rapport.anonymousId), id);
+  const events = await delivered(page, 4);
+  assert.deepEqual(events.map(({ sequence }) => sequence).sort(), [1, 2, 3, 4]);
+  const time = Date.parse(events.at(-1).timestamp);
+  assert.equal(site.decide(events, time).probability, (await decision(page)).probability);
+});
+
+test("damaged storage starts anew", { timeout }, async () => {
+  const page = await visit(browser, `${site.url}/pricing`);
+  await decision(page);
+  for (const [name, value] of [["profile", "%%%"], ["profile", "UlBQMQAAAAA="], ["id", "{"], ["id", '{"anonymousId":5}']]) {
+    await page.evaluate(([name, value]) => localStorage.setItem(`rapport:test-key:${name}`, value), [name, value]);
+    await page.reload();
+    const { source } = await decision(page);
+    assert.equal(source, "page");
+  }
+  assert.deepEqual(page.errors, []);
+});
+
+test("forbidden storage costs the memory, not the score", { timeout }, async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    for (const name of ["localStorage", "sessionStorage"]) {
+      Object.defineProperty(window, name, { get: () => { throw new DOMException("denied", "SecurityError"); } });
+    }
+  });
+  const page = await visit(browser, `${site.url}/pricing`, { context });
+  const { score } = await decision(page);
+  await inspector(page);
+  assert.equal((await shown(page)).score, score);
+  assert.deepEqual(page.errors, []);
+});
+
+test("where a policy forbids WebAssembly, decisions come over HTTP", { timeout }, async () => {
+  const strict = await startSite({ csp: "script-src 'self' http://127.0.0.1:*; object-src 'none'; style-src 'self'" });
+  try {
+    const page = await visit(browser, `${strict.url}/pricing`);
+    const first = await decision(page);
+    assert.equal(first.source, "server");
+    await inspector(page);
+    await page.evaluate(() => window.rapport.track("Form Started", { form: "demo" }));
+    const next = await decision(page, 2);
+    assert.notEqual(next.probability, first.probability);
+    assert.equal(next.change, next.score - first.score);
+    assert.equal((await shown(page)).score, next.score);
+    assert.equal((await delivered(page, 2, strict)).length, 2);
+    assert.deepEqual(page.errors, []);
+  } finally {
+    await strict.close();
+  }
+});
+
+test("two tabs share one profile", { timeout }, async () => {
+  const context = await browser.newContext();
+  const one = await visit(browser, site.url, { context });
+  await decision(one);
+  const two = await visit(browser, `${site.url}/pricing`, { context });
+  const there = await decision(two);
+  await one.waitForFunction(() => window.decisions.at(-1).cause === "another tab");
+  const here = await decision(one);
+  assert.equal(here.score, there.score);
+  await one.evaluate(() => window.rapport.track("Form Submitted", { form: "demo" }));
+  const events = await delivered(one, 3);
+  assert.equal(events.length, 3);
+  assert.deepEqual(events.map(({ sequence }) => sequence).sort(), [1, 2, 3]);
+});
+
+test("what happens just before a page goes still arrives, once", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  const id = await page.evaluate(() => window.rapport.anonymousId);
+  for (const path of ["product", "pricing", "docs", "blog"]) {
+    await page.evaluate((path) => {
+      window.rapport.track("Left", { to: path });
+      location.href = `/${path}`;
+    }, path);
+    await page.waitForURL(`**/${path}`);
+    await decision(page);
+  }
+  const events = await delivered(page, 9);
+  assert.equal(events.length, 9);
+  assert.equal(new Set(events.map(({ messageId }) => messageId)).size, 9);
+  assert.ok(events.every(({ anonymousId }) => anonymousId === id));
+});
+
+test("a collector that fails gets every event when it is back", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  await delivered(page, 1);
+  site.state.failing = true;
+  await page.evaluate(() => [1, 2, 3].forEach((n) => window.rapport.track("Tried", { n })));
+  await page.evaluate(() => window.rapport.flush());
+  site.state.failing = false;
+  const events = await delivered(page, 4);
+  assert.deepEqual(events.map(({ properties }) => properties.n).filter(Boolean), [1, 2, 3]);
+});
+
+test("parts are fetched at once, and once", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  const timing = await page.evaluate(() =>
+    performance.getEntriesByType("resource").filter(({ name }) => name.includes("/v1/parts/")).map(({ name, startTime, responseEnd }) => ({ name: name.split("/").at(-1), startTime, responseEnd })),
+  );
+  const early = timing.filter(({ name }) => name !== "inspector");
+  assert.deepEqual(early.map(({ name }) => name).sort(), ["model", "sdk", "signals", "wasm", "words"]);
+  const latestStart = Math.max(...early.map(({ startTime }) => startTime));
+  const firstEnd = Math.min(...early.map(({ responseEnd }) => responseEnd));
+  assert.ok(latestStart < firstEnd, JSON.stringify(early));
+  const before = site.state.requests.filter((line) => line.includes("/parts/")).length;
+  await page.goto(`${site.url}/docs`);
+  await decision(page);
+  assert.equal(site.state.requests.filter((line) => line.includes("/parts/")).length, before);
+});
+
+test("forms report that they were used, never what was typed", { timeout }, async () => {
+  const page = await visit(browser, `${site.url}/contact`);
+  await decision(page);
+  await page.fill("[name=message]", "a secret message");
+  await page.evaluate(() => document.querySelector("form").addEventListener("submit", (event) => event.stopImmediatePropagation(), true));
+  await page.fill("[name=name]", "Secret Name");
+  await page.evaluate(() => document.querySelector("form").dispatchEvent(new Event("submit", { bubbles: true, cancelable: true })));
+  const events = await delivered(page, 3);
+  assert.deepEqual(events.map(({ event, type }) => event ?? type), ["page", "Form Started", "Form Submitted"]);
+  assert.equal(events[2].properties.form, "contact");
+  assert.ok(!JSON.stringify(events).toLowerCase().includes("secret"));
+});
+
+test("a single-page route is a page, the same address again is none", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  await page.evaluate(() => history.replaceState({}, "", location.href));
+  await page.evaluate(() => history.pushState({}, "", "/inside"));
+  await decision(page, 2);
+  await page.goBack();
+  await decision(page, 3);
+  const events = await delivered(page, 3);
+  assert.deepEqual(events.map(({ properties }) => properties.path), ["/", "/inside", "/"]);
+});
+
+test("the npm import tracks, identifies, groups, aliases and resets", { timeout }, async () => {
+  const page = await visit(browser, `${site.url}/npm`);
+  await decision(page);
+  const first = await page.evaluate(() => {
+    window.rapport.identify("u1", { employees: 350 });
+    window.rapport.group("g1", { plan: "team" });
+    window.rapport.alias("u2");
+    window.rapport.track("Trial Started");
+    return window.rapport.anonymousId;
+  });
+  const events = await delivered(page, 5);
+  assert.deepEqual(events.map(({ type }) => type), ["page", "identify", "group", "alias", "track"]);
+  assert.equal(events[3].previousId, "u1");
+  assert.deepEqual([events[4].userId, events[4].groupId], ["u2", "g1"]);
+  const before = await decision(page, 5);
+  await page.evaluate(() => window.rapport.reset());
+  const fresh = await decision(page, 6);
+  assert.notEqual(fresh.probability, before.probability);
+  assert.notEqual(await page.evaluate(() => window.rapport.anonymousId), first);
+});
+
+test("nothing that fails in a host's listener or in ours reaches the other", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  const calls = await page.evaluate(() => {
+    let calls = 0;
+    window.rapport.onDecision(() => { throw new Error("the host's own"); });
+    const stop = window.rapport.onDecision(() => { calls += 1; });
+    window.rapport.track("One");
+    stop();
+    window.rapport.track("Two");
+    const circular = {};
+    circular.self = circular;
+    window.rapport.track("Circular", circular);
+    window.rapport.track("Big", { text: "x".repeat(100_000) });
+    window.rapport.push(["nonsense"], ["constructor"], ["track", "Three"]);
+    return calls;
+  });
+  assert.equal(calls, 2);
+  assert.ok(page.errors.every(({ message }) => message === "the host's own"));
+  const names = (await delivered(page, 4)).map(({ event }) => event);
+  assert.ok(names.includes("Three"), `${names}`);
+});
+
+test("a broken bundle leaves the page whole and the tracking on", { timeout }, async () => {
+  const broken = await startSite({ parts: { model: Buffer.from("no model") } });
+  try {
+    const page = await visit(browser, broken.url);
+    assert.equal((await decision(page)).source, "server");
+    assert.equal((await delivered(page, 1, broken)).length, 1);
+    assert.deepEqual(page.errors, []);
+  } finally {
+    await broken.close();
+  }
+});
+
+test("the inspector folds, changes sides and closes by keyboard, and fits a phone", { timeout }, async () => {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  const page = await visit(browser, site.url, { context });
+  await decision(page);
+  await inspector(page);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  const fold = page.locator("rapport-inspector .fold");
+  assert.equal(await fold.getAttribute("aria-expanded"), "false");
+  await fold.focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await fold.getAttribute("aria-expanded"), "true");
+  const box = await page.locator("rapport-inspector .panel").boundingBox();
+  assert.ok(box.x >= 0 && box.x + box.width <= 390 && box.height < 844);
+  await page.keyboard.press("Escape");
+  assert.equal(await fold.getAttribute("aria-expanded"), "false");
+  await page.getByLabel("Close the inspector").press("Enter");
+  assert.equal(await page.locator("rapport-inspector").count(), 0);
 });

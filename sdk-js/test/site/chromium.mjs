@@ -31,6 +31,11 @@ export async function decision(page, count = 1) {
   return page.evaluate(() => window.decisions.at(-1));
 }
 
+/** Waits until the inspector shows a decision. */
+export async function inspector(page) {
+  await page.waitForFunction(() => document.querySelector("rapport-inspector")?.shadowRoot.querySelector(".sum .base"));
+}
+
 /** What the inspector shows. */
 export function shown(page) {
   return page.evaluate(() => {

@@ -19,10 +19,14 @@ export async function bundle() {
   return parts;
 }
 
-/** Starts both servers. `csp` is sent with each page; `failing` makes the collector answer 503 while it is true. */
-export async function startSite({ csp, local = true } = {}) {
-  const parts = await bundle();
-  const decider = new Decider(parts.signals, parts.model, parts.words);
+/**
+ * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle;
+ * `state.failing` makes the collector answer 503 while it is true.
+ */
+export async function startSite({ csp, local = true, parts: changed } = {}) {
+  const compiled = await bundle();
+  const parts = { ...compiled, ...changed };
+  const decider = new Decider(compiled.signals, compiled.model, compiled.words);
   const state = { events: [], failing: false, decisions: 0, requests: [] };
   const files = {
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
@@ -61,7 +65,7 @@ export async function startSite({ csp, local = true } = {}) {
       const stored = state.events.filter((event) => event.anonymousId === anonymousId);
       const known = new Set(stored.map((event) => event.messageId));
       const all = [...stored, ...events.filter((event) => !known.has(event.messageId))];
-      return [200, "application/json", JSON.stringify(decider.decide(all, Date.now(), 5))];
+      return [200, "application/json", JSON.stringify(decider.decide(inOrder(all), Date.now(), 5))];
     }
     return [404, "text/plain", "no such route"];
   });
@@ -79,8 +83,15 @@ export async function startSite({ csp, local = true } = {}) {
     url: pages.origin,
     endpoint: backend.origin,
     state,
+    /** What the core makes of events outside the page. */
+    decide: (events, now) => decider.decide(inOrder(events), now, 5),
     close: () => Promise.all([pages.close(), backend.close()]),
   };
+}
+
+/** As they happened: batches may overtake one another. */
+function inOrder(events) {
+  return [...events].sort((a, b) => a.sequence - b.sequence);
 }
 
 function npmPage(endpoint) {

@@ -1,0 +1,65 @@
+// The whole loop: website, SDK, engine, backend, live page.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { decision, inspector, launch, shown, visit } from "../site/chromium.mjs";
+import { startDemo } from "../site/demo.mjs";
+
+const timeout = 60_000;
+let browser;
+let demo;
+
+before(
+  async () => {
+    browser = await launch();
+    demo = await startDemo();
+  },
+  { timeout: 300_000 },
+);
+after(() => Promise.all([browser?.close(), demo?.stop()]));
+
+test("the live page shows the same visitor and score within a second", { timeout }, async () => {
+  const live = await (await browser.newContext()).newPage();
+  await live.goto(demo.live);
+  await live.waitForFunction(() => document.querySelector("#link")?.dataset.state === "live");
+  const page = await visit(browser, `${demo.sites[0]}pricing`);
+  await decision(page);
+  await inspector(page);
+  const id = await page.evaluate(() => window.rapport.anonymousId);
+  // Steps that no quick-changing time decides: the page's score then stands until the next one.
+  for (const form of ["demo", "contact", "demo"]) {
+    await page.evaluate((form) => window.rapport.track("Form Submitted", { form }), form);
+    const { score } = await decision(page);
+    assert.equal((await shown(page)).score, score);
+    await live.waitForFunction(
+      ([id, score]) => document.querySelector(`[data-id="${id}"] .score`)?.textContent === String(score),
+      [id, score],
+      { timeout: 1_000, polling: 20 },
+    );
+  }
+  assert.deepEqual(page.errors, []);
+});
+
+test("each website belongs to a workspace of its own", { timeout }, async () => {
+  const keys = [];
+  for (const site of demo.sites) {
+    const page = await visit(browser, site);
+    assert.equal((await decision(page)).source, "page");
+    keys.push(await page.evaluate(() => Object.keys(localStorage).find((name) => name.endsWith(":id"))));
+  }
+  assert.equal(keys.length, 2);
+  assert.notEqual(keys[0], keys[1]);
+});
+
+test("where the page may not run the engine, the real server decides alike", { timeout }, async () => {
+  const local = await visit(browser, `${demo.sites[0]}docs`);
+  const here = await decision(local);
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    WebAssembly.compileStreaming = () => Promise.reject(new WebAssembly.CompileError("blocked by policy"));
+  });
+  const remote = await visit(browser, `${demo.sites[0]}docs`, { context });
+  const there = await decision(remote);
+  assert.equal(there.source, "server");
+  assert.deepEqual([there.score, there.band, there.base], [here.score, here.band, here.base]);
+  assert.deepEqual(there.reasons, here.reasons);
+});
