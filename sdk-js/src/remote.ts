@@ -1,6 +1,9 @@
 import type { Verdict } from "./engine";
 import type { RapportEvent, Reason } from "./types";
 
+/** As many as the engine in the page gives. */
+const REASONS = 5;
+
 /** Decisions over HTTP, where the page may not run WebAssembly. */
 export class RemoteEngine {
   private asking = false;
@@ -58,7 +61,8 @@ function readVerdict(answer: unknown): Verdict | undefined {
     return undefined;
   }
   if (band !== "qualified" && band !== "undecided" && band !== "not") return undefined;
-  const known = Array.isArray(reasons) ? reasons.filter(isReason) : [];
+  const all = Array.isArray(reasons) ? reasons.filter(isReason) : [];
+  const known = all.slice(0, REASONS).map(({ signal, text, points }) => ({ signal, text, points }));
   const rest = score - base - known.reduce((sum, { points }) => sum + points, 0);
   return { score, probability, band, base, reasons: known, rest };
 }
