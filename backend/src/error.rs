@@ -51,7 +51,9 @@ pub enum StoreError {
     #[error(
         "{path} was written by a newer release (schema {found}, this one knows {known}); start that release"
     )]
-    Newer { path: PathBuf, found: usize, known: usize },
+    Newer { path: PathBuf, found: i64, known: usize },
+    #[error("{path} cannot be brought up to date: {source}")]
+    Migration { path: PathBuf, source: rusqlite_migration::Error },
     #[error("stored {what} cannot be read: {why}")]
     Corrupt { what: &'static str, why: String },
     #[error("{operation} {path}: {source}")]

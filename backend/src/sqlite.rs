@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite_migration::{Error, M, MigrationDefinitionError, Migrations};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -117,23 +118,14 @@ fn read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn migrate(
-    connection: &mut Connection,
-    path: &Path,
-    migrations: &[&str],
-) -> Result<(), StoreError> {
-    let found: usize = connection
-        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
-        .try_into()
-        .unwrap_or(usize::MAX);
-    if found > migrations.len() {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: migrations.len() });
+fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+    let migrations = Migrations::new(steps.iter().map(|step| M::up(step)).collect());
+    match migrations.to_latest(connection) {
+        Ok(()) => Ok(()),
+        Err(Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead)) => {
+            let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Err(StoreError::Newer { path: path.to_owned(), found, known: steps.len() })
+        }
+        Err(source) => Err(StoreError::Migration { path: path.to_owned(), source }),
     }
-    for (version, migration) in (1_i64..).zip(migrations).skip(found) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
-    }
-    Ok(())
 }

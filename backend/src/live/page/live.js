@@ -205,6 +205,7 @@ function state(...children) {
 }
 
 function needSession() {
+  $(".where").hidden = true;
   link("lost", "Signed out");
   state(
     make("h2", { textContent: "Open your owner link" }),
