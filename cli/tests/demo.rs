@@ -151,10 +151,33 @@ fn browse_and_judge(model: &[u8]) {
             println!("  {text}");
         }
     }
+    nothing_changes_before_it_says_so(&mut engine, &visit, &after);
     let moved =
         after.reasons.iter().filter(|reason| points(&before, reason.id) != reason.points).count();
     assert!(after.score >= before.score + 25, "{} after {}", after.score, before.score);
     assert!(moved >= 6, "{moved} signals moved");
+}
+
+/// Though nothing happens, scores age; `next_change_at` must never come too late.
+fn nothing_changes_before_it_says_so(engine: &mut Engine, visit: &Browsing, decision: &Decision) {
+    let want = Want { reasons: 0, next_change: true };
+    let (mut decision, mut changes) = (decision.clone(), 0);
+    for _ in 0..400 {
+        let Some(next) = decision.next_change_at else { break };
+        assert!(next > decision.as_of);
+        let span = next.0 - 1 - decision.as_of.0;
+        for part in 0..=8 {
+            let between = engine.decide(&visit.profile, decision.as_of.plus(span * part / 8), want);
+            assert_eq!(between.probability, decision.probability, "{:?}", between.as_of);
+        }
+        let after = engine.decide(&visit.profile, next, want);
+        changes += usize::from(after.probability != decision.probability);
+        decision = after;
+    }
+    println!(
+        "{changes} changes until {} days later",
+        decision.as_of.since(visit.now) / Millis::DAY
+    );
 }
 
 fn points(decision: &Decision, id: u32) -> i32 {

@@ -163,8 +163,9 @@ impl Profile {
     }
 
     /// When a signal's value next passes one of the `cuts` although nothing happens, counting
-    /// from `now`; visits that end and windows that move on count whatever the cuts are.
-    /// Conservative: the value may pass later, never earlier. `None` where it never does.
+    /// from `now`; visits that end and windows that move on count whatever the cuts are, and a
+    /// ratio of what changes all the time counts every minute.
+    /// The value may pass later, never earlier. `None` where it never does.
     pub fn next_change(
         &self,
         signals: &Signals,

@@ -42,6 +42,8 @@ pub(super) enum State {
 pub(super) const BUCKETS: usize = 12;
 /// Sums are kept in whole millionths.
 const MICRO: f64 = 1e6;
+/// What changes later than in twenty years never changes.
+const LOOK_AHEAD: i64 = 7_305 * Millis::DAY;
 /// One event adds at most this many engaged seconds.
 const MAX_ENGAGED: f64 = 1800.0;
 
@@ -143,7 +145,8 @@ impl State {
         }
     }
 
-    /// See [`super::Profile::next_change`]; without `cuts`, each change counts.
+    /// See [`super::Profile::next_change`]; without `cuts`, what changes all the time is looked at
+    /// again in a minute.
     pub(super) fn next_change(
         &self,
         kind: Kind,
@@ -151,23 +154,23 @@ impl State {
         visit: &Visit,
         cuts: Option<&[f64]>,
     ) -> Option<Millis> {
-        let soon = now.plus(1);
         match (self, kind) {
-            (Self::Time(Some(at)), _) => {
-                let Some(cuts) = cuts else { return Some(soon) };
-                let value = now.since(*at) as f64 / Millis::DAY as f64;
-                let next = cuts.iter().copied().filter(|cut| *cut >= value).reduce(f64::min)?;
-                Some(at.plus((next * Millis::DAY as f64) as i64).max(soon))
-            }
-            (Self::Decayed { value, at }, Kind::Decayed { half_life }) if *value != 0.0 => {
-                let Some(cuts) = cuts else { return Some(soon) };
-                let current = decayed(*value, *at, now, half_life);
-                let ratios = cuts.iter().map(|cut| current / cut);
-                let next =
-                    ratios.filter(|ratio| ratio.is_finite() && *ratio >= 1.0).reduce(f64::min)?;
-                // Single precision may round a value across a cut a little early.
-                let halvings = libm::log2(next) - 1e-6;
-                Some(now.plus((halvings * half_life as f64) as i64).max(soon))
+            (Self::Time(Some(_)) | Self::Decayed { .. }, _) => {
+                let Some(cuts) = cuts else { return Some(now.plus(Millis::MINUTE)) };
+                // Both move in one direction only, so that halving finds the first change.
+                let side = |at| {
+                    let value = self.value(kind, at, visit);
+                    cuts.iter().filter(|cut| value <= **cut).count()
+                };
+                let (mut same, mut other) = (now, now.plus(LOOK_AHEAD));
+                if side(same) == side(other) {
+                    return None;
+                }
+                while other.0 - same.0 > 1 {
+                    let middle = same.plus((other.0 - same.0) / 2);
+                    *(if side(middle) == side(now) { &mut same } else { &mut other }) = middle;
+                }
+                Some(other)
             }
             (Self::Visit { count, number }, Kind::Session) => {
                 (*count > 0 && *number == visit.number && !visit.ended(now)).then(|| visit.end())
@@ -177,7 +180,7 @@ impl State {
                 let kept = counts.len().saturating_sub(passed);
                 let oldest = counts.iter().take(kept).rposition(|count| *count > 0)?;
                 let leaves = i64::from(newest.saturating_sub(oldest as u32)) + BUCKETS as i64;
-                Some(Millis(leaves.saturating_mul(width(length))).max(soon))
+                Some(Millis(leaves.saturating_mul(width(length))).max(now.plus(1)))
             }
             _ => None,
         }
