@@ -1,6 +1,8 @@
 //! Scores, explanations and imports against other software, and their exact bits against the
 //! record in `conformance/bits/` (`RAPPORT_BLESS=1` writes it).
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
 use super::{folder, suite};
 use rapport_core::model::{Bands, LeadModel, Model, Packing, encode, import};
 use rapport_core::scoring::{Explainer, points, score};

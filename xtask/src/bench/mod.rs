@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures beside peers measured in the same run.
 
 mod dev;
+mod score;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -74,6 +75,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut figures: Vec<Figure> = Vec::new();
     if arguments.suite == Some(Suite::Dev) {
         figures.extend(dev::figures(root)?);
+    }
+    if matches!(arguments.suite, None | Some(Suite::Score)) {
+        figures.extend(score::figures(root)?);
     }
     report(root, &figures, arguments.json, arguments.save)
 }
