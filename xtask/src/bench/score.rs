@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 const SUITE: &str = "score";
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
-    let data = setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
+    let data =
+        setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
     let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
     let folder = target(root).join("bench/score");
     std::fs::create_dir_all(&folder)?;
     let peer = |arguments: &[&Path]| {
-        let mut command = shell::command(root, &python.to_string_lossy(), [root.join("xtask/peers/score.py")]);
+        let mut command =
+            shell::command(root, &python.to_string_lossy(), [root.join("xtask/peers/score.py")]);
         command.args(arguments);
         shell::capture(command)
     };
@@ -45,7 +47,8 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     };
     let (explain, shap_us) = (number(&page, "explain_us")?, number(&shap, "us")?);
     let (score, lightgbm_us) = (number(&ours, "score_us")?, number(&lightgbm, "us")?);
-    let difference = number(&page, "explain_max_abs_diff")?.max(number(&ours, "explain_max_abs_diff")?);
+    let difference =
+        number(&page, "explain_max_abs_diff")?.max(number(&ours, "explain_max_abs_diff")?);
     Ok(vec![
         Figure::alone(SUITE, "score_wasm_us", number(&page, "score_us")?, "us"),
         Figure::alone(SUITE, "score_wasm_call_us", number(&page, "call_us")?, "us"),
@@ -53,7 +56,12 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
         Figure::alone(SUITE, "explain_max_abs_diff", difference, "log-odds"),
         Figure::alone(SUITE, "model_bytes", number(&ours, "model_bytes")?, "bytes"),
         Figure::alone(SUITE, "model_load_us", number(&page, "load_us")?, "us"),
-        beside("score_native_us", score, ("LightGBM single-row-fast", lightgbm_us), score / lightgbm_us),
+        beside(
+            "score_native_us",
+            score,
+            ("LightGBM single-row-fast", lightgbm_us),
+            score / lightgbm_us,
+        ),
         Figure::alone(SUITE, "explain_native_us", number(&ours, "explain_us")?, "us"),
     ])
 }
@@ -64,7 +72,8 @@ fn target(root: &Path) -> PathBuf {
 
 /// Builds an example of core and returns where it is.
 fn build(root: &Path, example: &str, options: &[&str]) -> Result<PathBuf> {
-    let mut cargo = shell::cargo(root, ["build", "--quiet", "--release", "--package", "rapport-core"]);
+    let mut cargo =
+        shell::cargo(root, ["build", "--quiet", "--release", "--package", "rapport-core"]);
     cargo.args(["--example", example]).args(options);
     shell::run(cargo)?;
     let wasm = options.contains(&"--target");

@@ -15,7 +15,7 @@ use crate::model::{
 
 const MOST_SIGNALS: usize = 1 << 16;
 const MOST_LEVELS: usize = 1 << 24;
-const MOST_QUESTIONS: usize = 1 << 16;
+const MOST_QUESTIONS: usize = u16::MAX as usize;
 const MOST_NODES: usize = 1 << 26;
 
 pub fn pack(model: &LeadModel) -> Result<Packed, EncodeError> {

@@ -183,37 +183,40 @@ fn finite(input: &mut Reader) -> Result<f64, ModelError> {
 }
 
 fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelError> {
-    let count = input.u32()? as usize;
-    if count > 1 << 16 {
-        return Err(invalid(input, "there are more than 65,536 questions about one signal"));
-    }
+    let count = usize::from(input.u16()?);
     if let SignalKind::Category { levels } = &signal.kind {
         let bits = input.take(count * set_bytes(levels.len()))?.to_vec();
         return Ok(Questions::Outside { count, bits });
     }
-    let missing_no = input.u32()? as usize;
+    let missing_no = usize::from(input.u16()?);
     if missing_no > count {
         return Err(invalid(input, "there are more cuts of one side than cuts"));
     }
-    let (values, rising) = match input.u8()? {
-        tag::CUTS_F32 => {
-            let values = input.f32s(count)?;
+    let (values, rising) = match usize::from(input.u8()?) {
+        width @ 2..=4 => {
+            let values: Vec<f32> = input.take(count * width)?.chunks(width).map(upper).collect();
             let (no, yes) = values.split_at(missing_no);
             let rising = rising(no) && rising(yes);
             (CutValues::F32(values), rising)
         }
-        tag::CUTS_F64 => {
+        8 => {
             let values = input.f64s(count)?;
             let (no, yes) = values.split_at(missing_no);
             let rising = rising(no) && rising(yes);
             (CutValues::F64(values), rising)
         }
-        _ => return Err(invalid(input, "the number format of cuts is unknown")),
+        _ => return Err(invalid(input, "the width of cuts is unknown")),
     };
     if !rising {
         return Err(invalid(input, "the cuts of a signal do not rise"));
     }
     Ok(Questions::Above(Cuts { missing_no, values }))
+}
+
+/// The `f32` whose upper bytes these are.
+fn upper(bytes: &[u8]) -> f32 {
+    let bits = bytes.iter().rev().fold(0, |bits, &byte| bits << 8 | u32::from(byte));
+    f32::from_bits(bits << (8 * (4 - bytes.len())))
 }
 
 /// Whether numbers rise strictly; NaN never does.

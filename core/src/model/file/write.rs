@@ -32,9 +32,6 @@ pub mod tag {
     pub const CATEGORY: u8 = 2;
     pub const NON_ZERO: u8 = 3;
 
-    pub const CUTS_F32: u8 = 0;
-    pub const CUTS_F64: u8 = 1;
-
     pub const PER_UNIT: u8 = 0;
     pub const STEPS: u8 = 1;
     pub const LEVELS: u8 = 2;
@@ -136,19 +133,20 @@ fn trees(out: &mut Writer, model: &PackedTrees) {
     for questions in &model.questions {
         match questions {
             Questions::Outside { count, bits } => {
-                out.u32(*count as u32);
+                out.u16(*count as u16);
                 out.bytes(bits);
             }
             Questions::Above(cuts) => {
-                out.u32(cuts.values.len() as u32);
-                out.u32(cuts.missing_no as u32);
+                out.u16(cuts.values.len() as u16);
+                out.u16(cuts.missing_no as u16);
                 match &cuts.values {
                     CutValues::F32(values) => {
-                        out.u8(tag::CUTS_F32);
-                        out.f32s(values);
+                        let width = upper_bytes(values);
+                        out.u8(width as u8);
+                        values.iter().for_each(|cut| out.bytes(&cut.to_le_bytes()[4 - width..]));
                     }
                     CutValues::F64(values) => {
-                        out.u8(tag::CUTS_F64);
+                        out.u8(size_of::<f64>() as u8);
                         out.f64s(values);
                     }
                 }
@@ -174,6 +172,12 @@ fn trees(out: &mut Writer, model: &PackedTrees) {
         PackedLeaves::F32(values) => out.f32s(values),
         PackedLeaves::F64(values) => out.f64s(values),
     }
+}
+
+/// How many upper bytes hold all cuts: two, three or four. Whole and half numbers need few.
+fn upper_bytes(cuts: &[f32]) -> usize {
+    let used = cuts.iter().fold(0, |used, cut| used | cut.to_bits());
+    4 - (used.trailing_zeros() as usize / 8).min(2)
 }
 
 /// Numbers below `count`: bytes where bytes hold them.
