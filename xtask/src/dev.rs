@@ -10,6 +10,9 @@ pub struct Arguments {
     /// Train on these leads (CSV) instead of simulated visitors
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Which of their columns is which signal (JSON); the default fits the X Education table
+    #[arg(long, value_name = "FILE", requires = "data")]
+    mapping: Option<PathBuf>,
     /// Everything that the demo remembers
     #[arg(long, value_name = "DIR", default_value = "data")]
     dir: PathBuf,
@@ -28,6 +31,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     demo.arg("--port").arg(arguments.port.to_string());
     if let Some(data) = &arguments.data {
         demo.arg("--data").arg(data);
+    }
+    if let Some(mapping) = &arguments.mapping {
+        demo.arg("--mapping").arg(mapping);
     }
     become_it(demo)
 }

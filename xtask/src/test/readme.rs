@@ -1,4 +1,4 @@
-//! Runs every command that README.md shows.
+//! Runs every command that README.md and the examples' pages show.
 
 use crate::matrix::{Counts, Matrix};
 use crate::shell;
@@ -18,17 +18,35 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
         std::fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
     let scratch = std::env::temp_dir().join(format!("rapport-readme-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
-    for line in commands(&readme) {
-        let result = try_command(root, &scratch, &line);
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-        println!("{verdict:<7} {line}");
-        if let Err(error) = &result {
-            println!("{error:#}");
+    for page in pages(root)? {
+        let text = std::fs::read_to_string(root.join(&page))
+            .with_context(|| format!("cannot read {page}"))?;
+        for line in commands(&text) {
+            let result = try_command(root, &scratch, &line);
+            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+            println!("{verdict:<7} {line}");
+            if let Err(error) = &result {
+                println!("{error:#}");
+            }
+            let failed = usize::from(result.is_err());
+            matrix.add(&page, "native", Counts { passed: 1 - failed, failed, skipped: 0 });
         }
-        let failed = usize::from(result.is_err());
-        matrix.add("README", "native", Counts { passed: 1 - failed, failed, skipped: 0 });
     }
     std::fs::remove_dir_all(&scratch).context("cannot clear the scratch folder")
+}
+
+/// README.md, and that of each example.
+fn pages(root: &Path) -> Result<Vec<String>> {
+    let mut pages = vec!["README.md".to_string()];
+    for entry in std::fs::read_dir(root.join("examples")).context("no examples")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let page = format!("examples/{name}/README.md");
+        if root.join(&page).is_file() {
+            pages.push(page);
+        }
+    }
+    pages.sort();
+    Ok(pages)
 }
 
 /// The lines of all `sh` blocks, continued lines joined; this very command is left out.
