@@ -5,7 +5,6 @@
 
 mod app;
 pub mod audit;
-mod body;
 pub mod bundles;
 pub mod clock;
 pub mod collect;
@@ -20,6 +19,7 @@ pub mod log;
 pub mod privacy;
 pub mod profiles;
 pub mod records;
+mod request;
 mod router;
 pub mod seal;
 mod secret;

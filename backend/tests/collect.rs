@@ -241,6 +241,20 @@ fn ids_that_look_like_code_are_only_ids() {
         let status = house.get(&format!("/v1/visitors/{id}")).key(&acme.admin_key).send().status;
         assert!(matches!(status, 400 | 404), "{id}: {status}");
     }
+    for address in [
+        "/v1/visitors/%ff",
+        "/v1/audit?before=soon",
+        "/v1/audit?before=99999999999999999999",
+        "/nowhere",
+    ] {
+        let reply = house.get(address).key(&acme.admin_key).send();
+        assert_eq!(
+            reply.header("content-type"),
+            "application/problem+json",
+            "{address}: {}",
+            reply.text
+        );
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ use crate::app::Shared;
 use crate::clock::Millis;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Environment, Resource, authorize};
+use crate::request::InQuery;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -47,7 +48,7 @@ const PAGE: u32 = 100;
 pub async fn list(
     State(app): State<Shared>,
     caller: Caller,
-    Query(page): Query<Page>,
+    InQuery(page): InQuery<Page>,
 ) -> Result<Json<AuditView>, Problem> {
     let permit = authorize(&caller.principal, Action::ReadAudit, Resource::Own)?;
     let entries = blocking(move || app.records.audit(permit.scope(), page.before, PAGE)).await?;

@@ -3,13 +3,13 @@
 use super::service::{current, page_config, part, publish, verifying_key};
 use super::view::{PublicationView, PublishWire, PublishedView};
 use crate::app::Shared;
-use crate::body::bounded;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::files::{Encoding, PartName};
 use crate::identity::{Action, Caller, Resource, authorize};
+use crate::request::{InPath, bounded};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -67,7 +67,10 @@ pub async fn current_bundle(
 /// The one address whose answer changes: it names all immutable parts.
 #[utoipa::path(get, path = "/v1/sdk/{file}", tag = "bundles", security(()), params(("file" = String, Path, description = "write key and `.js` or `.json`")),
     responses((status = 200, content_type = "text/javascript"), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
-pub async fn sdk(State(app): State<Shared>, Path(file): Path<String>) -> Result<Response, Problem> {
+pub async fn sdk(
+    State(app): State<Shared>,
+    InPath(file): InPath<String>,
+) -> Result<Response, Problem> {
     let (key, extension) = file.rsplit_once('.').ok_or(Problem::NotFound("file"))?;
     let key = key.to_owned();
     let script = match extension {
@@ -98,7 +101,7 @@ pub async fn sdk(State(app): State<Shared>, Path(file): Path<String>) -> Result<
     responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
 pub async fn part_of_bundle(
     State(app): State<Shared>,
-    Path((key, name)): Path<(String, String)>,
+    InPath((key, name)): InPath<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = Caller::of_write_key(&app, &key).await?;

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A bundle that decides.
 pub struct OpenBundle {
-    engine: Mutex<Engine>,
+    reading: Mutex<Engine>,
+    folding: Mutex<Engine>,
     /// Of the signals part: profiles that were folded for other signals are folded again.
     pub signals: Sha256Digest,
     /// Of the manifest.
@@ -27,9 +28,14 @@ impl OpenBundle {
     pub const PAGE_PARTS: [(PartKind, &str); 3] =
         [(PartKind::Signals, "signals"), (PartKind::Model, "model"), (PartKind::Words, "words")];
 
-    /// The engine, for one visitor at a time.
+    /// The engine that answers questions, one at a time.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
-        lock(&self.engine)
+        lock(&self.reading)
+    }
+
+    /// The projector's own engine, so that a long history keeps nobody waiting.
+    pub fn folding_engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.folding)
     }
 
     /// Opens the current bundle of a scope; `None` where none with a model is published.
@@ -63,10 +69,13 @@ impl OpenBundle {
         let pages_may_ask = model.score_in_page != Some(ScoreInPage::Off);
         let ((digest, signals), (_, model), (_, words)) =
             (read(signals)?, read(model)?, read(words)?);
-        let engine = Engine::open(&signals, &model, &words)
-            .map_err(|error| StoreError::corrupt("bundle", error))?;
+        let engine = || {
+            let opened = Engine::open(&signals, &model, &words);
+            opened.map(Mutex::new).map_err(|error| StoreError::corrupt("bundle", error))
+        };
         Ok(Some(Self {
-            engine: Mutex::new(engine),
+            reading: engine()?,
+            folding: engine()?,
             signals: digest,
             digest: Sha256Digest::of(publication.manifest.as_bytes()),
             pages_may_ask,

@@ -9,10 +9,10 @@ use super::{
     Action, Caller, Environment, Principal, Resource, Role, WorkspaceId, authorize, service,
 };
 use crate::app::Shared;
-use crate::body::JsonBody;
 use crate::error::{Problem, ProblemView, blocking};
+use crate::request::{InPath, JsonBody};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 
@@ -21,7 +21,7 @@ use axum::response::IntoResponse;
     responses((status = 303, description = "signed in"), (status = 410, body = ProblemView)))]
 pub async fn owner_link(
     State(app): State<Shared>,
-    Path(token): Path<String>,
+    InPath(token): InPath<String>,
 ) -> Result<impl IntoResponse, Problem> {
     authorize(&Principal::anyone(), Action::RedeemLink, Resource::Public)?;
     let secure = if app.public_url().starts_with("https:") { "; Secure" } else { "" };
@@ -131,7 +131,7 @@ pub async fn create_key(
 pub async fn revoke_key(
     State(app): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
     let permit = authorize(&caller.principal, Action::ManageKeys, Resource::Own)?;
     blocking(move || service::revoke_key(&app, &permit, &id)).await?;

@@ -4,7 +4,8 @@ use super::erase;
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Resource, SubjectId, authorize};
-use axum::extract::{Path, State};
+use crate::request::InPath;
+use axum::extract::State;
 use axum::http::StatusCode;
 
 /// Erases a visitor for good: the key is shredded, the profile goes, the log keeps anonymous tombstones.
@@ -13,7 +14,7 @@ use axum::http::StatusCode;
 pub async fn erase_visitor(
     State(app): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
     let permit = authorize(&caller.principal, Action::EraseVisitor, Resource::Own)?;
     let subject: SubjectId = id.parse().map_err(|_| Problem::NotFound("visitor"))?;

@@ -3,13 +3,13 @@
 use super::view::{RebuiltView, ScoreView, VisitorView, VisitorsView};
 use super::{decide as decide_for, visitor, visitors};
 use crate::app::Shared;
-use crate::body::bounded;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Resource, Sender, SubjectId, authorize};
 use crate::keys::{VisitorRef, pseudonym};
+use crate::request::{InPath, bounded};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use rapport_core::event::EventWire;
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub async fn list(
 pub async fn one(
     State(app): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<VisitorView>, Problem> {
     let scope = authorize(&caller.principal, Action::ReadVisitors, Resource::Own)?.scope();
     let subject: SubjectId = id.parse().map_err(|_| Problem::NotFound("visitor"))?;

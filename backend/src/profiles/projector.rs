@@ -220,7 +220,7 @@ impl Fold<'_> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };
-        let profile = open(&key, self.scope, &self.bundle.engine(), &stored)?;
+        let profile = open(&key, self.scope, &self.bundle.folding_engine(), &stored)?;
         self.fold(&key, subject, Some((stored, profile)), envelopes)
     }
 
@@ -239,7 +239,7 @@ impl Fold<'_> {
         start: Option<(StoredProfile, Profile)>,
         envelopes: Vec<Envelope>,
     ) -> Result<Change, StoreError> {
-        let mut engine = self.bundle.engine();
+        let mut engine = self.bundle.folding_engine();
         let mut wanted = true;
         let mut state = start;
         for envelope in envelopes {

@@ -1,9 +1,10 @@
-//! Bodies and paths, refused with a problem document where they are no good.
+//! What requests carry, refused with a problem document where it is no good.
 
 use crate::error::Problem;
 use axum::body::{Body, HttpBody};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt;
 
@@ -33,6 +34,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Problem::Malformed(format!("the body is not what this takes: {error}"))
         })
+    }
+}
+
+/// What stands in the address's path.
+pub struct InPath<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Path::<T>::from_request_parts(parts, state).await;
+        read.map(|Path(value)| Self(value)).map_err(|error| Problem::Malformed(error.body_text()))
+    }
+}
+
+/// What stands behind the address's question mark.
+pub struct InQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Query::<T>::from_request_parts(parts, state).await;
+        read.map(|Query(value)| Self(value)).map_err(|error| Problem::Malformed(error.body_text()))
     }
 }
 
