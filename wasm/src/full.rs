@@ -3,6 +3,7 @@
 use rapport_core::bundle::{BundleWire, PartKind, compile};
 use rapport_core::decide::{Decision, Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::model::{Model, SignalKind};
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
 use serde::Serialize;
@@ -114,4 +115,33 @@ pub fn compile_bundle(bundle: JsValue, models: JsValue) -> Result<JsValue, JsErr
         problems: compiled.problems.iter().map(ToString::to_string).collect(),
     };
     Ok(serde_wasm_bindgen::to_value(&parts)?)
+}
+
+/// One input of a model.
+#[derive(Serialize)]
+struct InputView<'a> {
+    id: u32,
+    name: &'a str,
+    /// Absent for numbers and dates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    levels: Option<&'a [String]>,
+}
+
+/// What a model file reads, in order.
+#[wasm_bindgen(js_name = describeModel)]
+pub fn describe_model(bytes: &[u8]) -> Result<JsValue, JsError> {
+    let model = Model::open(bytes)?;
+    let inputs: Vec<InputView> = model
+        .signals()
+        .iter()
+        .map(|signal| InputView {
+            id: signal.id,
+            name: &signal.name,
+            levels: match &signal.kind {
+                SignalKind::Category { levels } => Some(levels),
+                _ => None,
+            },
+        })
+        .collect();
+    Ok(serde_wasm_bindgen::to_value(&inputs)?)
 }

@@ -25,6 +25,8 @@ export class Panel {
   private readonly time = html("p", { class: "time soft" });
   private readonly spoken = html("p", { class: "spoken", "aria-live": "polite" });
   private readonly fold: HTMLButtonElement;
+  /** What the next frame shows. */
+  private next: { decision: Decision; entries: readonly Entry[] } | undefined;
 
   constructor(private readonly memory: Memory) {
     this.fold = html("button", { type: "button", class: "fold", "aria-controls": "details" });
@@ -70,24 +72,32 @@ export class Panel {
     this.setSide(this.memory.side);
   }
 
+  /** Shows the score at once, and why with the next frame: a page waits for neither layout nor lists. */
   show(decision: Decision, entries: readonly Entry[]): void {
+    this.panel.dataset["score"] = this.score.textContent = String(decision.score);
+    if (this.next === undefined) requestAnimationFrame(() => this.showNext());
+    this.next = { decision, entries };
+  }
+
+  showTime(text: string): void {
+    this.time.textContent = text;
+  }
+
+  private showNext(): void {
+    if (!this.next) return;
+    const { decision, entries } = this.next;
+    this.next = undefined;
     const { score, band, change, probability } = decision;
     this.panel.dataset["band"] = band;
-    this.panel.dataset["score"] = String(score);
-    this.score.textContent = String(score);
     this.fill.style.strokeDashoffset = String(ARC * (1 - score / 100));
     this.band.textContent = BANDS[band];
     this.probability.textContent = `${percent(probability)} likely to qualify`;
     this.change.textContent = change === 0 ? "" : signed(change);
     this.change.dataset["sign"] = sign(change);
-    restart(this.change, "moved");
+    pop(this.change);
     this.showReasons(decision);
     this.showHistory(entries);
     this.spoken.textContent = `Score ${score}${change === 0 ? "" : `, ${signed(change)}`}. ${BANDS[band]}.`;
-  }
-
-  showTime(text: string): void {
-    this.time.textContent = text;
   }
 
   private showReasons({ reasons, rest, base, score }: Decision): void {
@@ -170,11 +180,12 @@ function cross(): SVGElement {
   return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: "M4 4l8 8M12 4l-8 8" }));
 }
 
-/** Runs an element's animation again. */
-function restart(element: HTMLElement, name: string): void {
-  element.classList.remove(name);
-  void element.offsetWidth;
-  element.classList.add(name);
+function pop(element: HTMLElement): void {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  element.animate([{ transform: "translateY(6px) scale(.8)", opacity: 0 }, {}], {
+    duration: 500,
+    easing: "cubic-bezier(.2, 1.4, .4, 1)",
+  });
 }
 
 function signed(value: number): string {

@@ -48,8 +48,6 @@ ul, ol { list-style: none; }
 .history .then { font-weight: 400 !important; } .what { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .time { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 12px; } .time:empty { display: none; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.moved { animation: pop .5s cubic-bezier(.2, 1.4, .4, 1); }
-@keyframes pop { from { transform: translateY(6px) scale(.8); opacity: 0; } }
 @keyframes grow { from { transform: scaleX(0); } }
 @media (max-width: 640px) {
   .move { display: none; } :host, :host([data-side=left]) { right: 8px; left: 8px; bottom: max(8px, env(safe-area-inset-bottom)); }

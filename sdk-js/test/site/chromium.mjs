@@ -38,7 +38,9 @@ export async function inspector(page) {
 
 /** What the inspector shows. */
 export function shown(page) {
-  return page.evaluate(() => {
+  return page.evaluate(async () => {
+    // What stands beside the score comes with the next frame.
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     const root = document.querySelector("rapport-inspector")?.shadowRoot;
     if (!root) return undefined;
     const number = (text) => Number(text.replace("−", "-").replace("+", ""));

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures beside peers measured in the same run.
 
 mod dev;
+mod page;
 mod score;
 
 use anyhow::{Context, Result};
@@ -78,6 +79,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if matches!(arguments.suite, None | Some(Suite::Score)) {
         figures.extend(score::figures(root)?);
+    }
+    if matches!(arguments.suite, None | Some(Suite::Page)) {
+        figures.extend(page::figures(root)?);
     }
     report(root, &figures, arguments.json, arguments.save)
 }

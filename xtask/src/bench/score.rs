@@ -15,7 +15,7 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     let data =
         setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
     let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
-    let folder = target(root).join("bench/score");
+    let folder = folder(root);
     std::fs::create_dir_all(&folder)?;
     let peer = |arguments: &[&Path]| {
         let mut command =
@@ -64,6 +64,11 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
         ),
         Figure::alone(SUITE, "explain_native_us", number(&ours, "explain_us")?, "us"),
     ])
+}
+
+/// Where the model of the figures stands, as `model.rpm`.
+pub fn folder(root: &Path) -> PathBuf {
+    target(root).join("bench/score")
 }
 
 fn target(root: &Path) -> PathBuf {
