@@ -132,6 +132,15 @@ fn levels_are_named_where_they_are_public_and_hidden_where_not() {
     assert_eq!(say("secret"), "from etwas anderem");
 }
 
+#[test]
+fn each_locale_may_speak_of_signals_in_its_own_words() {
+    let wire = signal(1, json!({"words": {"one": "once", "other": "{n} times"}}));
+    let german = json!({"locale": "de", "signals": {"s1": {"label": "Besuche", "words": {"one": "einmal", "other": "{n}-mal"}}}});
+    let part = words(json!([wire]), german);
+    assert_eq!((said(&part, 1.0), said(&part, 3.0)), ("einmal".to_owned(), "3-mal".to_owned()));
+    assert_eq!(Words::open(&part).unwrap().label(1), "Besuche");
+}
+
 /// `docs/bundle-format.md`, part `words`: a changed form needs a new version.
 #[test]
 fn the_form_of_the_part_has_not_changed() {

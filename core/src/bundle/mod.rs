@@ -21,6 +21,6 @@ pub use wire::{
 };
 pub use words::{PluralRule, Said, Words, WordsError};
 #[cfg(feature = "wire")]
-pub use words_wire::WordsWire;
+pub use words_wire::{SignalWordsWire, WordsWire};
 
 pub(crate) use words::put_whole;

@@ -60,6 +60,18 @@ pub fn public_report(wire: &BundleWire) -> Vec<PublicFact> {
             }
         }
     }
+    for (name, words) in wire.words.iter().flat_map(|locale| &locale.signals) {
+        if wire.signals.iter().any(|signal| signal.public && signal.name == *name) {
+            let said = words.label.iter().chain(words.words.values()).chain(words.shown.values());
+            let fact = |text: &String| PublicFact {
+                what: "words",
+                of: name.clone(),
+                text: text.clone(),
+                hashed: false,
+            };
+            facts.extend(said.map(fact));
+        }
+    }
     for model in wire.models.iter().filter(|model| model.score_in_page == super::ScoreInPage::Local)
     {
         let text = "which signals it reads, every threshold, weight and band".to_owned();

@@ -19,11 +19,28 @@ pub struct WordsWire {
     /// `unknown`, `private_signal`, `private_level`; `{n}` stands for the number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub phrases: BTreeMap<String, String>,
+    /// By the signals' names: what this locale says instead of what the signals say themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, SignalWordsWire>,
+}
+
+/// A signal in another language; what is left out is said as the signal says it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignalWordsWire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shown: BTreeMap<String, String>,
 }
 
 impl Default for WordsWire {
     fn default() -> Self {
-        Self { locale: "en".to_owned(), plural: PluralRule::OneOther, phrases: BTreeMap::new() }
+        let locale = "en".to_owned();
+        let (phrases, signals) = Default::default();
+        Self { locale, plural: PluralRule::OneOther, phrases, signals }
     }
 }
 
@@ -66,21 +83,27 @@ pub(super) fn compile_words(
         let phrase = wire.phrases.get(*name).map_or(english, String::as_str);
         put_short_str(&mut out, &phrase.replace("{n}", &SLOT_VALUE.to_string()));
     }
-    let public: Vec<&SignalWire> = kept.iter().copied().filter(|signal| signal.public).collect();
+    for name in wire.signals.keys().filter(|name| !kept.iter().any(|signal| signal.name == **name))
+    {
+        problems.push((
+            name.clone(),
+            format!("locale `{}` says something about a signal that is not there", wire.locale),
+        ));
+    }
+    let public: Vec<Spoken<'_>> =
+        kept.iter().filter(|signal| signal.public).map(|signal| Spoken::of(signal, wire)).collect();
     out.extend_from_slice(&(public.len() as u16).to_le_bytes());
-    for signal in &public {
+    for spoken in &public {
+        let Spoken { signal, label, words, .. } = spoken;
         out.extend_from_slice(&signal.id.to_le_bytes());
         out.push(signal.unit as u8);
-        put_short_str(&mut out, &signal.label);
-        for form in signal.words.keys().filter(|form| !FORM_NAMES.contains(&form.as_str())) {
-            problems.push((
-                signal.name.clone(),
-                format!("`{form}` is not a form; forms are {}", FORM_NAMES.join(", ")),
-            ));
+        put_short_str(&mut out, label);
+        for form in words.keys().filter(|form| !FORM_NAMES.contains(&form.as_str())) {
+            let reason = format!("`{form}` is not a form; forms are {}", FORM_NAMES.join(", "));
+            problems.push((signal.name.clone(), reason));
         }
         for form in FORM_NAMES {
-            let template =
-                signal.words.get(form).map_or(Ok(String::new()), |text| template(text, kept));
+            let template = words.get(form).map_or(Ok(String::new()), |text| template(text, kept));
             put_short_str(&mut out, template.as_deref().unwrap_or_default());
             if let Err(reason) = template {
                 problems.push((signal.name.clone(), format!("the words for `{form}`: {reason}")));
@@ -89,9 +112,9 @@ pub(super) fn compile_words(
     }
     // Where signals show one level differently, the first one's word counts.
     let mut levels: BTreeMap<u32, &str> = BTreeMap::new();
-    for signal in &public {
+    for Spoken { signal, shown, .. } in &public {
         for level in &signal.levels {
-            let shown = signal.shown.get(level).map_or(level.trim(), String::as_str);
+            let shown = shown.get(level).map_or(level.trim(), String::as_str);
             levels.entry(level_hash(level)).or_insert(shown);
         }
     }
@@ -105,6 +128,26 @@ pub(super) fn compile_words(
         slot.copy_from_slice(&sum.to_le_bytes());
     }
     (out, problems)
+}
+
+/// A signal as a locale speaks of it.
+struct Spoken<'a> {
+    signal: &'a SignalWire,
+    label: &'a str,
+    words: &'a BTreeMap<String, String>,
+    shown: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Spoken<'a> {
+    fn of(signal: &'a SignalWire, wire: &'a WordsWire) -> Self {
+        let ours = wire.signals.get(&signal.name);
+        let label = ours.and_then(|ours| ours.label.as_deref()).unwrap_or(&signal.label);
+        let words =
+            ours.map(|ours| &ours.words).filter(|words| !words.is_empty()).unwrap_or(&signal.words);
+        let shown =
+            ours.map(|ours| &ours.shown).filter(|shown| !shown.is_empty()).unwrap_or(&signal.shown);
+        Self { signal, label, words, shown }
+    }
 }
 
 /// Replaces `{n}`, `{level}` and `{NAME}` by the characters that stand for them.
