@@ -1,13 +1,13 @@
 //! The cores of this machine, for core's jobs.
 
-use rapport_core::training::Workers;
+use rapport_core::training::{Job, Workers};
 use std::sync::Mutex;
 
 /// As many threads as the machine runs at once.
 pub struct Threads;
 
 impl Workers for Threads {
-    fn run<'a>(&self, jobs: Vec<Box<dyn FnOnce() + Send + 'a>>) {
+    fn run<'a>(&self, jobs: Vec<Job<'a>>) {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
         let queue = Mutex::new(jobs.into_iter());
         std::thread::scope(|scope| {

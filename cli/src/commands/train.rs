@@ -3,9 +3,12 @@ use crate::output::write_whole;
 use crate::progress::Ticker;
 use crate::table::{LeftOut, Source, TrainingTable, TrainingTableRequest};
 use crate::threads::Threads;
-use rapport_core::model::{LeadModel, SignalKind, encode};
+use rapport_core::model::{SignalKind, encode};
 use rapport_core::training::calibrate::BandSettings;
-use rapport_core::training::{Progress, Settings, Trained, Validation, train};
+use rapport_core::training::leak::{Leak, leaks};
+use rapport_core::training::{
+    Later, Progress, Settings, Trained, Validation, train, train_on_earlier,
+};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -69,8 +72,11 @@ pub fn run(args: Args) -> Outcome {
         exclude: &args.exclude,
         time_column: args.time_column.as_deref(),
     };
-    let read = TrainingTable::read(&source, &request, &mut ticker)?;
-    let bands = BandSettings { fpr: args.fpr, undecided: 0.18 };
+    let mut read = TrainingTable::read(&source, &request, &mut ticker)?;
+    read.leave_out_identifiers();
+    ticker.step(|| "looking for columns that give the outcome away".into());
+    let leaks = leaks(&read.table, &read.labels, &Threads);
+    let bands = BandSettings { fpr: args.fpr, undecided: 0.19 };
     let settings =
         Settings { seed: args.seed, bands, max_trees: args.trees.map(|trees| trees as usize) };
     let trained = train(&read.table, &read.labels, settings, &Threads, &mut |progress| {
@@ -79,14 +85,16 @@ pub fn run(args: Args) -> Outcome {
             Progress::Fitting => "fitting the final model".into(),
         });
     })?;
-    drop(ticker);
-    let report = Report::new(&args, &read, &trained);
-    let model = LeadModel {
-        calibration: trained.calibration,
-        wanted_fpr: Some(args.fpr),
-        ..LeadModel::of_trees(&args.target, trained.model, trained.bands)
+    let later = match &read.times {
+        Some(times) => {
+            ticker.step(|| "learning from the earlier rows, to judge on the later".into());
+            Some(train_on_earlier(&read.table, &read.labels, times, settings, &Threads)?)
+        }
+        None => None,
     };
-    let bytes = encode(&model)?;
+    drop(ticker);
+    let report = Report::new(&args, &read, &trained, leaks, later);
+    let bytes = encode(&trained.clone().into_model(&args.target, settings))?;
     write_whole(&args.out, |file| file.write_all(&bytes))?;
     if let Some(path) = &args.report {
         write_whole(path, |file| serde_json::to_writer_pretty(file, &report).map_err(Into::into))?;
@@ -104,7 +112,10 @@ struct Report<'a> {
     columns: Vec<ColumnReport<'a>>,
     left_out: &'a [LeftOut],
     notes: &'a [String],
+    leaks: Vec<Leak>,
     cross_validation: Validation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    later_rows: Option<Later>,
     thresholds: Thresholds,
     trees: usize,
 }
@@ -126,7 +137,13 @@ struct Thresholds {
 }
 
 impl<'a> Report<'a> {
-    fn new(args: &'a Args, read: &'a TrainingTable, trained: &Trained) -> Report<'a> {
+    fn new(
+        args: &'a Args,
+        read: &'a TrainingTable,
+        trained: &Trained,
+        leaks: Vec<Leak>,
+        later_rows: Option<Later>,
+    ) -> Report<'a> {
         let column = |column: &'a rapport_core::training::Column| {
             let (kind, levels) = match &column.signal.kind {
                 SignalKind::Number | SignalKind::NonZero => ("number", None),
@@ -145,7 +162,9 @@ impl<'a> Report<'a> {
             columns: read.table.columns.iter().map(column).collect(),
             left_out: &read.left_out,
             notes: &read.notes,
+            leaks,
             cross_validation: trained.validation,
+            later_rows,
             thresholds: Thresholds {
                 wanted_fpr: args.fpr,
                 not_below: trained.bands.not_below,
@@ -161,6 +180,12 @@ impl<'a> Report<'a> {
         }
         for left in self.left_out {
             eprintln!("note: column “{}” was left out: {}", left.column, left.why);
+        }
+        for leak in &self.leaks {
+            eprintln!(
+                "warning: {leak}. If it is known only after the outcome, train again with --exclude \"{}\"",
+                leak.column
+            );
         }
         let Validation { metrics, at_thresholds, .. } = &self.cross_validation;
         eprintln!(
@@ -182,6 +207,16 @@ impl<'a> Report<'a> {
             at_thresholds.coverage * 100.0,
             at_thresholds.decided_accuracy * 100.0,
         );
+        if let Some(later) = &self.later_rows {
+            eprintln!(
+                "Learnt on the earlier {} rows and judged on the later {}: AUC {:.3}, {:.1} % of successes at {:.2} % of the others.",
+                later.earlier_rows,
+                later.later_rows,
+                later.metrics.auc,
+                later.at_thresholds.recall * 100.0,
+                later.at_thresholds.fpr * 100.0,
+            );
+        }
         eprintln!("{}: {} trees, {} bytes", args.out.display(), self.trees, bytes);
     }
 }

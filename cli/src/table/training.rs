@@ -3,6 +3,7 @@
 use super::source::{Source, TableError};
 use crate::progress::Ticker;
 use rapport_core::model::{Signal, SignalKind};
+use rapport_core::training::leak::identifiers;
 use rapport_core::training::reading::{ColumnKind, Sketch, days, is_missing, number};
 use rapport_core::training::{Column, MISSING_LEVEL, Monotone, Table, Values};
 use std::collections::HashMap;
@@ -77,6 +78,17 @@ impl TrainingTable {
         }
         let time = time.map(|place| (place, sketches[place].kind()));
         reading.fill(source, target, time, positive, known, ticker)
+    }
+}
+
+impl TrainingTable {
+    /// Takes away record numbers: they name rows, and say nothing of new ones.
+    pub fn leave_out_identifiers(&mut self) {
+        for place in identifiers(&self.table).into_iter().rev() {
+            let column = self.table.columns.remove(place).signal.name;
+            let why = "its whole numbers differ in every row: a counter or record number".into();
+            self.left_out.push(LeftOut { column, why });
+        }
     }
 }
 

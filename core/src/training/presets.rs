@@ -1,4 +1,4 @@
-//! Ways to boost that suit different tables. Which one a table gets is decided by cross-validation.
+//! Ways to boost that suit different tables. Which of them a table gets, cross-validation decides.
 
 use super::boost::{BoostSettings, LevelOrder};
 use super::grow::Shape;
@@ -8,6 +8,7 @@ use super::split::Penalties;
 #[must_use]
 pub fn presets(rows: usize) -> Vec<BoostSettings> {
     let learning_rate = if rows < 60_000 { 0.03 } else { 0.06 };
+    // Many columns that each say a little: small trees, each node looking at few of them.
     let wary = BoostSettings {
         learning_rate,
         shape: Shape {
@@ -22,24 +23,31 @@ pub fn presets(rows: usize) -> Vec<BoostSettings> {
             l1: 0.0,
             category_l2: 0.0,
             category_smoothing: 1.0,
-            min_hessian: 0.1,
-            category_min_hessian: 0.1,
+            min_hessian: 0.0,
+            category_min_hessian: 0.0,
         },
         row_share: 0.7,
         feature_share: 1.0,
         level_order: LevelOrder::PerNode,
     };
-    let bold = BoostSettings {
-        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 0.6, ..wary.shape },
+    // A few columns that say most: they are looked at often, and never cut too fine.
+    let open = BoostSettings {
+        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 0.5, ..wary.shape },
+        penalties: Penalties { min_hessian: 10.0, category_min_hessian: 30.0, ..wary.penalties },
+        ..wary
+    };
+    // Columns that only speak together: larger trees over all of them, held back by their penalties.
+    let joint = BoostSettings {
+        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 1.0, ..wary.shape },
         penalties: Penalties {
             l2: 1.0,
             category_l2: 5.0,
-            category_smoothing: 5.0,
             min_hessian: 1.0,
             category_min_hessian: 2.0,
             ..wary.penalties
         },
+        level_order: LevelOrder::Fixed { prior_rows: 10.0 },
         ..wary
     };
-    vec![wary, bold]
+    vec![wary, open, joint]
 }

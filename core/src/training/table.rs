@@ -39,12 +39,6 @@ pub enum Monotone {
 }
 
 impl Table {
-    /// A row as models read it: NaN where missing.
-    pub fn row(&self, index: usize, into: &mut Vec<f64>) {
-        into.clear();
-        into.extend(self.columns.iter().map(|column| column.value(index)));
-    }
-
     /// The rows at `rows`, in that order.
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Table {
@@ -54,7 +48,7 @@ impl Table {
 }
 
 impl Column {
-    fn value(&self, row: usize) -> f64 {
+    pub(super) fn value(&self, row: usize) -> f64 {
         match &self.values {
             Values::Number(values) => values.get(row).map_or(f64::NAN, |value| f64::from(*value)),
             Values::Level(values) => match values.get(row) {

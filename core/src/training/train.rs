@@ -2,17 +2,19 @@
 //! picks the way of boosting and the number of trees, and its held-out margins give the calibration
 //! and the bands.
 
+use super::apply::probabilities;
 use super::authored::mean_model;
 use super::bins::{BinSettings, Binned};
-use super::boost::{BoostSettings, Boosting};
+use super::boost::Boosting;
 use super::calibrate::{BandSettings, bands, curve};
-use super::folds;
 use super::grow::CodeTree;
-use super::metrics::{AtThresholds, Metrics, margin_loss};
-use super::presets::presets;
+use super::metrics::{AtThresholds, Metrics};
 use super::table::Table;
-use super::work::Workers;
-use crate::model::{Bands, Calibration, Margin, TreeModel};
+use super::validate::{FOLDS, Part, Plan};
+use super::work::{Job, Workers};
+use crate::model::{
+    Bands, Calibration, EncodeError, LeadModel, Margin, Model, ModelError, TreeModel, encode,
+};
 
 /// What a user may choose.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +45,18 @@ pub struct Validation {
     pub boostings: usize,
 }
 
+/// How a model that was learnt on the earlier rows does on the later ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize))]
+pub struct Later {
+    pub earlier_rows: usize,
+    pub later_rows: usize,
+    pub metrics: Metrics,
+    pub at_thresholds: AtThresholds,
+}
+
 /// Why nothing can be learnt.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error(
         "the target has {positives} positive and {negatives} negative rows, and a model needs at least {LEAST} of each: add rows, or check the target and its positive value"
@@ -52,6 +64,10 @@ pub enum TrainError {
     TooFew { positives: usize, negatives: usize },
     #[error("no column is left to learn from: exclude fewer, or check the separator")]
     NoColumns,
+    #[error("the trained model cannot be packed: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("the trained model cannot be read back: {0}")]
+    Open(#[from] ModelError),
 }
 
 /// How far the work has come.
@@ -84,11 +100,16 @@ pub fn train(
         return Err(TrainError::NoColumns);
     }
     let binned = Binned::new(table, BinSettings { max_cuts: 254, rare_below: 3 });
-    let plan = Plan { binned: &binned, labels, seed: settings.seed, workers };
-    let ways = ways(labels.len(), settings.max_trees);
-    let validated = plan.validate(&ways, settings.max_trees, progress);
+    let plan = Plan {
+        binned: &binned,
+        labels,
+        seed: settings.seed,
+        max_trees: settings.max_trees,
+        workers,
+    };
+    let validated = plan.validate(progress);
     progress(Progress::Fitting);
-    let boosted = plan.fit(&validated.parts);
+    let boosted = fit(&plan, &validated.parts);
     let model = mean_model(
         table,
         &binned,
@@ -107,150 +128,73 @@ pub fn train(
             bands.not_below,
             bands.qualified_from,
         ),
-        rounds: validated.parts.iter().map(|part| part.1).max().unwrap_or(0),
+        rounds: validated.parts.iter().map(|part| part.rounds).max().unwrap_or(0),
         boostings: boosted.len(),
     };
     Ok(Trained { model, calibration, bands, validation })
 }
 
-const FOLDS: usize = 5;
-/// Trees a fold between looks at the loss.
-const STRIDE: usize = 10;
-/// Strides without a lower loss after which a fold's boosting ends.
-const PATIENCE: usize = 6;
-const MOST_ROUNDS: usize = 1500;
-/// Boostings with seeds of their own whose mean is the model.
-const BOOSTINGS: usize = 4;
-
-struct Plan<'a> {
-    binned: &'a Binned,
-    labels: &'a [bool],
-    seed: u64,
-    workers: &'a dyn Workers,
+/// Learns from the earliest four fifths of the rows, and judges on the rest: what to expect where
+/// the world moves on. Rows whose time is NaN count as earliest.
+pub fn train_on_earlier(
+    table: &Table,
+    labels: &[bool],
+    times: &[f64],
+    settings: Settings,
+    workers: &dyn Workers,
+) -> Result<Later, TrainError> {
+    let mut order: Vec<u32> = (0..labels.len() as u32).collect();
+    let time = |row: u32| {
+        times.get(row as usize).copied().filter(|time| !time.is_nan()).unwrap_or(f64::NEG_INFINITY)
+    };
+    order.sort_by(|&a, &b| time(a).total_cmp(&time(b)));
+    let (earlier, later) = order.split_at(order.len() * 4 / 5);
+    let of = |rows: &[u32]| rows.iter().map(|&row| labels[row as usize]).collect::<Vec<bool>>();
+    let trained = train(&table.select(earlier), &of(earlier), settings, workers, &mut |_| {})?;
+    let bands = trained.bands;
+    let probabilities = probabilities(
+        &Model::open(&encode(&trained.into_model("", settings))?)?,
+        &table.select(later),
+    );
+    let labels = of(later);
+    Ok(Later {
+        earlier_rows: earlier.len(),
+        later_rows: later.len(),
+        metrics: Metrics::of(&labels, &probabilities),
+        at_thresholds: AtThresholds::of(
+            &labels,
+            &probabilities,
+            bands.not_below,
+            bands.qualified_from,
+        ),
+    })
 }
 
-struct Validated {
-    /// Settings and rounds of each boosting of the final model.
-    parts: Vec<(BoostSettings, usize)>,
-    /// Held-out margins.
-    margins: Vec<f64>,
-}
-
-fn ways(rows: usize, max_trees: Option<usize>) -> Vec<BoostSettings> {
-    let mut ways = presets(rows);
-    if let Some(most) = max_trees {
-        // Few trees have to learn faster.
-        let faster = (12.0 / most.max(1) as f64).clamp(0.03, 0.3);
-        ways.iter_mut().for_each(|way| {
-            way.learning_rate = faster;
-            way.shape.max_depth = 6;
-            way.shape.max_leaves = 64;
-        });
-    }
-    ways
-}
-
-impl Plan<'_> {
-    /// Cross-validates every way, all folds in step, until the loss has stopped to fall.
-    fn validate(
-        &self,
-        ways: &[BoostSettings],
-        max_trees: Option<usize>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Validated {
-        let fold = folds::stratified(self.labels, FOLDS, self.seed);
-        let most = max_trees.unwrap_or(MOST_ROUNDS);
-        let mut tried: Vec<(f64, usize, Vec<f64>)> = Vec::new();
-        for way in ways {
-            let splits: Vec<_> = (0..FOLDS).map(|judge| folds::split(&fold, judge)).collect();
-            let mut folds: Vec<Boosting> = splits
-                .iter()
-                .zip(0_u64..)
-                .map(|((rows, _), at)| {
-                    Boosting::new(self.binned, self.labels, rows, *way, self.seed ^ (at << 32))
-                })
-                .collect();
-            let mut best = (f64::INFINITY, 0, Vec::new());
-            let mut rounds = 0;
-            while rounds < most
-                && rounds < best.1 + STRIDE * PATIENCE.max(rounds / STRIDE / 4) + STRIDE
-            {
-                let stride = STRIDE.min(most - rounds);
-                self.workers.run(
-                    folds
-                        .iter_mut()
-                        .map(|boosting| -> Box<dyn FnOnce() + Send> {
-                            Box::new(move || (0..stride).for_each(|_| boosting.round()))
-                        })
-                        .collect(),
-                );
-                rounds += stride;
-                let mut loss = 0.0;
-                for (boosting, (_, judged)) in folds.iter().zip(&splits) {
-                    loss += margin_loss(self.labels, &boosting.margins, judged) / FOLDS as f64;
-                }
-                if loss < best.0 {
-                    let mut margins = vec![0.0; self.labels.len()];
-                    for (boosting, (_, judged)) in folds.iter().zip(&splits) {
-                        judged.iter().for_each(|&row| {
-                            margins[row as usize] = boosting.margins[row as usize]
-                        });
-                    }
-                    best = (loss, rounds, margins);
-                }
-                progress(Progress::Validating { trees: rounds });
-            }
-            tried.push(best);
+impl Trained {
+    /// The whole model, as files hold it.
+    #[must_use]
+    pub fn into_model(self, name: &str, settings: Settings) -> LeadModel {
+        LeadModel {
+            calibration: self.calibration,
+            wanted_fpr: Some(settings.bands.fpr),
+            ..LeadModel::of_trees(name, self.model, self.bands)
         }
-        let boostings = if max_trees.is_some() { 1 } else { BOOSTINGS };
-        self.choose(ways, tried, boostings)
     }
+}
 
-    /// The way with the lowest loss, or the mean of all where that is lower still.
-    fn choose(
-        &self,
-        ways: &[BoostSettings],
-        tried: Vec<(f64, usize, Vec<f64>)>,
-        boostings: usize,
-    ) -> Validated {
-        let rows: Vec<u32> = (0..self.labels.len() as u32).collect();
-        let mean: Vec<f64> = (0..self.labels.len())
-            .map(|row| tried.iter().map(|way| way.2[row]).sum::<f64>() / tried.len() as f64)
-            .collect();
-        let mean_loss = margin_loss(self.labels, &mean, &rows);
-        let rounds: Vec<usize> = tried.iter().map(|way| way.1).collect();
-        let lowest =
-            (0..tried.len()).min_by(|&a, &b| tried[a].0.total_cmp(&tried[b].0)).unwrap_or(0);
-        let together =
-            boostings >= ways.len() && tried.get(lowest).is_none_or(|best| mean_loss < best.0);
-        let part = |at: usize| {
-            let way = if together { at % ways.len() } else { lowest };
-            (ways[way], rounds[way])
-        };
-        let parts = (0..boostings).map(part).collect();
-        let margins = match tried.into_iter().nth(lowest) {
-            Some(best) if !together => best.2,
-            _ => mean,
-        };
-        Validated { parts, margins }
-    }
-
-    /// Boosts on all rows; base margin and trees of each part.
-    fn fit(&self, parts: &[(BoostSettings, usize)]) -> Vec<(f64, Vec<CodeTree>)> {
-        let rows: Vec<u32> = (0..self.labels.len() as u32).collect();
-        let mut boosted: Vec<(f64, Vec<CodeTree>)> = vec![(0.0, Vec::new()); parts.len()];
-        let rows = &rows;
-        let jobs = boosted.iter_mut().zip(parts).zip(1_u64..).map(
-            |((slot, &(way, rounds)), at)| -> Box<dyn FnOnce() + Send> {
-                Box::new(move || {
-                    let mut boosting =
-                        Boosting::new(self.binned, self.labels, rows, way, self.seed ^ (at << 40));
-                    (0..rounds).for_each(|_| boosting.round());
-                    *slot = (boosting.base, boosting.trees);
-                })
-            },
-        );
-        self.workers.run(jobs.collect());
-        boosted
-    }
+/// Boosts on all rows; base margin and trees of each part.
+fn fit(plan: &Plan, parts: &[Part]) -> Vec<(f64, Vec<CodeTree>)> {
+    let rows: Vec<u32> = (0..plan.labels.len() as u32).collect();
+    let mut boosted: Vec<(f64, Vec<CodeTree>)> = vec![(0.0, Vec::new()); parts.len()];
+    let rows = &rows;
+    let jobs = boosted.iter_mut().zip(parts).zip(1_u64..).map(|((slot, part), at)| -> Job {
+        Box::new(move || {
+            let seed = plan.seed ^ (at << 40);
+            let mut boosting = Boosting::new(plan.binned, plan.labels, rows, part.way, seed);
+            (0..part.rounds).for_each(|_| boosting.round());
+            *slot = (boosting.base, boosting.trees);
+        })
+    });
+    plan.workers.run(jobs.collect());
+    boosted
 }

@@ -3,6 +3,7 @@
 mod dev;
 mod page;
 mod score;
+mod train;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -82,6 +83,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if matches!(arguments.suite, None | Some(Suite::Page)) {
         figures.extend(page::figures(root)?);
+    }
+    if matches!(arguments.suite, None | Some(Suite::Train)) {
+        figures.extend(train::figures(root)?);
     }
     report(root, &figures, arguments.json, arguments.save)
 }
