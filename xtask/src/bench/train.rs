@@ -1,5 +1,5 @@
 //! `rapport train` beside LightGBM, XGBoost, CatBoost and perpetual on the same folds, and the time
-//! that boosting takes beside LightGBM's. The folds are a rule in `peers/train.py`. About an hour.
+//! that boosting takes beside LightGBM's. The folds are a rule in `peers/train.py`. Takes a good half hour on two cores.
 
 use super::Figure;
 use crate::{setup, shell};
