@@ -1,5 +1,7 @@
 //! How the levels of a category travel: as a hash of their text.
 
+use crate::binary::level_hash;
+
 /// FNV-1a (32 bits) of a category level's UTF-8 text, white space around it removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LevelHash(pub u32);
@@ -9,12 +11,7 @@ impl LevelHash {
         if let Some(hash) = Self::unnamed(level) {
             return hash;
         }
-        LevelHash(
-            level
-                .trim()
-                .bytes()
-                .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)),
-        )
+        LevelHash(level_hash(level))
     }
 
     /// The stand-in for the text of a level whose text did not travel: `#` and eight hex digits,

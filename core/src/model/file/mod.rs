@@ -1,7 +1,6 @@
 //! The model file (`.rpm`): bytes out, bytes in. `docs/model-format.md` describes it.
 
 mod bytes;
-mod crc;
 mod pack;
 pub(super) mod packed;
 mod read;

@@ -1,7 +1,6 @@
 //! A file's bytes, checked: behind this door nothing about a model can fail.
 
 use super::bytes::Reader;
-use super::crc::crc32;
 use super::packed::{
     CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes,
     step_scale,
@@ -9,6 +8,7 @@ use super::packed::{
 use super::share::Share;
 use super::write::{flag, tag};
 use super::{MAGIC, MOST_DEPTH, ModelError, VERSION};
+use crate::binary::crc32;
 use crate::model::{
     AdditiveModel, Bands, Calibration, Effect, Group, Knot, Leaves, LevelHash, Packing, Scale,
     Signal, SignalKind, Step, Term, bounded,

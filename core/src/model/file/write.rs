@@ -1,9 +1,9 @@
 //! The image of a file as bytes.
 
 use super::bytes::Writer;
-use super::crc::crc32;
 use super::packed::{CutValues, Packed, PackedKind, PackedLeaves, PackedTrees, Questions};
 use super::{MAGIC, VERSION};
+use crate::binary::crc32;
 use crate::model::{AdditiveModel, Calibration, Effect, Knot, Leaves, LevelHash, SignalKind};
 
 /// What the header's flags say.
