@@ -61,7 +61,7 @@ def labels(x: np.ndarray) -> np.ndarray:
 
 
 def odd_rows(x: np.ndarray, categories: int) -> np.ndarray:
-    """The first rows become: all missing, far beyond every cut, levels never seen."""
+    """The first rows become: all missing, far beyond every cut, levels never seen, exactly on cuts."""
     x = x.copy()
     numbers = x.shape[1] - categories
     x[0] = np.nan
@@ -71,6 +71,7 @@ def odd_rows(x: np.ndarray, categories: int) -> np.ndarray:
     if categories:
         x[7, numbers:] = 99
         x[8, numbers:] = np.nan
+    x[9:12, 1] = 0.5, 1.5, 2.5  # between whole numbers, where compact files cut
     return x
 
 

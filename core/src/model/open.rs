@@ -1,7 +1,7 @@
 //! A model as hosts use it: opened once from a file's bytes, then only computed.
 
 use super::file::packed::PackedKind;
-use super::trees::{Forest, NAMED};
+use super::trees::{Forest, NAMED, STAGED};
 use super::{
     AdditiveModel, Bands, Calibration, LevelHash, ModelError, Scale, Signal, SignalKind, file, sum,
 };
@@ -47,7 +47,7 @@ pub struct Row {
     /// Tree models: the answers to their questions.
     pub(crate) answers: Vec<bool>,
     /// Tree models: room for the values on their way.
-    staged: Vec<f32>,
+    staged: Box<[f32; STAGED]>,
     /// Additive models: the values.
     pub(crate) values: Vec<f64>,
 }
@@ -115,13 +115,11 @@ impl Model {
     /// A row in which everything is missing.
     pub fn row(&self) -> Row {
         let count = self.signals.len();
-        let (answers, staged, values) = match &self.engine {
-            Engine::Trees(forest) => {
-                (vec![false; forest.door.answers().max(NAMED)], vec![f32::NAN; count], vec![])
-            }
-            Engine::Sum(_) => (vec![], vec![], vec![f64::NAN; count]),
+        let (answers, values) = match &self.engine {
+            Engine::Trees(forest) => (vec![false; forest.door.answers().max(NAMED)], vec![]),
+            Engine::Sum(_) => (vec![], vec![f64::NAN; count]),
         };
-        let mut row = Row { answers, staged, values };
+        let mut row = Row { answers, staged: Box::new([f32::NAN; STAGED]), values };
         self.fill(&mut row, &[]);
         row
     }
@@ -151,7 +149,7 @@ impl Model {
     pub fn fill(&self, row: &mut Row, values: &[f64]) {
         let count = self.signals.len();
         match &self.engine {
-            Engine::Trees(forest) if values.len() >= count => {
+            Engine::Trees(forest) if values.len() >= count && count <= STAGED => {
                 forest.door.fill(&mut row.answers, &mut row.staged, values);
             }
             _ => {

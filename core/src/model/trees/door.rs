@@ -8,6 +8,8 @@ use crate::model::{Signal, SignalKind};
 
 /// Questions about one signal are asked in blocks of this many, so that they fill whole vectors.
 const BLOCK: usize = 16;
+/// Signals of a model whose rows can be filled at once.
+pub(crate) const STAGED: usize = 256;
 /// LightGBM's `kZeroThreshold`.
 const ZERO: f64 = 1e-35f32 as f64;
 
@@ -167,10 +169,10 @@ impl Door {
         }
     }
 
-    /// Answers all questions about all signals: [`Door::set`] for a whole row. `staged` is working
-    /// memory for one number a signal.
+    /// Answers all questions about all signals: [`Door::set`] for a whole row of at
+    /// most [`STAGED`] signals. `staged` is working memory.
     #[inline]
-    pub fn fill(&self, answers: &mut [bool], staged: &mut [f32], values: &[f64]) {
+    pub fn fill(&self, answers: &mut [bool], staged: &mut [f32; STAGED], values: &[f64]) {
         for (staged, &value) in staged.iter_mut().zip(values) {
             *staged = f32_at_least(value);
         }
@@ -179,9 +181,10 @@ impl Door {
                 *staged = f32_at_least(unless_zero(value));
             }
         }
-        self.cuts32.answer_all(answers, |signal| staged.get(signal).copied().unwrap_or(f32::NAN));
+        self.cuts32.answer_all(answers, |signal| staged[usize::from(signal as u8)]);
         if !self.cuts64.blocks.is_empty() {
-            let value = |signal| {
+            let value = |signal: u16| {
+                let signal = usize::from(signal);
                 let value = values.get(signal).copied().unwrap_or(f64::NAN);
                 if self.non_zero.contains(&signal) { unless_zero(value) } else { value }
             };
@@ -264,7 +267,7 @@ impl<T: PartialOrd + Copy> Cuts<T> {
     }
 
     #[inline(always)]
-    fn answer_all(&self, answers: &mut [bool], value: impl Fn(usize) -> T) {
+    fn answer_all(&self, answers: &mut [bool], value: impl Fn(u16) -> T) {
         let Some(answers) = answers.get_mut(self.first..) else { return };
         let (answers, _) = answers.as_chunks_mut::<BLOCK>();
         let Some((answers_no, answers_yes)) = answers.split_at_mut_checked(self.yes_from) else {
@@ -273,10 +276,10 @@ impl<T: PartialOrd + Copy> Cuts<T> {
         let (cuts_no, cuts_yes) = self.blocks.split_at(self.yes_from);
         let (signals_no, signals_yes) = self.signals.split_at(self.yes_from);
         for ((answers, cuts), &signal) in answers_no.iter_mut().zip(cuts_no).zip(signals_no) {
-            compare(answers, cuts, value(usize::from(signal)), false);
+            compare(answers, cuts, value(signal), false);
         }
         for ((answers, cuts), &signal) in answers_yes.iter_mut().zip(cuts_yes).zip(signals_yes) {
-            compare(answers, cuts, value(usize::from(signal)), true);
+            compare(answers, cuts, value(signal), true);
         }
     }
 }

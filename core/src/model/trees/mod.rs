@@ -5,7 +5,7 @@ mod door;
 mod sweep;
 mod walk;
 
-pub(crate) use door::Door;
+pub(crate) use door::{Door, STAGED};
 pub(crate) use sweep::{Entry, Group, Repeat, RepeatPair, Sweep};
 pub(crate) use walk::{NAMED, Walk};
 
