@@ -23,8 +23,6 @@ struct Slot {
     signal: u16,
     /// Hashes of the levels that the model knows, in its order.
     levels: Vec<u32>,
-    /// Where time can change the score: the values at which it does.
-    cuts: Vec<f64>,
 }
 
 /// What a host wants to know.
@@ -100,27 +98,23 @@ impl Engine {
         let words = Words::open(words)?;
         let model = Model::open(model)?;
         let mut slots = Vec::with_capacity(model.signals().len());
-        for (index, read) in model.signals().iter().enumerate() {
+        for read in model.signals() {
             let found = match read.id {
                 0 => signals.index_of_name(&read.name),
                 id => signals.index_of(id),
             };
             let signal = found.ok_or(OpenError::MissingSignal(read.id))?;
-            let levels = match &read.kind {
-                SignalKind::Category { levels } => {
-                    Some(levels.iter().map(|level| LevelHash::of(level).0).collect())
-                }
-                _ => None,
-            };
+            let mut slot = Slot { signal: signal as u16, levels: Vec::new() };
             let is_category = signals.get(signal).is_some_and(|signal| signal.kind.is_category());
-            if levels.is_some() != is_category {
-                return Err(OpenError::Kind(read.id));
+            match &read.kind {
+                SignalKind::Category { levels } if is_category => {
+                    levels.iter().for_each(|level| slot.levels.push(LevelHash::of(level).0));
+                }
+                SignalKind::Category { .. } => return Err(OpenError::Kind(read.id)),
+                _ if is_category => return Err(OpenError::Kind(read.id)),
+                _ => {}
             }
-            slots.push(Slot {
-                signal: signal as u16,
-                levels: levels.unwrap_or_default(),
-                cuts: model.cuts(index).unwrap_or_default(),
-            });
+            slots.push(slot);
         }
         let (row, explainer) = (model.row(), Explainer::new(&model));
         Ok(Self { signals, words, model, slots, row, explainer })
@@ -254,8 +248,9 @@ impl Engine {
     /// from one minute on, and the first change is then halved down to the minute.
     fn next_change(&mut self, profile: &Profile, now: Millis, scored: Scored) -> Option<Millis> {
         if self.model.cuts(0).is_some() {
-            let changes = self.slots.iter().filter_map(|slot| {
-                profile.next_change(&self.signals, usize::from(slot.signal), now, &slot.cuts)
+            let changes = self.slots.iter().enumerate().filter_map(|(index, slot)| {
+                let cuts = self.model.cuts(index).unwrap_or_default();
+                profile.next_change(&self.signals, usize::from(slot.signal), now, &cuts)
             });
             return changes.min();
         }

@@ -73,7 +73,25 @@ const SOCIAL: [&str; 14] = [
 ];
 const PAID_CLICK: [&str; 5] = ["gclid", "msclkid", "dclid", "wbraid", "gbraid"];
 const SOCIAL_CLICK: [&str; 4] = ["fbclid", "li_fat_id", "ttclid", "twclid"];
-const PAID_MEDIUM: [&str; 5] = ["cpc", "ppc", "paid", "sem", "paidsearch"];
+const MEDIA: [(&str, Channel); 17] = [
+    ("email", Channel::Email),
+    ("e-mail", Channel::Email),
+    ("newsletter", Channel::Email),
+    ("mail", Channel::Email),
+    ("social", Channel::Social),
+    ("paid-social", Channel::Social),
+    ("paid_social", Channel::Social),
+    ("social-media", Channel::Social),
+    ("cpc", Channel::PaidSearch),
+    ("ppc", Channel::PaidSearch),
+    ("paid", Channel::PaidSearch),
+    ("sem", Channel::PaidSearch),
+    ("paidsearch", Channel::PaidSearch),
+    ("organic", Channel::OrganicSearch),
+    ("referral", Channel::Referral),
+    ("partner", Channel::Referral),
+    ("affiliate", Channel::Referral),
+];
 
 impl<'a> Visit<'a> {
     /// Reads what an event says about its visit.
@@ -138,26 +156,12 @@ impl<'a> Visit<'a> {
     }
 
     fn campaign_channel(&self) -> Channel {
-        let is = |word: &str| self.medium.eq_ignore_ascii_case(word);
-        if ["email", "e-mail", "newsletter", "mail"].into_iter().any(is)
-            || self.source.eq_ignore_ascii_case("newsletter")
-        {
+        let named = |(medium, _): &&(&str, Channel)| self.medium.eq_ignore_ascii_case(medium);
+        let medium = MEDIA.iter().find(named).map_or(Channel::Other, |(_, channel)| *channel);
+        if medium == Channel::Email || self.source.eq_ignore_ascii_case("newsletter") {
             return Channel::Email;
         }
-        let social = labels_any(self.source.as_bytes(), &SOCIAL);
-        if social || ["social", "paid-social", "paid_social", "social-media"].into_iter().any(is) {
-            return Channel::Social;
-        }
-        if PAID_MEDIUM.into_iter().any(is) {
-            return Channel::PaidSearch;
-        }
-        if is("organic") {
-            return Channel::OrganicSearch;
-        }
-        if ["referral", "partner", "affiliate"].into_iter().any(is) {
-            return Channel::Referral;
-        }
-        Channel::Other
+        if labels_any(self.source.as_bytes(), &SOCIAL) { Channel::Social } else { medium }
     }
 
     /// Whether the query holds one of the parameters, with a value.

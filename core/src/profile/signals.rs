@@ -3,7 +3,7 @@
 use super::matcher::Matchers;
 use crate::binary::{Reader, crc32};
 
-/// A set of signals, checked once. Indices into it are the order in which they were declared.
+/// A set of signals, checked once. Indices into it are in the order of their ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signals {
     pub(super) signals: Vec<Signal>,
@@ -230,8 +230,8 @@ impl Signals {
                 _ if kind.reads_field() => self.matchers.has_path(path),
                 _ => !reads,
             };
-            if id == 0 || !self.matchers.holds(matcher) || !path_fits || self.index_of(id).is_some()
-            {
+            let last = self.signals.last().map_or(0, |signal| signal.id);
+            if id <= last || !self.matchers.holds(matcher) || !path_fits {
                 return None;
             }
             self.signals.push(Signal {

@@ -4,7 +4,6 @@ use super::state::{BUCKETS, Distinct, FEW, State, WORDS};
 use super::{Kind, Profile, Signals, Visit};
 use crate::binary::{Reader, crc32};
 use crate::event::Millis;
-use crate::order::ordered;
 
 const MAGIC: &[u8; 4] = b"RPP1";
 const HEAD_BYTES: usize = 54;
@@ -80,25 +79,20 @@ impl Profile {
 
     /// The profile as bytes: equal profiles give equal bytes, at most 2,034 of them for 60 signals.
     pub fn encode(&self, signals: &Signals) -> Vec<u8> {
-        let held: Vec<_> = signals
-            .iter()
-            .zip(&self.states)
-            .filter(|(_, state)| !matches!(state, State::Unknown | State::Derived))
-            .collect();
-        let order = ordered(held.len(), &|a, b| held[a].0.id < held[b].0.id);
-        let mut out = Vec::with_capacity(HEAD_BYTES + held.len() * MAX_STATE_BYTES);
+        let held = |state: &State| !matches!(state, State::Unknown | State::Derived);
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.states.len() * MAX_STATE_BYTES);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&(held.len() as u16).to_le_bytes());
+        put(&mut out, 4, 0);
+        put(&mut out, 2, self.states.iter().filter(|state| held(state)).count() as u64);
         for time in [self.clock, self.visit.start, self.visit.last] {
-            out.extend_from_slice(&time.0.to_le_bytes());
+            put(&mut out, 8, time.0 as u64);
         }
         for number in [self.visit.number, self.visit.campaign, self.events] {
-            out.extend_from_slice(&number.to_le_bytes());
+            put(&mut out, 4, number.into());
         }
-        out.extend_from_slice(&self.last_event.to_le_bytes());
-        for (signal, state) in order.into_iter().map(|place| held[place]) {
-            out.extend_from_slice(&signal.id.to_le_bytes());
+        put(&mut out, 8, self.last_event);
+        for (signal, state) in signals.iter().zip(&self.states).filter(|(_, state)| held(state)) {
+            put(&mut out, 4, signal.id.into());
             if same_bits(state, &State::initial(signal.kind)) {
                 out.push(EMPTY);
             } else {
@@ -195,35 +189,37 @@ fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
 fn put_state(out: &mut Vec<u8>, state: &State) {
     match state {
         State::Unknown | State::Derived | State::Level(None) | State::Time(None) => {}
-        State::Count(count) => out.extend_from_slice(&count.to_le_bytes()),
+        State::Count(count) => put(out, 4, u64::from(*count)),
         State::Distinct(Distinct::Few { len, hashes }) => {
             out.push(*len);
-            hashes
-                .iter()
-                .take(usize::from(*len))
-                .for_each(|hash| out.extend_from_slice(&hash.to_le_bytes()));
+            hashes.iter().take(usize::from(*len)).for_each(|hash| put(out, 4, u64::from(*hash)));
         }
         State::Distinct(Distinct::Many(bits)) => {
             out.push(MANY);
-            bits.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+            bits.iter().for_each(|word| put(out, 8, *word));
         }
-        State::Sum(sum) => out.extend_from_slice(&sum.to_le_bytes()),
+        State::Sum(sum) => put(out, 8, *sum as u64),
         State::Number { value, at } | State::Decayed { value, at } => {
-            out.extend_from_slice(&value.to_le_bytes());
-            out.extend_from_slice(&at.0.to_le_bytes());
+            put(out, 8, value.to_bits());
+            put(out, 8, at.0 as u64);
         }
         State::Level(Some((hash, at))) => {
-            out.extend_from_slice(&hash.to_le_bytes());
-            out.extend_from_slice(&at.0.to_le_bytes());
+            put(out, 4, u64::from(*hash));
+            put(out, 8, at.0 as u64);
         }
-        State::Time(Some(at)) => out.extend_from_slice(&at.0.to_le_bytes()),
+        State::Time(Some(at)) => put(out, 8, at.0 as u64),
         State::Visit { count, number } => {
-            out.extend_from_slice(&count.to_le_bytes());
-            out.extend_from_slice(&number.to_le_bytes());
+            put(out, 4, u64::from(*count));
+            put(out, 4, u64::from(*number));
         }
         State::Window { newest, counts } => {
-            out.extend_from_slice(&newest.to_le_bytes());
-            counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
+            put(out, 4, u64::from(*newest));
+            counts.iter().for_each(|count| put(out, 2, u64::from(*count)));
         }
     }
+}
+
+/// Appends the lower `width` bytes of a number.
+fn put(out: &mut Vec<u8>, width: usize, number: u64) {
+    out.extend_from_slice(number.to_le_bytes().get(..width).unwrap_or_default());
 }

@@ -203,6 +203,7 @@ pub fn compile_signals(wires: &[SignalWire]) -> (Vec<u8>, Vec<SignalProblem>) {
         }
         missing.is_none()
     });
+    kept.sort_unstable_by_key(|wire| wire.id);
     (compiler.write(&kept), problems)
 }
 
