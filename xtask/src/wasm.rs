@@ -97,8 +97,12 @@ fn snip_panics(module: &mut Module) -> Result<()> {
 }
 
 /// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
-const OPTIMISE: [&str; 9] = [
-    "-O3",
+const OPTIMISE: [&str; 12] = [
+    // Of all levels and inlining limits these compress best; LLVM has inlined already.
+    "-Os",
+    "--always-inline-max-function-size=0",
+    "--flexible-inline-max-function-size=0",
+    "--one-caller-inline-max-function-size=0",
     "--enable-simd",
     "--enable-bulk-memory",
     "--enable-sign-ext",

@@ -1,5 +1,6 @@
 //! Profiles: what is remembered of a visitor, as the fold of events into declared signals.
 
+mod halving;
 mod matcher;
 mod merge;
 mod signals;

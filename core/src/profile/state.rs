@@ -1,5 +1,6 @@
 //! What one signal remembers: how events change it, what it says, and when time changes it.
 
+use super::halving::power_of_two;
 use super::matcher::Look;
 use super::signals::{Kind, NO_PATH, Signal};
 use super::{Visit, matcher::Slot};
@@ -201,7 +202,7 @@ pub(super) fn decayed(value: f64, from: Millis, to: Millis, half_life: i64) -> f
     if value == 0.0 {
         return 0.0;
     }
-    value * libm::exp2(-(to.since(from) as f64) / half_life as f64)
+    value * power_of_two(-(to.since(from) as f64) / half_life as f64)
 }
 
 /// How long a bucket of a window is.
