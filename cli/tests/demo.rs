@@ -74,8 +74,8 @@ fn the_mapping_names_signals_of_the_demo_and_says_what_is_missing() {
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "page_views,visits,pages_per_visit,engaged_seconds,first_channel,origin,occupation,specialization,last_event,Converted\n\
-         12,3,4.0,90,paid search,chat or sign-up,,Finance Management,page,1\n\
-         0,0,,0,Radio,chat or sign-up,,,,0\n"
+         12,3,4.0,90,paid search,chat or sign-up,not given,Finance Management,page,1\n\
+         0,0,,0,Radio,chat or sign-up,not given,not given,,0\n"
     );
 }
 
