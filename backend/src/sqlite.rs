@@ -10,8 +10,9 @@ use std::time::Duration;
 /// A SQLite file whose schema is up to date.
 pub struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
     idle_readers: Mutex<Vec<Connection>>,
+    /// Dropped last: only a connection that may write moves the log into the file when it closes.
+    writer: Mutex<Connection>,
 }
 
 /// What a commit promises.

@@ -116,6 +116,8 @@ fn a_restored_backup_forgets_again_before_it_serves() {
     }
     house.start();
     assert!(house.visitors(&acme).is_empty());
+    house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
+    assert!(house.visitors(&acme).is_empty());
 }
 
 #[test]

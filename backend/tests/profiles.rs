@@ -131,6 +131,49 @@ fn a_new_model_scores_the_visitors_who_are_already_there() {
 }
 
 #[test]
+fn a_log_from_a_backup_takes_its_profiles_back_with_it() {
+    let mut house = House::open();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/pricing")]));
+    house.settle(&acme, 1);
+    house.stop();
+    let (log, backup) = (house.directory.join("log.db"), house.directory.join("backup"));
+    std::fs::copy(&log, &backup).unwrap();
+    house.start();
+    house.send(
+        &acme,
+        json!([page("ann", "m2", "/"), page("bob", "m3", "/"), page("eve", "m4", "/")]),
+    );
+    house.settle(&acme, 4);
+    house.stop();
+    std::fs::copy(&backup, &log).unwrap();
+    house.start();
+    assert_eq!(house.settle(&acme, 1).len(), 1);
+    house.send(&acme, json!([page("bob", "m5", "/")]));
+    assert_eq!(house.settle(&acme, 2).len(), 2);
+}
+
+#[test]
+fn a_damaged_profile_hides_nobody_else_and_heals_at_the_next_event() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/pricing"), page("bob", "m2", "/")]));
+    let ann = house
+        .settle(&acme, 2)
+        .into_iter()
+        .find(|visitor| visitor["lastEvent"]["path"] == "/pricing")
+        .unwrap();
+    let database = rusqlite::Connection::open(house.directory.join("profiles.db")).unwrap();
+    let damaged =
+        database.execute("UPDATE profiles SET sealed = x'00' WHERE path = '/pricing'", []).unwrap();
+    assert_eq!((damaged, house.visitors(&acme).len()), (1, 1));
+    house.send(&acme, json!([page("ann", "m3", "/pricing")]));
+    let healed =
+        house.settle(&acme, 3).into_iter().find(|visitor| visitor["id"] == ann["id"]).unwrap();
+    assert_eq!((&healed["events"], &healed["firstSeen"]), (&json!(2), &ann["firstSeen"]));
+}
+
+#[test]
 fn who_says_no_to_profiling_has_no_score_until_they_say_yes() {
     let house = House::open();
     let acme = house.tenant("Acme");

@@ -54,6 +54,18 @@ fn data_of_a_newer_release_is_left_alone() {
 }
 
 #[test]
+fn after_a_clean_stop_each_file_is_whole_by_itself() {
+    let mut house = House::open();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/pricing")]));
+    house.settle(&acme, 1);
+    house.stop();
+    let left = std::fs::read_dir(&house.directory).unwrap().map(|entry| entry.unwrap().file_name());
+    let logs: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with("-wal")).collect();
+    assert_eq!(logs, Vec::<std::ffi::OsString>::new());
+}
+
+#[test]
 fn stopping_keeps_everything_that_was_acknowledged() {
     let mut house = House::open();
     let acme = house.tenant("Acme");

@@ -149,6 +149,10 @@ fn rebuild(app: &App, scope: Scope) -> Result<usize, StoreError> {
 fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
     // Without a bundle there is nothing to fold for; the log waits.
     let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(()) };
+    if app.profiles.position(scope)? > app.log.end(scope)? {
+        tracing::warn!(%scope, "the log is older than its profiles; they are folded anew");
+        app.profiles.clear(scope)?;
+    }
     loop {
         let after = app.profiles.position(scope)?;
         let step = app.log.read(scope, after, STEP)?;
@@ -220,8 +224,15 @@ impl Fold<'_> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };
-        let profile = open(&key, self.scope, &self.bundle.folding_engine(), &stored)?;
-        self.fold(&key, subject, Some((stored, profile)), envelopes)
+        let opened = open(&key, self.scope, &self.bundle.folding_engine(), &stored);
+        match opened {
+            Ok(profile) => self.fold(&key, subject, Some((stored, profile)), envelopes),
+            // Whatever is wrong with a profile, the log still has what it was made of.
+            Err(error) => {
+                tracing::warn!(%error, scope = %self.scope, "a profile is folded anew");
+                self.refold(subject)
+            }
+        }
     }
 
     /// Folds all that the log holds of a subject, in the order in which it happened.
@@ -245,21 +256,24 @@ impl Fold<'_> {
         for envelope in envelopes {
             // Who says no to profiling is folded nowhere, and has no score until they say yes.
             wanted = envelope.draft.consent.profiling;
-            let contents = match contents(&*self.app.keys, envelope) {
-                Ok(Replayed::Event(contents)) => contents,
-                Ok(Replayed::Tombstone { .. }) => return Ok(Change::Drop(subject)),
+            let folded = contents(&*self.app.keys, envelope).and_then(|replayed| match replayed {
+                Replayed::Tombstone { .. } => Ok(false),
+                Replayed::Event(_) if !wanted => Ok(true),
+                Replayed::Event(contents) => {
+                    let (stored, profile) = state.get_or_insert_with(|| {
+                        (first(subject, self.bundle, &contents), engine.new_profile())
+                    });
+                    event(&mut engine, stored, profile, *contents).map(|()| true)
+                }
+            });
+            match folded {
+                Ok(true) => {}
+                Ok(false) => return Ok(Change::Drop(subject)),
                 // One damaged event must not hold up everybody's.
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%error, scope = %self.scope, "an event is left out of its profile");
-                    continue;
                 }
                 Err(error) => return Err(error),
-            };
-            if wanted {
-                let (stored, profile) = state.get_or_insert_with(|| {
-                    (first(subject, self.bundle, &contents), engine.new_profile())
-                });
-                event(&mut engine, stored, profile, *contents)?;
             }
         }
         match state {

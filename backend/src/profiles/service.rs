@@ -24,7 +24,14 @@ const REASONS: usize = 6;
 pub fn visitors(app: &App, scope: Scope, limit: u32) -> Result<Vec<VisitorView>, StoreError> {
     let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(Vec::new()) };
     let stored = app.profiles.recent(scope, limit)?;
-    let views = stored.iter().map(|stored| visitor_view(app, scope, &bundle, stored));
+    let views = stored.iter().map(|stored| match visitor_view(app, scope, &bundle, stored) {
+        // One damaged profile must not hide everybody else's; its next event folds it anew.
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, %scope, "a profile is left out");
+            Ok(None)
+        }
+        view => view,
+    });
     views.filter_map(Result::transpose).collect()
 }
 
