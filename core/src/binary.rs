@@ -134,9 +134,13 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 fn crc_tables() -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
     for byte in 0..256 {
-        tables[0][byte] = (0..8).fold(byte as u32, |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
-        });
+        tables[0][byte] =
+            (0..8).fold(
+                byte as u32,
+                |crc, _| {
+                    if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
+                },
+            );
     }
     for later in 1..4 {
         for byte in 0..256 {

@@ -2,23 +2,26 @@
 
 use super::ModelError;
 
-/// Reads from untrusted bytes; nothing is allocated before the bytes for it were seen.
+/// Reads from untrusted bytes; nothing is allocated before the bytes for it were seen. It keeps
+/// why it stopped, so that each reading is a value or nothing: errors that every call carries
+/// would be a tenth of the code that pages download.
 pub struct Reader<'a> {
     rest: &'a [u8],
     length: usize,
+    fault: Option<ModelError>,
 }
 
 macro_rules! numbers {
     ($($one:ident $many:ident $number:ty;)*) => {
         #[allow(dead_code)] // not every format comes alone and in rows, both ways
         impl<'a> Reader<'a> {
-            $(pub fn $one(&mut self) -> Result<$number, ModelError> {
+            $(pub fn $one(&mut self) -> Option<$number> {
                 self.array().map(<$number>::from_le_bytes)
             }
-            pub fn $many(&mut self, count: usize) -> Result<Vec<$number>, ModelError> {
+            pub fn $many(&mut self, count: usize) -> Option<Vec<$number>> {
                 const SIZE: usize = size_of::<$number>();
-                let bytes = self.take(count.checked_mul(SIZE).ok_or_else(|| self.truncated())?)?;
-                Ok(bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| <$number>::from_le_bytes(chunk)).collect())
+                let bytes = self.take(count.saturating_mul(SIZE))?;
+                Some(bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| <$number>::from_le_bytes(chunk)).collect())
             })*
         }
         #[allow(dead_code)]
@@ -44,28 +47,33 @@ numbers! {
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes, length: bytes.len() }
+        Reader { rest: bytes, length: bytes.len(), fault: None }
     }
 
-    pub fn take(&mut self, count: usize) -> Result<&'a [u8], ModelError> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| self.truncated())?;
-        self.rest = rest;
-        Ok(taken)
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        match self.rest.split_at_checked(count) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Some(taken)
+            }
+            None => self.truncated(),
+        }
     }
 
     /// A text with its length in bytes as `u16` in front.
-    pub fn text(&mut self) -> Result<String, ModelError> {
+    pub fn text(&mut self) -> Option<String> {
         let length = self.u16()?;
         let bytes = self.take(usize::from(length))?;
-        let text =
-            core::str::from_utf8(bytes).map_err(|_| ModelError::Text { at: self.position() })?;
-        Ok(text.to_owned())
+        match core::str::from_utf8(bytes) {
+            Ok(text) => Some(text.to_owned()),
+            Err(_) => self.refuse(ModelError::Text { at: self.position() }),
+        }
     }
 
     /// A count of things that take at least one byte each.
-    pub fn count(&mut self) -> Result<usize, ModelError> {
+    pub fn count(&mut self) -> Option<usize> {
         let count = self.u32()? as usize;
-        if count > self.rest.len() { Err(self.truncated()) } else { Ok(count) }
+        if count > self.rest.len() { self.truncated() } else { Some(count) }
     }
 
     pub fn position(&self) -> usize {
@@ -76,14 +84,28 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ModelError> {
-        let (chunk, rest) = self.rest.split_first_chunk().ok_or_else(|| self.truncated())?;
-        self.rest = rest;
-        Ok(*chunk)
+    /// Stops at something that makes no sense.
+    pub fn invalid<T>(&mut self, what: &'static str) -> Option<T> {
+        self.refuse(ModelError::Invalid { at: self.position(), what })
     }
 
-    fn truncated(&self) -> ModelError {
-        ModelError::Truncated { at: self.position() }
+    pub fn refuse<T>(&mut self, fault: ModelError) -> Option<T> {
+        self.fault.get_or_insert(fault);
+        None
+    }
+
+    /// Why it stopped.
+    pub fn fault(self) -> ModelError {
+        let at = self.position();
+        self.fault.unwrap_or(ModelError::Truncated { at })
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N).and_then(|bytes| bytes.first_chunk().copied())
+    }
+
+    fn truncated<T>(&mut self) -> Option<T> {
+        self.refuse(ModelError::Truncated { at: self.position() })
     }
 }
 

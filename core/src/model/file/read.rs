@@ -18,48 +18,69 @@ pub fn read(bytes: &[u8]) -> Result<Packed, ModelError> {
     if !bytes.starts_with(&MAGIC) {
         return Err(ModelError::NotAModel);
     }
-    let mut header = Reader::new(bytes);
-    header.take(MAGIC.len())?;
-    let version = header.u8()?;
+    let mut input = Reader::new(bytes);
+    let Some(Head { version, kind, flags, length, size }) = head(&mut input) else {
+        return Err(input.fault());
+    };
     if version != VERSION {
         return Err(ModelError::Version { found: version });
     }
-    let kind = header.u8()?;
-    let flags = header.u16()?;
-    let length = header.u32()? as usize;
-    if bytes.len() < length || length < header.position() + 4 {
+    if bytes.len() < length || length < size + 4 {
         return Err(ModelError::Truncated { at: bytes.len() });
     }
     if bytes.len() > length {
         return Err(ModelError::Trailing { at: length });
     }
     let (sealed, crc) = bytes.split_at(length - 4);
-    let (found, expected) = (crc32(sealed), Reader::new(crc).u32()?);
+    let (found, expected) =
+        (crc32(sealed), crc.iter().rev().fold(0, |crc, &byte| crc << 8 | u32::from(byte)));
     if found != expected {
         return Err(ModelError::Checksum { found, expected });
     }
     let mut input = Reader::new(sealed);
-    input.take(header.position())?;
-    let packed = body(&mut input, kind, flags)?;
-    if input.is_empty() { Ok(packed) } else { Err(invalid(&input, "bytes are left over")) }
+    let packed = input.take(size).and_then(|_| body(&mut input, kind, flags));
+    match packed {
+        Some(packed) if input.is_empty() => Ok(packed),
+        Some(_) => Err(ModelError::Invalid { at: input.position(), what: "bytes are left over" }),
+        None => Err(input.fault()),
+    }
 }
 
-fn invalid(input: &Reader, what: &'static str) -> ModelError {
-    ModelError::Invalid { at: input.position(), what }
+/// What stands in front of every model.
+struct Head {
+    version: u8,
+    kind: u8,
+    flags: u16,
+    /// Bytes of the file, as it says.
+    length: usize,
+    /// Bytes of the head itself.
+    size: usize,
 }
 
-fn body(input: &mut Reader, kind: u8, flags: u16) -> Result<Packed, ModelError> {
-    let packing = packing(flags).ok_or_else(|| invalid(input, "a flag is unknown"))?;
+fn head(input: &mut Reader) -> Option<Head> {
+    input.take(MAGIC.len())?;
+    let (version, kind, flags) = (input.u8()?, input.u8()?, input.u16()?);
+    let length = input.u32()? as usize;
+    Some(Head { version, kind, flags, length, size: input.position() })
+}
+
+fn body(input: &mut Reader, kind: u8, flags: u16) -> Option<Packed> {
+    let Some(packing) = packing(flags) else { return input.invalid("a flag is unknown") };
     let name = input.text()?;
     let calibration = calibration(input)?;
-    calibration.check()?;
-    let scale = Scale::through(knots(input)?)?;
+    if let Err(error) = calibration.check() {
+        return input.refuse(error.into());
+    }
+    let scale = match Scale::through(knots(input)?) {
+        Ok(scale) => scale,
+        Err(error) => return input.refuse(error.into()),
+    };
     let bands = Bands { not_below: input.f64()?, qualified_from: input.f64()? };
     if !(0.0 <= bands.not_below
         && bands.not_below <= bands.qualified_from
         && bands.qualified_from.is_finite())
     {
-        return Err(invalid(input, "the bands are out of order"));
+        return input.invalid("the bands are out of order");
     }
     let wanted_fpr = Some(input.f64()?).filter(|rate| !rate.is_nan());
     let signals = signals(input, packing)?;
@@ -67,9 +88,9 @@ fn body(input: &mut Reader, kind: u8, flags: u16) -> Result<Packed, ModelError> 
         tag::TREES => PackedKind::Trees(trees(input, &signals, packing)?),
         tag::POINTS => PackedKind::Points(additive(input, &signals)?),
         tag::LOGISTIC => PackedKind::Logistic(additive(input, &signals)?),
-        _ => return Err(invalid(input, "the kind of model is unknown")),
+        _ => return input.invalid("the kind of model is unknown"),
     };
-    Ok(Packed { name, calibration, scale, bands, wanted_fpr, packing, signals, kind })
+    Some(Packed { name, calibration, scale, bands, wanted_fpr, packing, signals, kind })
 }
 
 fn packing(flags: u16) -> Option<Packing> {
@@ -87,31 +108,31 @@ fn packing(flags: u16) -> Option<Packing> {
     })
 }
 
-fn calibration(input: &mut Reader) -> Result<Calibration, ModelError> {
-    Ok(match input.u8()? {
+fn calibration(input: &mut Reader) -> Option<Calibration> {
+    Some(match input.u8()? {
         tag::PLATT => Calibration::Platt { slope: input.f64()?, intercept: input.f64()? },
         tag::BETA => Calibration::Beta { a: input.f64()?, b: input.f64()?, c: input.f64()? },
         tag::KNOTS => Calibration::Knots(knots(input)?),
         tag::SHARE => Calibration::Share { zero: input.f64()?, one: input.f64()? },
-        _ => return Err(invalid(input, "the kind of calibration is unknown")),
+        _ => return input.invalid("the kind of calibration is unknown"),
     })
 }
 
-fn knots(input: &mut Reader) -> Result<Vec<Knot>, ModelError> {
+fn knots(input: &mut Reader) -> Option<Vec<Knot>> {
     let count = usize::from(input.u16()?);
     let numbers = input.f64s(2 * count)?;
-    Ok(numbers.as_chunks().0.iter().map(|&[x, y]| Knot { x, y }).collect())
+    Some(numbers.as_chunks().0.iter().map(|&[x, y]| Knot { x, y }).collect())
 }
 
-fn signals(input: &mut Reader, packing: Packing) -> Result<Vec<Signal>, ModelError> {
+fn signals(input: &mut Reader, packing: Packing) -> Option<Vec<Signal>> {
     let count = input.count()?;
     if count > 1 << 16 {
-        return Err(invalid(input, "there are more than 65,536 signals"));
+        return input.invalid("there are more than 65,536 signals");
     }
     (0..count).map(|_| signal(input, packing)).collect()
 }
 
-fn signal(input: &mut Reader, packing: Packing) -> Result<Signal, ModelError> {
+fn signal(input: &mut Reader, packing: Packing) -> Option<Signal> {
     let id = input.u32()?;
     let name = input.text()?;
     let kind = match input.u8()? {
@@ -125,25 +146,21 @@ fn signal(input: &mut Reader, packing: Packing) -> Result<Signal, ModelError> {
             for hash in hashes.into_iter().map(LevelHash) {
                 let level = if packing.level_names { input.text()? } else { hash.stand_in() };
                 if LevelHash::of(&level) != hash {
-                    return Err(invalid(input, "a level's text and hash differ"));
+                    return input.invalid("a level's text and hash differ");
                 }
                 levels.push(level);
             }
             SignalKind::Category { levels }
         }
-        _ => return Err(invalid(input, "the kind of a signal is unknown")),
+        _ => return input.invalid("the kind of a signal is unknown"),
     };
-    Ok(Signal { id, name, kind })
+    Some(Signal { id, name, kind })
 }
 
-fn trees(
-    input: &mut Reader,
-    signals: &[Signal],
-    packing: Packing,
-) -> Result<PackedTrees, ModelError> {
+fn trees(input: &mut Reader, signals: &[Signal], packing: Packing) -> Option<PackedTrees> {
     let base_margin = finite(input)?;
     let questions =
-        signals.iter().map(|signal| questions(input, signal)).collect::<Result<Vec<_>, _>>()?;
+        signals.iter().map(|signal| questions(input, signal)).collect::<Option<Vec<_>>>()?;
     let trees = input.u32()? as usize;
     let nodes = input.u32()? as usize;
     let splits = shape(input, trees, nodes)?;
@@ -157,15 +174,15 @@ fn trees(
             .is_some_and(|questions| usize::from(index) < questions.count())
     };
     if !asked.iter().zip(&indices).all(fits) {
-        return Err(invalid(input, "a split asks a question that is not there"));
+        return input.invalid("a split asks a question that is not there");
     }
     let shares: Vec<Share> =
         input.u16s(if packing.covers { count } else { 0 })?.into_iter().map(Share).collect();
     if !shares.iter().all(|share| share.is_valid()) {
-        return Err(invalid(input, "a cover is no share"));
+        return input.invalid("a cover is no share");
     }
     let leaves = leaves(input, packing.leaves, trees, nodes - count)?;
-    Ok(PackedTrees {
+    Some(PackedTrees {
         base_margin,
         questions,
         splits,
@@ -177,20 +194,20 @@ fn trees(
     })
 }
 
-fn finite(input: &mut Reader) -> Result<f64, ModelError> {
+fn finite(input: &mut Reader) -> Option<f64> {
     let number = input.f64()?;
-    if bounded(number) { Ok(number) } else { Err(invalid(input, "a number is too large, or none")) }
+    if bounded(number) { Some(number) } else { input.invalid("a number is too large, or none") }
 }
 
-fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelError> {
+fn questions(input: &mut Reader, signal: &Signal) -> Option<Questions> {
     let count = usize::from(input.u16()?);
     if let SignalKind::Category { levels } = &signal.kind {
         let bits = input.take(count * set_bytes(levels.len()))?.to_vec();
-        return Ok(Questions::Outside { count, bits });
+        return Some(Questions::Outside { count, bits });
     }
     let missing_no = usize::from(input.u16()?);
     if missing_no > count {
-        return Err(invalid(input, "there are more cuts of one side than cuts"));
+        return input.invalid("there are more cuts of one side than cuts");
     }
     let (values, rising) = match usize::from(input.u8()?) {
         width @ 2..=4 => {
@@ -205,12 +222,12 @@ fn questions(input: &mut Reader, signal: &Signal) -> Result<Questions, ModelErro
             let rising = rising(no) && rising(yes);
             (CutValues::F64(values), rising)
         }
-        _ => return Err(invalid(input, "the width of cuts is unknown")),
+        _ => return input.invalid("the width of cuts is unknown"),
     };
     if !rising {
-        return Err(invalid(input, "the cuts of a signal do not rise"));
+        return input.invalid("the cuts of a signal do not rise");
     }
-    Ok(Questions::Above(Cuts { missing_no, values }))
+    Some(Questions::Above(Cuts { missing_no, values }))
 }
 
 /// The `f32` whose upper bytes these are.
@@ -225,7 +242,7 @@ fn rising<T: PartialOrd>(numbers: &[T]) -> bool {
         && numbers.iter().all(|number| number.partial_cmp(number).is_some())
 }
 
-fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, ModelError> {
+fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Option<Vec<bool>> {
     let bits = input.take(nodes.div_ceil(8))?;
     let splits: Vec<bool> = (0..nodes).map(|at| bits[at / 8] >> (at % 8) & 1 == 1).collect();
     // Depths at which right children are still to come.
@@ -235,7 +252,7 @@ fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, Mo
         if splits {
             depth += 1;
             if depth > MOST_DEPTH {
-                return Err(invalid(input, "a tree is deeper than 200 splits"));
+                return input.invalid("a tree is deeper than 200 splits");
             }
             open.push(depth);
         } else {
@@ -249,26 +266,21 @@ fn shape(input: &mut Reader, trees: usize, nodes: usize) -> Result<Vec<bool>, Mo
         }
     }
     if open.is_empty() && found == trees {
-        Ok(splits)
+        Some(splits)
     } else {
-        Err(invalid(input, "the trees are not whole"))
+        input.invalid("the trees are not whole")
     }
 }
 
-fn narrow(input: &mut Reader, length: usize, count: usize) -> Result<Vec<u16>, ModelError> {
+fn narrow(input: &mut Reader, length: usize, count: usize) -> Option<Vec<u16>> {
     if count <= 256 {
-        Ok(input.take(length)?.iter().map(|&byte| u16::from(byte)).collect())
+        Some(input.take(length)?.iter().map(|&byte| u16::from(byte)).collect())
     } else {
         input.u16s(length)
     }
 }
 
-fn leaves(
-    input: &mut Reader,
-    format: Leaves,
-    trees: usize,
-    count: usize,
-) -> Result<PackedLeaves, ModelError> {
+fn leaves(input: &mut Reader, format: Leaves, trees: usize, count: usize) -> Option<PackedLeaves> {
     let (leaves, finite) = match format {
         Leaves::Steps16 => {
             let scales = input.u16s(trees)?;
@@ -287,46 +299,46 @@ fn leaves(
             (PackedLeaves::F64(values), finite)
         }
     };
-    if finite { Ok(leaves) } else { Err(invalid(input, "a leaf is too large, or no number")) }
+    if finite { Some(leaves) } else { input.invalid("a leaf is too large, or no number") }
 }
 
-fn additive(input: &mut Reader, signals: &[Signal]) -> Result<AdditiveModel, ModelError> {
+fn additive(input: &mut Reader, signals: &[Signal]) -> Option<AdditiveModel> {
     let bias = finite(input)?;
     let count = input.count()?;
-    let groups = (0..count).map(|_| group(input, signals)).collect::<Result<Vec<_>, _>>()?;
-    Ok(AdditiveModel { signals: Vec::new(), bias, groups })
+    let groups = (0..count).map(|_| group(input, signals)).collect::<Option<Vec<_>>>()?;
+    Some(AdditiveModel { signals: Vec::new(), bias, groups })
 }
 
-fn group(input: &mut Reader, signals: &[Signal]) -> Result<Group, ModelError> {
+fn group(input: &mut Reader, signals: &[Signal]) -> Option<Group> {
     let (at_least, at_most) = (input.f64()?, input.f64()?);
     if at_least.partial_cmp(&at_most).is_none_or(|order| order.is_gt()) {
-        return Err(invalid(input, "a group's caps are out of order"));
+        return input.invalid("a group's caps are out of order");
     }
     let count = input.count()?;
-    let terms = (0..count).map(|_| term(input, signals)).collect::<Result<Vec<_>, _>>()?;
+    let terms = (0..count).map(|_| term(input, signals)).collect::<Option<Vec<_>>>()?;
     let group = Group { terms, at_least, at_most };
     if group.is_capped() && group.players().len() > Group::MOST_CAPPED_SIGNALS {
-        return Err(invalid(input, "too many signals stand under one cap"));
+        return input.invalid("too many signals stand under one cap");
     }
-    Ok(group)
+    Some(group)
 }
 
-fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
+fn term(input: &mut Reader, signals: &[Signal]) -> Option<Term> {
     let signal = input.u16()?;
     let kind = signals.get(usize::from(signal)).map(|signal| &signal.kind);
-    let kind = kind.ok_or_else(|| invalid(input, "a term reads a signal that is not there"))?;
+    let Some(kind) = kind else { return input.invalid("a term reads a signal that is not there") };
     let (missing, usual) = (finite(input)?, finite(input)?);
     let effect = match (input.u8()?, kind) {
         (tag::LEVELS, SignalKind::Category { levels }) => {
             Effect::Levels { other: finite(input)?, points: all_finite(input, levels.len())? }
         }
         (_, SignalKind::Category { .. }) => {
-            return Err(invalid(input, "an effect does not fit its signal"));
+            return input.invalid("an effect does not fit its signal");
         }
         (tag::PER_UNIT, _) => {
             let (points, from, to) = (finite(input)?, input.f64()?, input.f64()?);
             if from.partial_cmp(&to).is_none_or(|order| order.is_gt()) {
-                return Err(invalid(input, "an effect's range is out of order"));
+                return input.invalid("an effect's range is out of order");
             }
             Effect::PerUnit { points, from, to }
         }
@@ -338,20 +350,20 @@ fn term(input: &mut Reader, signals: &[Signal]) -> Result<Term, ModelError> {
             if !steps.iter().all(|step| bounded(step.points) && !step.from.is_nan())
                 || !steps.windows(2).all(|pair| pair[0].from < pair[1].from)
             {
-                return Err(invalid(input, "the steps of an effect do not rise"));
+                return input.invalid("the steps of an effect do not rise");
             }
             Effect::Steps(steps)
         }
-        _ => return Err(invalid(input, "an effect does not fit its signal")),
+        _ => return input.invalid("an effect does not fit its signal"),
     };
-    Ok(Term { signal, effect, missing, usual })
+    Some(Term { signal, effect, missing, usual })
 }
 
-fn all_finite(input: &mut Reader, count: usize) -> Result<Vec<f64>, ModelError> {
+fn all_finite(input: &mut Reader, count: usize) -> Option<Vec<f64>> {
     let numbers = input.f64s(count)?;
     if numbers.iter().all(|&number| bounded(number)) {
-        Ok(numbers)
+        Some(numbers)
     } else {
-        Err(invalid(input, "a number is too large, or none"))
+        input.invalid("a number is too large, or none")
     }
 }
