@@ -83,27 +83,47 @@ impl Explainer {
         }
     }
 
-    /// Explains a row of the model that this explainer was made for.
+    /// Explains a row. Another model than the one that this explainer was made for makes it start anew.
     pub fn explain(&mut self, model: &Model, row: &Row) -> Result<&Explanation, Unexplained> {
-        self.explanation.margin = model.predict(row);
         match &model.engine {
-            Engine::Trees(Forest { sweep: Some(sweep), .. }) => self.sweep(sweep, &row.answers),
+            Engine::Trees(Forest { sweep: Some(sweep), .. }) => {
+                if !self.fits(model, sweep) {
+                    *self = Explainer::new(model);
+                }
+                self.sweep(sweep, &row.answers);
+            }
             Engine::Trees(_) => return Err(Unexplained),
             Engine::Sum(additive) => {
-                share_out(additive, &row.values, &mut self.explanation.contributions)
+                self.explanation.contributions.resize(model.signals().len(), 0.0);
+                share_out(additive, &row.values, &mut self.explanation.contributions);
             }
         }
+        self.explanation.margin = model.predict(row);
+        self.explanation.base = model.base_margin();
         Ok(&self.explanation)
+    }
+
+    fn fits(&self, model: &Model, sweep: &Sweep) -> bool {
+        let fours = sweep.groups.last().map_or(0, |group| group.fours);
+        self.sums.len() == model.signals().len()
+            && self.slots.len() >= sweep.slots
+            && self.rules.len() > fours
     }
 
     fn sweep(&mut self, sweep: &Sweep, answers: &[bool]) {
         self.sums.fill(Lanes::splat(0.0));
+        // A row of another model may have too few answers; it means nothing anyhow.
+        let answers = answers.get(..sweep.answers);
         for group in &sweep.groups {
             for at in 0..group.fours {
-                let four = self.rules[group.fours][at];
-                self.down(group, answers, four);
-                self.pairs(group, answers, four);
-                self.up(group, four);
+                let (Some(answers), four) = (answers, self.rules[group.fours][at]) else { break };
+                // SAFETY: `Explainer::fits` saw room for the sweep's slots and signals, there are as
+                // many answers as it reads, and its groups name no others.
+                unsafe {
+                    self.down(group, answers, four);
+                    self.pairs(group, answers, four);
+                    self.up(group, four);
+                }
             }
         }
         for (sum, contribution) in self.sums.iter().zip(&mut self.explanation.contributions) {
@@ -112,94 +132,145 @@ impl Explainer {
         }
     }
 
-    fn down(&mut self, group: &Group, answers: &[bool], four: Four) {
+    /// # Safety
+    /// The group's slots, signals and answers are within this explainer's memory and `answers`.
+    unsafe fn down(&mut self, group: &Group, answers: &[bool], four: Four) {
         for &root in &group.roots {
             self.slots[root as usize] = four.weight;
         }
         let (mut first, mut repeat) = (0, 0);
         for &(firsts, repeats) in &group.levels {
             for entry in &group.firsts[first..firsts as usize] {
-                let answer = answers[entry.answer as usize];
-                self.taken[entry.slot as usize] = u8::from(answer);
-                let weight = self.slots[entry.slot as usize];
-                let cold =
-                    weight.times(four.u.times(Lanes::splat(entry.other[usize::from(answer)])));
-                self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
-                self.slots[entry.child as usize + usize::from(!answer)] = cold;
+                unsafe {
+                    let answer = get(answers, entry.answer);
+                    put(&mut self.taken, entry.slot, u8::from(answer));
+                    self.part(entry, answer, four.u);
+                }
             }
-            for repeat in &group.repeats[repeat..repeats as usize] {
-                let entry = &repeat.entry;
-                let open = u32::from(self.taken[repeat.above.slot as usize]) == repeat.above.side;
-                let answer = answers[entry.answer as usize];
-                self.taken[entry.slot as usize] = if open { u8::from(answer) } else { CLOSED };
-                let answer = answer & open;
-                let share = if open { repeat.above.share } else { UNKNOWN };
-                self.shares[entry.slot as usize] = share;
-                let unknown = four.unknown(share).0;
-                let weight = self.slots[entry.slot as usize];
-                let cold =
-                    weight.times(unknown.times(Lanes::splat(entry.other[usize::from(answer)])));
-                self.slots[entry.child as usize + usize::from(answer)] = weight.minus(cold);
-                self.slots[entry.child as usize + usize::from(!answer)] = cold;
+            for Repeat { entry, above } in &group.repeats[repeat..repeats as usize] {
+                unsafe {
+                    let open = u32::from(get(&self.taken, above.slot)) == above.side;
+                    let answer = get(answers, entry.answer);
+                    put(&mut self.taken, entry.slot, if open { u8::from(answer) } else { CLOSED });
+                    let share = if open { above.share } else { UNKNOWN };
+                    put(&mut self.shares, entry.slot, share);
+                    self.part(entry, answer & open, four.unknown(share).0);
+                }
             }
             (first, repeat) = (firsts as usize, repeats as usize);
         }
     }
 
-    fn pairs(&mut self, group: &Group, answers: &[bool], four: Four) {
-        for pair in &group.first_pairs {
-            let answer = usize::from(answers[pair.answer as usize]);
-            let slot = &mut self.slots[pair.slot as usize];
-            let sum = &mut self.sums[pair.signal as usize];
-            let gain = Lanes::splat(pair.gain[answer]);
-            *sum = sum.plus(slot.times(gain));
-            *slot = Lanes::splat(pair.leaf[answer]).minus(four.u.times(gain));
-        }
-        for RepeatPair { pair, above } in &group.repeat_pairs {
-            let open = u32::from(self.taken[above.slot as usize]) == above.side;
-            let answer = usize::from(answers[pair.answer as usize]);
-            let (unknown, slope) = four.unknown(if open { above.share } else { UNKNOWN });
-            let slot = &mut self.slots[pair.slot as usize];
-            let sum = &mut self.sums[pair.signal as usize];
-            let gain = Lanes::splat(pair.gain[answer]);
-            *sum = sum.plus(slot.times(slope).times(gain));
-            *slot = Lanes::splat(pair.leaf[answer]).minus(unknown.times(gain));
-        }
-        for &(slot, value) in &group.leaves {
-            self.slots[slot as usize] = Lanes::splat(value);
+    /// Hands a split's weight on to its children, given the chance that its signal is unknown.
+    ///
+    /// # Safety
+    /// As for [`Explainer::down`].
+    #[inline(always)]
+    unsafe fn part(&mut self, entry: &Entry, answer: bool, unknown: Lanes) {
+        unsafe {
+            let weight = get(&self.slots, entry.slot);
+            let other = Lanes::splat(entry.other[usize::from(answer)]);
+            let cold = weight.times(unknown.times(other));
+            put(&mut self.slots, entry.child + u32::from(answer), weight.minus(cold));
+            put(&mut self.slots, entry.child + u32::from(!answer), cold);
         }
     }
 
-    fn up(&mut self, group: &Group, four: Four) {
+    /// # Safety
+    /// As for [`Explainer::down`].
+    unsafe fn pairs(&mut self, group: &Group, answers: &[bool], four: Four) {
+        for pair in &group.first_pairs {
+            unsafe {
+                let answer = usize::from(get(answers, pair.answer));
+                let weight = get(&self.slots, pair.slot);
+                let gain = Lanes::splat(pair.gain[answer]);
+                self.add(pair.signal, weight.times(gain));
+                let value = Lanes::splat(pair.leaf[answer]).minus(four.u.times(gain));
+                put(&mut self.slots, pair.slot, value);
+            }
+        }
+        for RepeatPair { pair, above } in &group.repeat_pairs {
+            unsafe {
+                let open = u32::from(get(&self.taken, above.slot)) == above.side;
+                let answer = usize::from(get(answers, pair.answer));
+                let (unknown, slope) = four.unknown(if open { above.share } else { UNKNOWN });
+                let weight = get(&self.slots, pair.slot);
+                let gain = Lanes::splat(pair.gain[answer]);
+                self.add(pair.signal, weight.times(slope).times(gain));
+                let value = Lanes::splat(pair.leaf[answer]).minus(unknown.times(gain));
+                put(&mut self.slots, pair.slot, value);
+            }
+        }
+        for &(slot, value) in &group.leaves {
+            unsafe { put(&mut self.slots, slot, Lanes::splat(value)) };
+        }
+    }
+
+    /// # Safety
+    /// As for [`Explainer::down`].
+    unsafe fn up(&mut self, group: &Group, four: Four) {
         for level in (0..group.levels.len()).rev() {
             let (first, repeat) = level.checked_sub(1).map_or((0, 0), |above| group.levels[above]);
             let (firsts, repeats) = group.levels[level];
             for entry in &group.firsts[first as usize..firsts as usize] {
-                let (slope, value) = self.gain(entry);
-                let slot = &mut self.slots[entry.slot as usize];
-                let sum = &mut self.sums[entry.signal as usize];
-                *sum = sum.plus(slot.times(slope));
-                *slot = value.minus(four.u.times(slope));
+                unsafe {
+                    let (gain, value) = self.gain(entry);
+                    let weight = get(&self.slots, entry.slot);
+                    self.add(entry.signal, weight.times(gain));
+                    put(&mut self.slots, entry.slot, value.minus(four.u.times(gain)));
+                }
             }
             for Repeat { entry, .. } in &group.repeats[repeat as usize..repeats as usize] {
-                let (unknown, slope) = four.unknown(self.shares[entry.slot as usize]);
-                let (gain, value) = self.gain(entry);
-                let slot = &mut self.slots[entry.slot as usize];
-                let sum = &mut self.sums[entry.signal as usize];
-                *sum = sum.plus(slot.times(slope).times(gain));
-                *slot = value.minus(unknown.times(gain));
+                unsafe {
+                    let (unknown, slope) = four.unknown(get(&self.shares, entry.slot));
+                    let (gain, value) = self.gain(entry);
+                    let weight = get(&self.slots, entry.slot);
+                    self.add(entry.signal, weight.times(slope).times(gain));
+                    put(&mut self.slots, entry.slot, value.minus(unknown.times(gain)));
+                }
             }
         }
     }
 
     /// What the side taken of a split is above the average of both, and its value.
+    ///
+    /// # Safety
+    /// As for [`Explainer::down`].
     #[inline(always)]
-    fn gain(&self, entry: &Entry) -> (Lanes, Lanes) {
-        let answer = usize::from(self.taken[entry.slot as usize] & 1);
-        let taken = self.slots[entry.child as usize + answer];
-        let other = self.slots[entry.child as usize + (1 - answer)];
-        (taken.minus(other).times(Lanes::splat(entry.other[answer])), taken)
+    unsafe fn gain(&self, entry: &Entry) -> (Lanes, Lanes) {
+        unsafe {
+            let answer = u32::from(get(&self.taken, entry.slot) & 1);
+            let taken = get(&self.slots, entry.child + answer);
+            let other = get(&self.slots, entry.child + (1 - answer));
+            (taken.minus(other).times(Lanes::splat(entry.other[answer as usize])), taken)
+        }
     }
+
+    /// # Safety
+    /// As for [`Explainer::down`].
+    #[inline(always)]
+    unsafe fn add(&mut self, signal: u32, contribution: Lanes) {
+        unsafe {
+            let sum = get(&self.sums, signal);
+            put(&mut self.sums, signal, sum.plus(contribution));
+        }
+    }
+}
+
+/// # Safety
+/// `at` is within `slice`.
+#[inline(always)]
+unsafe fn get<T: Copy>(slice: &[T], at: u32) -> T {
+    debug_assert!((at as usize) < slice.len());
+    unsafe { *slice.get_unchecked(at as usize) }
+}
+
+/// # Safety
+/// `at` is within `slice`.
+#[inline(always)]
+unsafe fn put<T>(slice: &mut [T], at: u32, value: T) {
+    debug_assert!((at as usize) < slice.len());
+    unsafe { *slice.get_unchecked_mut(at as usize) = value };
 }
 
 impl Four {

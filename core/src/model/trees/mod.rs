@@ -28,7 +28,7 @@ impl Forest {
         Forest {
             walk: Walk::new(&shape, door.answers()),
             sweep: (!packed.shares.is_empty() || packed.indices.is_empty())
-                .then(|| Sweep::new(packed, &shape)),
+                .then(|| Sweep::new(packed, &shape, door.answers())),
             door,
             base_margin: packed.base_margin,
         }

@@ -18,6 +18,8 @@ pub(crate) struct Sweep {
     pub usual: f64,
     /// Slots of the largest group.
     pub slots: usize,
+    /// Answers that a row must have.
+    pub answers: usize,
 }
 
 /// Some trees whose nodes share one array of slots; children stand next to each other.
@@ -87,12 +89,12 @@ pub(crate) struct Above {
 }
 
 impl Sweep {
-    pub fn new(packed: &PackedTrees, shape: &Shape) -> Sweep {
+    pub fn new(packed: &PackedTrees, shape: &Shape, answers: usize) -> Sweep {
         let mut builder = Builder { packed, shape, path: Vec::new() };
         let fours: Vec<usize> =
             (0..shape.depths.len()).map(|tree| builder.most_signals(tree).div_ceil(8)).collect();
         let trees = ordered(fours.len(), &|a, b| fours[a] < fours[b]);
-        let mut sweep = Sweep { groups: Vec::new(), usual: 0.0, slots: 0 };
+        let mut sweep = Sweep { groups: Vec::new(), usual: 0.0, slots: 0, answers };
         for trees in trees.chunks(TREES) {
             let fours = trees.last().map_or(1, |&tree| fours[tree]);
             let (group, slots, usual) = builder.group(fours, trees.iter().copied());
