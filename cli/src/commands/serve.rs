@@ -3,6 +3,7 @@
 use super::Outcome;
 use rapport_backend::identity::{Permit, Role, Scope, service};
 use rapport_backend::{App, Config, start};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -54,10 +55,10 @@ async fn serve(args: Args) -> Outcome {
     config.public_url = args.public_url;
     config.sdk = args.sdk_dir;
     let running = start(config).await?;
-    println!("Rapport serves at {}", running.app().public_url());
+    say(format_args!("Rapport serves at {}", running.app().public_url()));
     welcome(running.app(), args.owner_link)?;
     stopped().await?;
-    println!("stopping: what was acknowledged is on disk");
+    say(format_args!("stopping: what was acknowledged is on disk"));
     running.stop().await;
     Ok(())
 }
@@ -71,21 +72,26 @@ fn welcome(app: &App, owner_link: bool) -> Outcome {
         let permit = Permit::operator(Scope::live(workspace));
         let page = service::create_key(app, &permit, Role::Page, "website")?;
         let developer = service::create_key(app, &permit, Role::Developer, "first key")?;
-        println!(
+        say(format_args!(
             "Script tag: <script async src=\"{}/v1/sdk/{}.js\"></script>",
             app.public_url(),
             page.key
-        );
-        println!("Secret key to publish with, shown only now: {}", developer.key);
+        ));
+        say(format_args!("Secret key to publish with, shown only now: {}", developer.key));
         workspaces = vec![workspace];
     }
     if first_start || owner_link {
-        println!(
+        say(format_args!(
             "Owner link, works once and for a day: {}",
             service::create_owner_link(app, &workspaces)?
-        );
+        ));
     }
     Ok(())
+}
+
+/// Prints a line. Whoever started the server may long have stopped reading.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Returns when the process is asked to stop.

@@ -1,5 +1,4 @@
-//! `rapport serve` is killed while it writes, again and again: nothing that it acknowledged is
-//! lost, and nothing counts twice.
+//! `rapport serve` from outside: killed while it writes, asked to stop, started where it cannot.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +6,7 @@ use rapport_backend::log::{EventLog, Offset, SqliteLog};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,18 +56,88 @@ impl Server {
         Some(results.iter().map(|result| result["status"].as_str().unwrap().to_owned()).collect())
     }
 
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
+fn scratch(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("rapport-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_answers_what_it_took_and_ends_well() {
+    let directory = scratch("stop");
+    let (mut server, key) = Server::start(&directory);
+    let key = key.unwrap();
+    let acknowledged = Mutex::new(0);
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (server, key, acknowledged) = (&server, &key, &acknowledged);
+            scope.spawn(move || {
+                for number in 0.. {
+                    let Some(results) = server.send(key, &[format!("v{writer}-{number}")]) else {
+                        return;
+                    };
+                    assert_eq!(results, ["accepted"]);
+                    *acknowledged.lock().unwrap() += 1;
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        server.signal("-TERM");
+    });
+    assert!(server.child.wait().unwrap().success());
+    let log = SqliteLog::open(&directory).unwrap();
+    let (_, end) = log.ends().unwrap()[0];
+    assert_eq!(end.0, acknowledged.into_inner().unwrap(), "as many kept as acknowledged");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_start_that_fails_says_why_in_one_sentence() {
+    let directory = scratch("refuse");
+    let (server, _) = Server::start(&directory);
+    let taken = server.url.strip_prefix("http://").unwrap().to_owned();
+    let other = scratch("refuse-too");
+    let (here, there) = (directory.to_str().unwrap(), other.to_str().unwrap());
+    let file = other.join("file");
+    std::fs::write(&file, "").unwrap();
+    let cases = [
+        (["--dir", here, "--listen", "127.0.0.1:0"], "another process uses the data directory"),
+        (["--dir", there, "--listen", &taken], "is taken; choose another with --listen"),
+        (["--dir", file.to_str().unwrap(), "--listen", "127.0.0.1:0"], "cannot be used"),
+    ];
+    for (arguments, says) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_rapport"))
+            .arg("serve")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.starts_with("rapport: ") && error.contains(says), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    server.kill();
+    for directory in [directory, other] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
 #[test]
 fn a_killed_server_loses_nothing_it_acknowledged_and_counts_nothing_twice() {
     let rounds = if std::env::var_os("RAPPORT_SOAK").is_some() { 100 } else { 3 };
-    let directory = std::env::temp_dir().join(format!("rapport-kill-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = scratch("kill");
     let mut key = None;
     let mut acknowledged = BTreeSet::new();
     let mut unanswered = Vec::new();
@@ -97,8 +166,7 @@ fn a_killed_server_loses_nothing_it_acknowledged_and_counts_nothing_twice() {
             }
             // Each round is cut off at another moment.
             std::thread::sleep(Duration::from_millis(150 + round * 37 % 200));
-            let pid = server.child.id().to_string();
-            assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+            server.signal("-9");
         });
         server.kill();
         acknowledged.extend(answered.into_inner().unwrap());
