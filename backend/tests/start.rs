@@ -19,7 +19,8 @@ fn a_taken_port_is_named() {
     let taken = house.url().rsplit_once(':').unwrap().1.parse().unwrap();
     let other = House::open();
     let mut config = other.config();
-    config.data = house::scratch();
+    let elsewhere = house::scratch();
+    config.data = elsewhere.clone();
     config.listen.set_port(taken);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let error =
@@ -60,7 +61,8 @@ fn after_a_clean_stop_each_file_is_whole_by_itself() {
     house.send(&acme, json!([page("ann", "m1", "/pricing")]));
     house.settle(&acme, 1);
     house.stop();
-    let left = std::fs::read_dir(&house.directory).unwrap().map(|entry| entry.unwrap().file_name());
+    let left =
+        std::fs::read_dir(&*house.directory).unwrap().map(|entry| entry.unwrap().file_name());
     let logs: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with("-wal")).collect();
     assert_eq!(logs, Vec::<std::ffi::OsString>::new());
 }

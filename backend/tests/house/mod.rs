@@ -9,6 +9,7 @@ use rapport_core::model::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use tokio::runtime::Runtime;
 pub struct House {
     runtime: Runtime,
     running: Option<Running>,
-    pub directory: PathBuf,
+    pub directory: Scratch,
     config: Config,
 }
 
@@ -41,10 +42,11 @@ impl House {
             .enable_all()
             .build()
             .unwrap();
-        let mut config = Config::new(scratch());
+        let directory = scratch();
+        let mut config = Config::new(&*directory);
         config.listen.set_port(0);
         change(&mut config);
-        let mut house = Self { runtime, running: None, directory: config.data.clone(), config };
+        let mut house = Self { runtime, running: None, directory, config };
         house.start();
         house
     }
@@ -157,19 +159,35 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         self.stop();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
+/// An empty directory, gone at the end of the test.
+pub struct Scratch(PathBuf);
+
 /// An empty directory of the test's own.
-pub fn scratch() -> PathBuf {
+pub fn scratch() -> Scratch {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name =
-        format!("rapport-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let directory = std::env::temp_dir().join(name);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let directory =
+        std::env::temp_dir().join(format!("rapport-test-{}-{count}", std::process::id()));
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
-    directory
+    Scratch(directory)
+}
+
+impl Deref for Scratch {
+    type Target = PathBuf;
+
+    fn deref(&self) -> &PathBuf {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Asks until there is an answer.
