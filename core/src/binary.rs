@@ -133,14 +133,9 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 /// What each byte does to the checksum, and what it does one, two and three bytes later.
 fn crc_tables() -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
-    for byte in 0..256 {
-        tables[0][byte] =
-            (0..8).fold(
-                byte as u32,
-                |crc, _| {
-                    if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
-                },
-            );
+    for (byte, entry) in (0_u32..).zip(&mut tables[0]) {
+        *entry = (0..8)
+            .fold(byte, |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 });
     }
     for later in 1..4 {
         for byte in 0..256 {

@@ -133,8 +133,9 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> Option<[f64; 3]> {
         for row in 0..3 {
             if row != column {
                 let factor = a[row][column] / a[column][column];
-                for k in column..3 {
-                    a[row][k] -= factor * a[column][k];
+                let above = a[column];
+                for (cell, above) in a[row].iter_mut().zip(above).skip(column) {
+                    *cell -= factor * above;
                 }
                 b[row] -= factor * b[column];
             }

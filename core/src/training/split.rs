@@ -290,7 +290,7 @@ impl CodeSet {
     }
 
     pub fn insert(&mut self, code: usize) {
-        self.0[code / 64 & 3] |= 1 << (code % 64);
+        self.0[(code / 64) & 3] |= 1 << (code % 64);
     }
 
     #[must_use]

@@ -176,7 +176,9 @@ fn best_question(
                     if !present[at] {
                         continue;
                     }
-                    for side in 0..=usize::from(any_missing) {
+                    for (side, &gain) in
+                        gains[at].iter().take(1 + usize::from(any_missing)).enumerate()
+                    {
                         let question = || {
                             let mut left = CodeSet::up_to(at);
                             if side == 1 {
@@ -184,7 +186,7 @@ fn best_question(
                             }
                             Question { feature, left }
                         };
-                        offer(gains[at][side], &question, random);
+                        offer(gain, &question, random);
                     }
                 }
             }
@@ -223,9 +225,9 @@ fn best_question(
                         }
                     }
                 }
-                for code in 0..codes {
+                for (code, &[alone, first]) in gains.iter().enumerate().take(codes) {
                     offer(
-                        gains[code][0],
+                        alone,
                         &|| Question { feature, left: CodeSet::of(core::iter::once(code as u8)) },
                         random,
                     );
@@ -234,7 +236,7 @@ fn best_question(
                             feature,
                             left: CodeSet::of(order.iter().take(code + 1).copied()),
                         };
-                        offer(gains[code][1], &question, random);
+                        offer(first, &question, random);
                     }
                 }
             }

@@ -14,8 +14,6 @@ const READY: &str = "ready";
 const PATIENCE: Duration = Duration::from_secs(1200);
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
-    let readme =
-        std::fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
     let scratch = std::env::temp_dir().join(format!("rapport-readme-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
     for page in pages(root)? {
