@@ -15,7 +15,8 @@ async function inNode() {
   const engine = await import(pathToFileURL(join(root, ENGINE)));
   engine.initSync({ module: await readFile(join(root, WASM)) });
   const { runAll } = await import("./suites.mjs");
-  return runAll(engine, async (file) => JSON.parse(await readFile(join(root, "conformance", file), "utf8")));
+  const load = (file) => readFile(join(root, "conformance", file));
+  return runAll(engine, async (file) => JSON.parse(await load(file)), load);
 }
 
 async function inChromium() {
@@ -37,7 +38,8 @@ async function inChromium() {
         const engine = await import(`/${ENGINE}`);
         engine.initSync({ module: await (await fetch(`/${WASM}`)).arrayBuffer() });
         const { runAll } = await import("/conformance/suites.mjs");
-        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json());
+        const load = async (file) => new Uint8Array(await (await fetch(`/conformance/${file}`)).arrayBuffer());
+        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json(), load);
       },
       [ENGINE, WASM],
     );

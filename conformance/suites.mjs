@@ -1,15 +1,15 @@
 // The conformance cases on any JavaScript host. `engine` is the full build; `read` gives a file of
-// this folder as parsed JSON. A suite yields one list of failures a case.
+// this folder as parsed JSON, `load` as bytes. A suite yields one list of failures a case.
 
 /** Runs every suite of index.json that this host knows; answers `{suite, passed, failed, skipped, faults}` each. */
-export async function runAll(engine, read) {
+export async function runAll(engine, read, load) {
   const results = [];
   for (const { name, files } of (await read("index.json")).suites) {
     const result = { suite: name, passed: 0, failed: 0, skipped: 0, faults: [] };
     const run = suites[name];
     for (const file of files) {
       const document = await read(file);
-      const cases = run ? await run(engine, read, file, document) : [];
+      const cases = run ? await run(engine, read, file, document, load) : [];
       if (!run) result.skipped += document.cases.length;
       for (const { name, faults } of cases) {
         if (faults.length === 0) result.passed += 1;
@@ -22,7 +22,7 @@ export async function runAll(engine, read) {
   return results;
 }
 
-const suites = { event, fold };
+const suites = { event, fold, score, explain, import: imports };
 
 async function event(engine, read, file, document) {
   return document.cases.map(({ name, event, time, received, bytes, error }) => {
@@ -66,6 +66,84 @@ async function fold(engine, read, file, document) {
     folding.free();
     return { name, faults };
   });
+}
+
+async function score(engine, read, file, { cases }, load) {
+  const recorded = await read("bits/score.json");
+  return eachModel(cases, load, engine, ({ name, row, expect }, scorer) => {
+    const { margin, probability, score, band } = scorer.score(numbers(row));
+    return [
+      ...near("margin", margin, expect.margin, expect.within),
+      ...near("probability", probability, expect.probability, expect.within),
+      ...same("score", score, expect.score),
+      ...same("band", band, expect.band),
+      ...same("bits", { margin: bits(margin), probability: bits(probability) }, recorded[name]),
+    ];
+  });
+}
+
+async function explain(engine, read, file, { cases }, load) {
+  const recorded = await read("bits/explain.json");
+  return eachModel(cases, load, engine, ({ name, row, expect }, scorer) => {
+    const { base, contributions, base_score, score, points } = scorer.explain(numbers(row));
+    const sum = points.reduce((sum, points) => sum + points, base_score);
+    return [
+      ...near("base", base, expect.base, expect.within),
+      ...same("how many contributions", contributions.length, expect.contributions.length),
+      ...contributions.flatMap((phi, at) => near(`contribution ${at}`, phi, expect.contributions[at], expect.within)),
+      ...same("base and points", sum, score),
+      ...same("bits", { contributions: contributions.map(bits), base: base_score, score, points }, recorded[name]),
+    ];
+  });
+}
+
+async function imports(engine, read, file, { cases }, load) {
+  const results = [];
+  for (const { name, format, model, row, expect } of cases) {
+    let faults;
+    try {
+      const scorer = new engine.Scorer(engine.importModel(format, await load(model), 0.3, 0.7));
+      faults = expect.refused
+        ? [`was imported, not refused for ${expect.refused}`]
+        : near("margin", scorer.score(numbers(row)).margin, expect.margin, expect.within);
+      scorer.free();
+    } catch (thrown) {
+      faults = expect.refused && thrown.message.includes(expect.refused) ? [] : [`is refused: ${thrown.message}`];
+    }
+    results.push({ name, faults });
+  }
+  return results;
+}
+
+/** Runs each case on its model, opened once. */
+async function eachModel(cases, load, engine, faultsOf) {
+  const scorers = new Map();
+  const results = [];
+  for (const one of cases) {
+    if (!scorers.has(one.model)) scorers.set(one.model, new engine.Scorer(await load(one.model)));
+    results.push({ name: one.name, faults: faultsOf(one, scorers.get(one.model)) });
+  }
+  scorers.forEach((scorer) => scorer.free());
+  return results;
+}
+
+/** A row as cases write it: null where missing, and the infinities by name. */
+function numbers(row) {
+  const number = { null: NaN, inf: Infinity, "-inf": -Infinity };
+  return Float64Array.from(row, (value) => (typeof value === "number" ? value : number[value]));
+}
+
+function near(what, found, expected, within) {
+  return Math.abs(found - expected) <= within ? [] : [`${what}: ${found}, expected ${expected}`];
+}
+
+/** Equal as JSON, members in any order. */
+function same(what, found, expected) {
+  const text = (value) =>
+    JSON.stringify(value, (_, inner) =>
+      inner && typeof inner === "object" && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort()) : inner,
+    );
+  return text(found) === text(expected) ? [] : [`${what}: ${text(found)}, expected ${text(expected)}`];
 }
 
 /** As the cases write it: the bits of a number, the hash of a level, null where missing. */

@@ -10,6 +10,8 @@ mod full;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod page;
+#[cfg(feature = "full")]
+mod scorer;
 
 use page::Page;
 use rapport_core::event::MAX_EVENT_BYTES;
