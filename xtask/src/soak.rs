@@ -50,6 +50,7 @@ fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut build = cargo(&folder, ["build", "--quiet", "--release", "--target", TARGET]);
     build.env("RUSTFLAGS", COVERAGE).env_remove("CARGO_TARGET_DIR");
     shell::run(build)?;
+    seed(root, &folder)?;
     let seconds = (arguments.minutes * 60.0).ceil() as u64;
     let mut failed = Vec::new();
     let names: Vec<String> =
@@ -75,6 +76,28 @@ fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("fuzzing found faults in: {}", failed.join(", ")) }
 }
 
+/// Starts the fuzzers from the models of the conformance cases: unsealed, as the targets seal what
+/// they try, and foreign ones behind a byte that says whose they are.
+fn seed(root: &Path, folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(root.join("conformance/models")).context("no models")? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        let bytes = std::fs::read(&path)?;
+        let extension = path.extension().unwrap_or_default();
+        let (target, input) = match extension.to_str() {
+            Some("rpm") => ("model", bytes[..bytes.len().saturating_sub(4)].to_vec()),
+            Some("txt") => ("import", [&[0], bytes.as_slice()].concat()),
+            Some("json") => ("import", [&[1], bytes.as_slice()].concat()),
+            Some("onnx") => ("import", [&[2], bytes.as_slice()].concat()),
+            _ => continue,
+        };
+        let corpus = folder.join("corpus").join(target);
+        std::fs::create_dir_all(&corpus)?;
+        std::fs::write(corpus.join(name), input)?;
+    }
+    Ok(())
+}
+
 fn targets(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder.join("targets")).context("no fuzz targets")? {
@@ -89,12 +112,8 @@ fn start(folder: &Path, name: &str, seconds: u64) -> std::io::Result<std::proces
     let corpus = folder.join("corpus").join(name);
     std::fs::create_dir_all(&corpus)?;
     let mut fuzzer = Command::new(folder.join("target").join(TARGET).join("release").join(name));
-    fuzzer.arg(&corpus).args(["-max_len=65536", "-timeout=10", "-print_final_stats=1"]);
+    fuzzer.arg(&corpus).args(["-max_len=200000", "-timeout=10", "-print_final_stats=1"]);
     fuzzer.arg(format!("-max_total_time={seconds}"));
-    let seeds = folder.join("seeds").join(name);
-    if seeds.is_dir() {
-        fuzzer.arg(seeds);
-    }
     fuzzer.arg(format!("-artifact_prefix={}/", corpus.display()));
     fuzzer.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn()
 }
