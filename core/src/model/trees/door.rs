@@ -233,7 +233,7 @@ impl Asks {
     }
 }
 
-impl<T: PartialOrd + Copy> Cuts<T> {
+impl<T: Cut> Cuts<T> {
     fn add(&mut self, signal: usize, cuts: &[T], last: T) -> Range<usize> {
         let start = self.blocks.len();
         for cuts in cuts.chunks(BLOCK) {
@@ -261,7 +261,7 @@ impl<T: PartialOrd + Copy> Cuts<T> {
                 return;
             };
             for (answers, cuts) in answers.iter_mut().zip(cuts) {
-                compare(answers, cuts, value, missing_yes);
+                value.compare(answers, cuts, missing_yes);
             }
         }
     }
@@ -276,23 +276,52 @@ impl<T: PartialOrd + Copy> Cuts<T> {
         let (cuts_no, cuts_yes) = self.blocks.split_at(self.yes_from);
         let (signals_no, signals_yes) = self.signals.split_at(self.yes_from);
         for ((answers, cuts), &signal) in answers_no.iter_mut().zip(cuts_no).zip(signals_no) {
-            compare(answers, cuts, value(signal), false);
+            value(signal).compare(answers, cuts, false);
         }
         for ((answers, cuts), &signal) in answers_yes.iter_mut().zip(cuts_yes).zip(signals_yes) {
-            compare(answers, cuts, value(signal), true);
+            value(signal).compare(answers, cuts, true);
         }
     }
 }
 
-#[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord)] // what NaN answers is the point
-fn compare<T: PartialOrd + Copy>(
-    answers: &mut [bool; BLOCK],
-    cuts: &[T; BLOCK],
-    value: T,
-    missing_yes: bool,
-) {
-    *answers = cuts.map(|cut| if missing_yes { !(value <= cut) } else { value > cut });
+/// A number that cuts are made of.
+trait Cut: PartialOrd + Copy {
+    /// Answers a block of questions. A missing value is NaN, which is not above a cut and neither at
+    /// most one.
+    #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)] // what NaN answers is the point
+    fn compare(self, answers: &mut [bool; BLOCK], cuts: &[Self; BLOCK], missing_yes: bool) {
+        *answers = cuts.map(|cut| if missing_yes { !(self <= cut) } else { self > cut });
+    }
+}
+
+impl Cut for f64 {}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+impl Cut for f32 {}
+
+/// By hand, because pages get a build that is small and vectorises nothing by itself.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+impl Cut for f32 {
+    #[inline(always)]
+    fn compare(self, answers: &mut [bool; BLOCK], cuts: &[f32; BLOCK], missing_yes: bool) {
+        use core::arch::wasm32::{
+            f32x4_gt, f32x4_le, f32x4_splat, i8x16_add, i8x16_narrow_i16x8, i8x16_splat,
+            i16x8_narrow_i32x4, v128, v128_and, v128_load, v128_store,
+        };
+        let (value, one) = (f32x4_splat(self), i8x16_splat(1));
+        let cuts = cuts.as_ptr().cast::<v128>();
+        let four = |at: usize| {
+            // SAFETY: a block holds four vectors, and any address may be loaded from.
+            let cuts = unsafe { v128_load(cuts.add(at)) };
+            if missing_yes { f32x4_le(value, cuts) } else { f32x4_gt(value, cuts) }
+        };
+        let (low, high) = (i16x8_narrow_i32x4(four(0), four(1)), i16x8_narrow_i32x4(four(2), four(3)));
+        let mask = i8x16_narrow_i16x8(low, high);
+        let bits = if missing_yes { i8x16_add(mask, one) } else { v128_and(mask, one) };
+        // SAFETY: a block of answers is one vector, and each byte is 0 or 1.
+        unsafe { v128_store(answers.as_mut_ptr().cast(), bits) };
+    }
 }
 
 impl Category {

@@ -182,6 +182,19 @@ impl Walk {
     }
 }
 
+/// Does the same for every lane, written out eight times: the build for pages unrolls no loop.
+macro_rules! each_lane {
+    (|$lane:ident| $work:expr) => {
+        each_lane!(@ $lane $work; 0 1 2 3 4 5 6 7)
+    };
+    (@ $lane:ident $work:expr; $($number:literal)*) => {
+        $({
+            const $lane: usize = $number;
+            $work
+        })*
+    };
+}
+
 /// Where eight complete trees lead, as node numbers of the level below the last. `nodes` are two
 /// quads of `1 << depth`.
 #[inline(always)]
@@ -189,13 +202,13 @@ fn walk(answers: &[bool; NAMED], nodes: &[[u16; QUAD]], depth: u32) -> [usize; L
     let mut places = [1usize; LANES];
     let quads = nodes.split_at(1 << depth);
     for _ in 0..depth {
-        for (lane, place) in places.iter_mut().enumerate() {
-            let quad = if lane < QUAD { quads.0 } else { quads.1 };
+        each_lane!(|LANE| {
+            let quad = if LANE < QUAD { quads.0 } else { quads.1 };
             // SAFETY: a place has one bit more than levels were walked, at most `depth` bits here,
             // and a quad holds `1 << depth` nodes.
-            let answer = unsafe { quad.get_unchecked(*place) }[lane % QUAD];
-            *place = *place << 1 | usize::from(answers[usize::from(answer)]);
-        }
+            let answer = unsafe { quad.get_unchecked(places[LANE]) }[LANE % QUAD];
+            places[LANE] = places[LANE] << 1 | usize::from(answers[usize::from(answer)]);
+        });
     }
     places
 }
@@ -203,9 +216,9 @@ fn walk(answers: &[bool; NAMED], nodes: &[[u16; QUAD]], depth: u32) -> [usize; L
 #[inline(always)]
 fn add(leaves: &[[f32; QUAD]], depth: u32, places: [usize; LANES], sums: &mut [f64; LANES]) {
     let quads = leaves.split_at(1 << depth);
-    for (lane, (sum, place)) in sums.iter_mut().zip(places).enumerate() {
-        let quad = if lane < QUAD { quads.0 } else { quads.1 };
-        let leaf = quad.get(place - (1 << depth)).map_or(0.0, |quad| quad[lane % QUAD]);
-        *sum += f64::from(leaf);
-    }
+    each_lane!(|LANE| {
+        let quad = if LANE < QUAD { quads.0 } else { quads.1 };
+        let leaf = quad.get(places[LANE] - (1 << depth)).map_or(0.0, |quad| quad[LANE % QUAD]);
+        sums[LANE] += f64::from(leaf);
+    });
 }
