@@ -24,8 +24,8 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
         shell::capture(command)
     };
     let library = peer(&["prepare".as_ref(), &folder, &data])?;
-    let native = build(root, "score_timing", &["--features", "wire"])?;
-    let wasm = build(root, "page_timing", &["--target", "wasm32-unknown-unknown"])?;
+    let native = build(root, "score_timing", false)?;
+    let wasm = build(root, "page_timing", true)?;
     let natively = || json(shell::command(root, &native.to_string_lossy(), [&folder]));
 
     // The first run exports what the peers read.
@@ -75,15 +75,20 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from)
 }
 
-/// Builds an example of core and returns where it is.
-fn build(root: &Path, example: &str, options: &[&str]) -> Result<PathBuf> {
-    let mut cargo =
-        shell::cargo(root, ["build", "--quiet", "--release", "--package", "rapport-core"]);
-    cargo.args(["--example", example]).args(options);
+/// Builds an example of core and returns where it is: natively, or as pages get it.
+fn build(root: &Path, example: &str, page: bool) -> Result<PathBuf> {
+    let mut cargo = shell::cargo(root, ["build", "--quiet", "--package", "rapport-core"]);
+    cargo.args(["--example", example]);
+    if page {
+        cargo.args(["--profile", "page", "--target", "wasm32-unknown-unknown"]);
+        shell::run(cargo)?;
+        return Ok(
+            target(root).join(format!("wasm32-unknown-unknown/page/examples/{example}.wasm"))
+        );
+    }
+    cargo.args(["--release", "--features", "wire"]);
     shell::run(cargo)?;
-    let wasm = options.contains(&"--target");
-    let folder = target(root).join(if wasm { "wasm32-unknown-unknown/release" } else { "release" });
-    Ok(folder.join("examples").join(if wasm { format!("{example}.wasm") } else { example.into() }))
+    Ok(target(root).join("release/examples").join(example))
 }
 
 /// Compiles and runs the loop around LightGBM's C call.

@@ -316,7 +316,8 @@ impl Cut for f32 {
             let cuts = unsafe { v128_load(cuts.add(at)) };
             if missing_yes { f32x4_le(value, cuts) } else { f32x4_gt(value, cuts) }
         };
-        let (low, high) = (i16x8_narrow_i32x4(four(0), four(1)), i16x8_narrow_i32x4(four(2), four(3)));
+        let (low, high) =
+            (i16x8_narrow_i32x4(four(0), four(1)), i16x8_narrow_i32x4(four(2), four(3)));
         let mask = i8x16_narrow_i16x8(low, high);
         let bits = if missing_yes { i8x16_add(mask, one) } else { v128_and(mask, one) };
         // SAFETY: a block of answers is one vector, and each byte is 0 or 1.
