@@ -3,7 +3,7 @@
 
 mod house;
 
-use house::{House, Tenant, eventually, page};
+use house::{House, Tenant, additive, eventually, page};
 use rapport_backend::identity::SubjectId;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -128,6 +128,29 @@ fn a_new_model_scores_the_visitors_who_are_already_there() {
     house.publish(&acme, 3.0);
     let after = house.settle(&acme, 1)[0]["score"].as_i64().unwrap();
     assert!(after > before, "{before} → {after}");
+}
+
+#[test]
+fn a_score_that_ages_is_brought_up_to_date_though_nothing_happens() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    house.publish_model(&acme, additive(&[("visit_pages", 1.0)]));
+    // The visit ended half an hour after its last page: half an hour ago.
+    house.send(
+        &acme,
+        json!([at(3600, page("ann", "m1", "/")), at(3600, page("ann", "m2", "/pricing"))]),
+    );
+    let during = house.settle(&acme, 2)[0]["trail"][1][1].as_u64().unwrap();
+    let database = rusqlite::Connection::open(house.directory.join("profiles.db")).unwrap();
+    let now = rapport_backend::clock::now();
+    let after = eventually(|| {
+        let row = database.query_row("SELECT score, as_of FROM profiles", [], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?))
+        });
+        let (score, as_of): (u32, i64) = row.unwrap();
+        (as_of >= now - 5_000).then_some(u64::from(score))
+    });
+    assert!(after < during, "{during} → {after}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub mod http;
 mod projector;
 mod service;
 mod store;
+mod sweeper;
 mod view;
 
 pub use projector::Projector;

@@ -2,6 +2,7 @@
 
 use super::service::{band_word, open, seal, visitor_view};
 use super::store::{Change, StoredProfile, Trail};
+use super::sweeper::sweep_all;
 use crate::app::{App, Shared};
 use crate::bundles::OpenBundle;
 use crate::error::{Problem, StoreError, blocking};
@@ -36,11 +37,13 @@ enum Message {
 }
 
 /// Envelopes that are folded in one commit.
-const STEP: u32 = 500;
+pub(super) const STEP: u32 = 500;
 /// Who waits for the thread looks this often.
 const LOOK: Duration = Duration::from_millis(4);
 /// After a failure the thread waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Scores that time alone has changed are looked for this often.
+const SWEEP: Duration = Duration::from_secs(1);
 
 impl Projector {
     /// A projector whose thread is not running yet, and what to run it with.
@@ -113,10 +116,20 @@ fn run(inbox: &mpsc::Receiver<Message>, app: &App) {
         Ok(ends) => ends.into_iter().for_each(|(scope, _)| app.projector.grew(scope)),
         Err(error) => tracing::error!(%error, "projector cannot read the log"),
     }
-    while let Ok(first) = inbox.recv() {
+    let mut swept = Instant::now();
+    loop {
+        let first = match inbox.recv_timeout(SWEEP.saturating_sub(swept.elapsed())) {
+            Ok(message) => Some(message),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        };
+        if swept.elapsed() >= SWEEP {
+            sweep_all(app);
+            swept = Instant::now();
+        }
         // A scope that grew a hundred times meanwhile is read once.
         let (mut grew, mut refold) = (BTreeSet::new(), BTreeSet::new());
-        for message in std::iter::once(first).chain(inbox.try_iter()) {
+        for message in first.into_iter().chain(inbox.try_iter()) {
             match message {
                 Message::Grew(scope) => _ = grew.insert(scope),
                 Message::Refold(scope) => _ = refold.insert(scope),
@@ -185,7 +198,7 @@ fn refold_scope(app: &App, scope: Scope) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn tell(app: &App, scope: Scope, bundle: &OpenBundle, changes: &[Change]) {
+pub(super) fn tell(app: &App, scope: Scope, bundle: &OpenBundle, changes: &[Change]) {
     if !app.feed.has_listeners(scope) {
         return;
     }
@@ -202,11 +215,11 @@ fn tell(app: &App, scope: Scope, bundle: &OpenBundle, changes: &[Change]) {
 }
 
 /// One step of folding.
-struct Fold<'a> {
-    app: &'a App,
-    scope: Scope,
-    bundle: &'a OpenBundle,
-    until: Offset,
+pub(super) struct Fold<'a> {
+    pub(super) app: &'a App,
+    pub(super) scope: Scope,
+    pub(super) bundle: &'a OpenBundle,
+    pub(super) until: Offset,
 }
 
 impl Fold<'_> {
@@ -236,7 +249,7 @@ impl Fold<'_> {
     }
 
     /// Folds all that the log holds of a subject, in the order in which it happened.
-    fn refold(&self, subject: SubjectId) -> Result<Change, StoreError> {
+    pub(super) fn refold(&self, subject: SubjectId) -> Result<Change, StoreError> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };

@@ -21,6 +21,8 @@ pub trait ProfileStore: Send + Sync {
     ) -> Result<Option<StoredProfile>, StoreError>;
     /// The profiles seen last, newest first.
     fn recent(&self, scope: Scope, limit: u32) -> Result<Vec<StoredProfile>, StoreError>;
+    /// Up to `limit` profiles whose score time alone has changed by `now`, the longest due first.
+    fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError>;
     /// Every subject that has a profile.
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError>;
     /// Applies changes and moves the position, in one commit.
@@ -128,6 +130,7 @@ CREATE TABLE profiles (
     UNIQUE (workspace, environment, subject)
 ) STRICT;
 CREATE INDEX profiles_by_time ON profiles (workspace, environment, event_time);
+CREATE INDEX profiles_by_change ON profiles (workspace, environment, next_change_at) WHERE next_change_at IS NOT NULL;
 ";
 
 const COLUMNS: &str = "subject, signals, event_time, kind, name, path, first_seen, events, score, band, as_of, next_change_at, trail, sealed";
@@ -180,6 +183,18 @@ impl ProfileStore for SqliteProfiles {
             let sql = format!("SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY event_time DESC LIMIT ?3");
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![scope.workspace, scope.environment, limit], stored)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError> {
+        self.database.read(|connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 AND next_change_at <= ?3
+                 ORDER BY next_change_at LIMIT ?4"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![scope.workspace, scope.environment, now, limit], stored)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

@@ -57,6 +57,16 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
             assert_eq!(store.recent(scope, 9).unwrap(), []);
         }
     }
+    let due = |now, limit| {
+        let due = store.due(one, now, limit).unwrap();
+        due.into_iter().map(|profile| profile.subject).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (due(10, 9), due(11, 9), due(21, 9)),
+        (vec![], vec![ann.subject], vec![ann.subject, bob.subject])
+    );
+    assert_eq!(due(21, 1), [ann.subject], "the longest due first");
+    assert_eq!(store.due(elsewhere[0], 99, 9).unwrap(), []);
     for scope in elsewhere {
         store.forget(scope, ann.subject).unwrap();
         store.clear(scope).unwrap();

@@ -101,7 +101,12 @@ impl House {
 
     /// Publishes the demo's signals and a model that weighs pricing so much.
     pub fn publish(&self, tenant: &Tenant, weight: f64) {
-        let models = BTreeMap::from([("buyers".to_owned(), model(weight))]);
+        self.publish_model(tenant, model(weight));
+    }
+
+    /// Publishes the demo's signals and a model.
+    pub fn publish_model(&self, tenant: &Tenant, model: Vec<u8>) {
+        let models = BTreeMap::from([("buyers".to_owned(), model)]);
         bundles::publish(self.app(), &Permit::operator(tenant.scope), bundle(), &models).unwrap();
     }
 
@@ -294,16 +299,21 @@ pub fn bundle() -> Map<String, Value> {
 
 /// Adds `weight` for each look at pricing and a little for each page.
 pub fn model(weight: f64) -> Vec<u8> {
-    let number = |name: &str| Signal { id: 0, name: name.to_owned(), kind: SignalKind::Number };
-    let per_unit = |signal, points| {
-        let effect = Effect::PerUnit { points, from: 0.0, to: 10.0 };
+    additive(&[("pricing_views", weight), ("page_views", 0.1)])
+}
+
+/// Adds so much for each unit of a signal.
+pub fn additive(weights: &[(&str, f64)]) -> Vec<u8> {
+    let signals = weights.iter().map(|(name, _)| Signal {
+        id: 0,
+        name: (*name).to_owned(),
+        kind: SignalKind::Number,
+    });
+    let groups = (0..).zip(weights).map(|(signal, (_, points))| {
+        let effect = Effect::PerUnit { points: *points, from: 0.0, to: 10.0 };
         Group::uncapped(vec![Term { signal, effect, missing: 0.0, usual: 0.0 }])
-    };
-    let model = AdditiveModel {
-        signals: vec![number("pricing_views"), number("page_views")],
-        bias: -2.0,
-        groups: vec![per_unit(0, weight), per_unit(1, 0.1)],
-    };
+    });
+    let model = AdditiveModel { signals: signals.collect(), bias: -2.0, groups: groups.collect() };
     encode(&LeadModel {
         name: "buyers".to_owned(),
         kind: Kind::Logistic(model),
