@@ -3,7 +3,6 @@
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
 use crate::model::{LevelHash, Model, ModelError, Row, SignalKind};
-use crate::order::ordered;
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Scored, points};
 
@@ -216,28 +215,29 @@ impl Engine {
         let Ok(explanation) = self.explainer.explain(&self.model, &self.row) else { return };
         let points = points(&self.model, explanation);
         decision.base = points.base.0;
-        let size = |index: usize| {
-            let contribution = explanation.contributions.get(index).map_or(0.0, |phi| phi.abs());
-            (points.points.get(index).map_or(0, |points| points.unsigned_abs()), contribution)
-        };
-        let order = ordered(points.points.len(), &|a, b| {
-            let ((a_points, a_phi), (b_points, b_phi)) = (size(a), size(b));
-            b_points.cmp(&a_points).then(b_phi.total_cmp(&a_phi)).is_lt()
-        });
-        for index in order {
-            let (Some(slot), Some(&points)) = (self.slots.get(index), points.points.get(index))
-            else {
-                continue;
+        let mut left = points.points;
+        decision.rest = left.iter().map(|points| i32::from(*points)).sum();
+        for _ in 0..most.min(left.len()) {
+            // Few of many are wanted: looking for the best so often is less than sorting all.
+            let mut best = (0, 0.0, 0);
+            for (index, (points, phi)) in left.iter().zip(&explanation.contributions).enumerate() {
+                if (points.unsigned_abs(), phi.abs()) > (best.0, best.1) && *points != 0 {
+                    best = (points.unsigned_abs(), phi.abs(), index);
+                }
+            }
+            let (Some(slot), Some(points)) = (self.slots.get(best.2), left.get_mut(best.2)) else {
+                return;
             };
-            if decision.reasons.len() == most || points == 0 {
-                decision.rest += i32::from(points);
-                continue;
+            let points = i32::from(core::mem::take(points));
+            if points == 0 {
+                return;
             }
             let signal = usize::from(slot.signal);
+            decision.rest -= points;
             decision.reasons.push(Reason {
                 signal: slot.signal,
                 id: self.signals.get(signal).map_or(0, |signal| signal.id),
-                points: i32::from(points),
+                points,
                 value: profile.value(&self.signals, signal, decision.as_of),
                 level: profile.level(signal),
             });

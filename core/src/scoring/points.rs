@@ -21,9 +21,13 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
     let score = Score::at(model, explanation.margin);
     let mut base = Score::at(model, explanation.base);
     let slope = slope(model, explanation);
-    let fine = |contribution: &f64| (contribution * slope).clamp(-1000.0, 1000.0);
-    let mut points: Vec<i16> =
-        explanation.contributions.iter().map(|phi| fine(phi).floor() as i16).collect();
+    let mut points = Vec::with_capacity(explanation.contributions.len());
+    let mut remainders = Vec::with_capacity(explanation.contributions.len());
+    for contribution in &explanation.contributions {
+        let fine = (contribution * slope).clamp(-1000.0, 1000.0);
+        points.push(fine.floor() as i16);
+        remainders.push(fine - fine.floor());
+    }
     let moved: Vec<usize> =
         (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
     if moved.is_empty() {
@@ -31,14 +35,10 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
         base = score;
         return Points { score, base, points };
     }
-    let remainder = |signal: usize| {
-        let fine = fine(&explanation.contributions[signal]);
-        fine - fine.floor()
-    };
     let order = ordered(moved.len(), &|a, b| {
         let (a, b) = (moved[a], moved[b]);
         let size = |signal: usize| explanation.contributions[signal].abs();
-        remainder(b).total_cmp(&remainder(a)).then(size(b).total_cmp(&size(a))).is_lt()
+        remainders[b].total_cmp(&remainders[a]).then(size(b).total_cmp(&size(a))).is_lt()
     });
     let whole = i32::from(score.0) - i32::from(base.0);
     let missing = whole - points.iter().map(|&points| i32::from(points)).sum::<i32>();
