@@ -37,7 +37,7 @@ pub struct LeftOut {
 }
 
 /// More rows than this are thinned out evenly: further ones cost time and memory, and teach nothing.
-pub const MOST_ROWS: u64 = 400_000;
+pub const MOST_ROWS: u64 = 300_000;
 
 impl TrainingTable {
     /// Reads the file twice: once to learn what its columns are, once for the values.

@@ -10,7 +10,7 @@ use super::calibrate::{BandSettings, bands, curve};
 use super::grow::CodeTree;
 use super::metrics::{AtThresholds, Metrics};
 use super::table::Table;
-use super::validate::{FOLDS, Part, Plan};
+use super::validate::{Part, Plan};
 use super::work::{Job, Workers};
 use crate::model::{
     Bands, Calibration, EncodeError, LeadModel, Margin, Model, ModelError, TreeModel, encode,
@@ -120,7 +120,7 @@ pub fn train(
     let probabilities: Vec<f64> = validated.margins.iter().map(probability).collect();
     let bands = bands(labels, &probabilities, settings.bands);
     let validation = Validation {
-        folds: FOLDS,
+        folds: validated.folds,
         metrics: Metrics::of(labels, &probabilities),
         at_thresholds: AtThresholds::of(
             labels,

@@ -30,18 +30,40 @@ pub struct Validated {
     pub parts: Vec<Part>,
     /// Margins of rows that were held out.
     pub margins: Vec<f64>,
+    /// Folds of the cross-validation that gave them.
+    pub folds: usize,
 }
 
-pub const FOLDS: usize = 5;
 /// Trees between two looks at the loss.
 const STRIDE: usize = 10;
 /// Trees without a lower loss after which boosting ends.
 const PATIENCE: usize = 60;
-const MOST_ROUNDS: usize = 1500;
-/// Boostings with seeds of their own in a model whose size is free.
-const PARTS: usize = 4;
-/// Above this many rows, one cross-validation says enough.
-const FEW_ROWS: usize = 60_000;
+
+/// How much work the rows are worth: the fewer there are, the more chance has to be averaged out.
+#[derive(Clone, Copy)]
+struct Effort {
+    folds: usize,
+    /// Cross-validations of each way.
+    repeats: usize,
+    /// Folds of the further cross-validations that thresholds are found on.
+    further_folds: Option<usize>,
+    most_rounds: usize,
+    /// Boostings with seeds of their own whose mean is the model.
+    parts: usize,
+}
+
+impl Effort {
+    fn of(rows: usize, max_trees: Option<usize>) -> Effort {
+        let few =
+            Effort { folds: 5, repeats: 2, further_folds: Some(10), most_rounds: 1500, parts: 4 };
+        let many = Effort { folds: 3, repeats: 1, further_folds: None, most_rounds: 500, parts: 2 };
+        let effort = if rows <= 60_000 { few } else { many };
+        match max_trees {
+            Some(trees) => Effort { most_rounds: trees, parts: 1, further_folds: None, ..effort },
+            None => effort,
+        }
+    }
+}
 
 /// One way, tried: its rounds, and held-out margins of every repeat.
 struct Trial {
@@ -56,31 +78,39 @@ impl Plan<'_> {
         let trials: Vec<Trial> =
             self.ways().into_iter().map(|way| self.try_way(way, progress)).collect();
         let team = self.best_team(&trials);
-        let count = if self.max_trees.is_some() { 1 } else { PARTS };
+        let effort = self.effort();
         let part = |at: usize| {
             let trial = trials.get(team[at % team.len()])?;
             Some(Part { way: trial.way, rounds: trial.rounds })
         };
-        let parts: Vec<Part> = (0..count).filter_map(part).collect();
-        // Held-out margins are a mean over as many boostings as the model has parts, so that
-        // thresholds found on them hold for the model.
-        let turns = self.turns(&trials, &team);
-        let few = self.labels.len() <= FEW_ROWS;
-        let further: Vec<Vec<f64>> = (turns.len()..if few { parts.len() } else { 0 })
-            .map(|repeat| self.cross_fit(parts[repeat], repeat, progress))
+        let parts: Vec<Part> = (0..effort.parts).filter_map(part).collect();
+        let Some(folds) = effort.further_folds else {
+            let turns = self.turns(&trials, &team);
+            let margins = mean(&turns[..turns.len().min(effort.parts)]);
+            return Validated { parts, margins, folds: effort.folds };
+        };
+        // Models that have seen nearly all rows, so that thresholds hold for the final one.
+        let further: Vec<Vec<f64>> = (effort.repeats..parts.len())
+            .map(|repeat| self.cross_fit(parts[repeat], repeat, folds, progress))
             .collect();
-        let held_out = further.iter().map(Vec::as_slice).chain(turns).take(if further.is_empty() {
-            count
-        } else {
-            further.len()
-        });
-        Validated { margins: mean(&held_out.collect::<Vec<_>>()), parts }
+        let margins = mean(&further.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        Validated { parts, margins, folds }
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::of(self.labels.len(), self.max_trees)
     }
 
     /// Held-out margins of one more cross-validation, with folds and seeds of its own.
-    fn cross_fit(&self, part: Part, repeat: usize, progress: &mut dyn FnMut(Progress)) -> Vec<f64> {
+    fn cross_fit(
+        &self,
+        part: Part,
+        repeat: usize,
+        folds: usize,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Vec<f64> {
         progress(Progress::Validating { trees: part.rounds });
-        let splits = self.splits(repeat);
+        let splits = self.splits(repeat, folds);
         let mut boostings = self.boostings(&splits, part.way, repeat);
         self.workers.run(boostings.iter_mut().map(|one| rounds_of(one, part.rounds)).collect());
         let mut margins = vec![0.0; self.labels.len()];
@@ -91,9 +121,8 @@ impl Plan<'_> {
     }
 
     /// Rows to learn from and rows to judge on, a fold each.
-    fn splits(&self, repeat: usize) -> Vec<(Vec<u32>, Vec<u32>)> {
+    fn splits(&self, repeat: usize, folds: usize) -> Vec<(Vec<u32>, Vec<u32>)> {
         let seed = self.seed.wrapping_add(repeat as u64);
-        let folds = if repeat < 2 { FOLDS } else { 2 * FOLDS };
         let fold = folds::stratified(self.labels, folds, seed);
         (0..folds).map(|judge| folds::split(&fold, judge)).collect()
     }
@@ -116,7 +145,7 @@ impl Plan<'_> {
         if let Some(most) = self.max_trees {
             // Few trees have to learn faster, and say more each.
             for way in &mut ways {
-                way.learning_rate = (12.0 / most.max(1) as f64).clamp(0.03, 0.3);
+                way.learning_rate = (8.0 / most.max(1) as f64).clamp(0.03, 0.3);
                 way.shape.max_depth = 6;
                 way.shape.max_leaves = 64;
             }
@@ -127,8 +156,8 @@ impl Plan<'_> {
     /// Boosts all folds in step, until their mean loss has stopped to fall.
     fn try_way(&self, way: BoostSettings, progress: &mut dyn FnMut(Progress)) -> Trial {
         let rows = self.labels.len();
-        let repeats = if rows > FEW_ROWS { 1 } else { 2 };
-        let splits: Vec<_> = (0..repeats).map(|repeat| self.splits(repeat)).collect();
+        let Effort { folds, repeats, most_rounds: most, .. } = self.effort();
+        let splits: Vec<_> = (0..repeats).map(|repeat| self.splits(repeat, folds)).collect();
         let places = splits.iter().enumerate();
         let places: Vec<(usize, &[u32])> = places
             .flat_map(|(repeat, folds)| {
@@ -138,7 +167,6 @@ impl Plan<'_> {
         let boostings = splits.iter().enumerate();
         let mut boostings: Vec<Boosting> =
             boostings.flat_map(|(repeat, folds)| self.boostings(folds, way, repeat)).collect();
-        let most = self.max_trees.unwrap_or(MOST_ROUNDS);
         let mut trial = Trial { way, rounds: 0, margins: vec![vec![0.0; rows]; repeats] };
         let (mut lowest, mut rounds) = (f64::INFINITY, 0);
         while rounds < most && rounds < trial.rounds + PATIENCE.max(rounds / 4) {
