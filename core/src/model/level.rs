@@ -17,9 +17,12 @@ impl LevelHash {
     /// The stand-in for the text of a level whose text did not travel: `#` and eight hex digits,
     /// which [`LevelHash::of`] takes back.
     pub fn stand_in(self) -> String {
-        let digit =
-            |place: u32| char::from(b"0123456789abcdef"[(self.0 >> (4 * place)) as usize % 16]);
-        core::iter::once('#').chain((0..8).rev().map(digit)).collect()
+        let mut text = String::from("#");
+        for place in (0..8).rev() {
+            let digit = (self.0 >> (4 * place)) as u8 % 16;
+            text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }));
+        }
+        text
     }
 
     fn unnamed(level: &str) -> Option<LevelHash> {

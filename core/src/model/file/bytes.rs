@@ -86,6 +86,8 @@ impl<'a> Reader<'a> {
 
     /// Stops at something that makes no sense.
     pub fn invalid<T>(&mut self, what: &'static str) -> Option<T> {
+        // Pages tell no more than that a model is damaged; the sentences would be a kilobyte of them.
+        let what = if cfg!(feature = "wire") { what } else { "" };
         self.refuse(ModelError::Invalid { at: self.position(), what })
     }
 
