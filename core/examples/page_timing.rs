@@ -71,22 +71,3 @@ pub unsafe extern "C" fn explain_rows(values: *const f64, rows: usize, out: *mut
         }
     }
 }
-
-/// # Safety
-/// `values` points to `rows` rows of the model's width.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn fill_rows(values: *const f64, rows: usize) {
-    let Engine { model, row, .. } = engine();
-    let width = model.signals().len();
-    for values in unsafe { std::slice::from_raw_parts(values, rows * width) }.chunks_exact(width) {
-        model.fill(black_box(&mut *row), values);
-    }
-}
-
-#[unsafe(no_mangle)]
-pub extern "C" fn predict_rows(rows: usize) {
-    let Engine { model, row, .. } = engine();
-    for _ in 0..rows {
-        black_box(model.predict(black_box(row)));
-    }
-}

@@ -56,13 +56,13 @@ struct Cuts<T> {
 }
 
 /// A category: the answers to all of its questions, level by level, then those of a level never
-/// seen and of a missing value.
+/// seen and of a missing value; each in the same number of blocks.
 struct Category {
     signal: usize,
     first: usize,
-    count: usize,
+    blocks: usize,
     levels: usize,
-    table: Vec<bool>,
+    table: Vec<[bool; BLOCK]>,
 }
 
 impl Door {
@@ -114,7 +114,7 @@ impl Door {
                 (Questions::Outside { count, bits }, gate, SignalKind::Category { levels }) => {
                     *gate = Gate::Outside(categories.len());
                     categories.push(Category::new(signal, answers, *count, levels.len(), bits));
-                    answers += count;
+                    answers += count.div_ceil(BLOCK) * BLOCK;
                 }
                 _ => {}
             }
@@ -327,15 +327,17 @@ impl Cut for f32 {
 
 impl Category {
     fn new(signal: usize, first: usize, count: usize, levels: usize, bits: &[u8]) -> Category {
-        let size = set_bytes(levels);
-        let mut table = Vec::with_capacity(count * (levels + 2));
+        let (size, blocks) = (set_bytes(levels), count.div_ceil(BLOCK));
+        let mut table = Vec::with_capacity(blocks * (levels + 2));
         for level in 0..levels + 2 {
-            table.extend(
-                (0..count)
-                    .map(|question| bits[question * size + level / 8] >> (level % 8) & 1 == 1),
-            );
+            let yes = |question: usize| {
+                let byte = bits.get(question * size + level / 8).copied().unwrap_or_default();
+                byte >> (level % 8) & 1 == 1
+            };
+            let block = |block: usize| core::array::from_fn(|at| yes(block * BLOCK + at));
+            table.extend((0..blocks).map(block));
         }
-        Category { signal, first, count, levels, table }
+        Category { signal, first, blocks, levels, table }
     }
 
     fn answer(&self, answers: &mut [bool], value: f64) {
@@ -346,9 +348,28 @@ impl Category {
         } else {
             self.levels
         };
-        let from = level * self.count;
-        let Some(row) = self.table.get(from..from + self.count) else { return };
-        let Some(answers) = answers.get_mut(self.first..self.first + self.count) else { return };
-        answers.copy_from_slice(row);
+        let from = level * self.blocks;
+        let Some(row) = self.table.get(from..from + self.blocks) else { return };
+        let Some(answers) = answers.get_mut(self.first..) else { return };
+        for (answers, row) in answers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(row) {
+            copy(answers, row);
+        }
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+fn copy(to: &mut [bool; BLOCK], from: &[bool; BLOCK]) {
+    *to = *from;
+}
+
+/// Not a plain copy, which would become a call of `memory.copy` at many times the cost.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline(always)]
+fn copy(to: &mut [bool; BLOCK], from: &[bool; BLOCK]) {
+    use core::arch::wasm32::{i8x16_splat, v128_and, v128_load, v128_store};
+    // SAFETY: both are one vector, and each byte stays 0 or 1.
+    unsafe {
+        let bits = v128_and(v128_load(from.as_ptr().cast()), i8x16_splat(1));
+        v128_store(to.as_mut_ptr().cast(), bits);
     }
 }

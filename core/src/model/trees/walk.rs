@@ -93,9 +93,12 @@ impl Walk {
                         continue;
                     };
                     let places = walk(named, nodes, depth);
-                    add(leaves, depth, places, &mut sums);
-                    if let Some(lost) = self.lost.get(range) {
-                        add(lost, depth, places, &mut sums);
+                    // SAFETY: `walk` adds one bit a level; the ranges hold two quads each.
+                    unsafe {
+                        add(leaves, depth, places, &mut sums);
+                        if let Some(lost) = self.lost.get(range) {
+                            add(lost, depth, places, &mut sums);
+                        }
                     }
                 }
                 Pack::Linked { roots, depth } => self.follow(roots, depth, answers, &mut sums),
@@ -213,12 +216,17 @@ fn walk(answers: &[bool; NAMED], nodes: &[[u16; QUAD]], depth: u32) -> [usize; L
     places
 }
 
+/// Adds the leaves at the places that [`walk`] gives.
+///
+/// # Safety
+/// Every place has exactly the bit `1 << depth` and lower ones; `leaves` are two quads of
+/// `1 << depth`.
 #[inline(always)]
-fn add(leaves: &[[f32; QUAD]], depth: u32, places: [usize; LANES], sums: &mut [f64; LANES]) {
+unsafe fn add(leaves: &[[f32; QUAD]], depth: u32, places: [usize; LANES], sums: &mut [f64; LANES]) {
     let quads = leaves.split_at(1 << depth);
     each_lane!(|LANE| {
         let quad = if LANE < QUAD { quads.0 } else { quads.1 };
-        let leaf = quad.get(places[LANE] - (1 << depth)).map_or(0.0, |quad| quad[LANE % QUAD]);
-        sums[LANE] += f64::from(leaf);
+        let leaf = unsafe { quad.get_unchecked(places[LANE] - (1 << depth)) };
+        sums[LANE] += f64::from(leaf[LANE % QUAD]);
     });
 }
