@@ -16,13 +16,16 @@ pub struct Arguments {
     rule: String,
 }
 
+/// How the provenance of a case begins whose expectation we worked out ourselves, apart from core.
+const OURS: [&str; 3] = ["by hand", "fold_reference.py", "generate.py"];
+
 pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.mutate {
         return mutate::run(root, &arguments.rule);
     }
     let folder = root.join("conformance");
     let index = json(&folder.join("index.json"))?;
-    println!("{:<14}{:>8}{:>14}", "suite", "cases", "independent");
+    println!("{:<14}{:>8}{:>14}", "suite", "cases", "by others");
     for suite in index["suites"].as_array().context("conformance/index.json lists no suites")? {
         let name = suite["name"].as_str().context("a suite without a name")?;
         let (mut cases, mut independent) = (0, 0);
@@ -34,7 +37,7 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
                     bail!("{}: {} has no provenance", path.display(), case["name"]);
                 }
                 cases += 1;
-                independent += usize::from(!provenance.starts_with("rapport"));
+                independent += usize::from(!OURS.iter().any(|ours| provenance.starts_with(ours)));
             }
         }
         println!("{name:<14}{cases:>8}{:>13.0}%", 100.0 * independent as f64 / cases.max(1) as f64);
