@@ -237,7 +237,8 @@ impl<T: Cut> Cuts<T> {
     fn add(&mut self, signal: usize, cuts: &[T], last: T) -> Range<usize> {
         let start = self.blocks.len();
         for cuts in cuts.chunks(BLOCK) {
-            self.blocks.push(core::array::from_fn(|at| cuts.get(at).copied().unwrap_or(last)));
+            let cut = |at: usize| cuts.get(place(at)).copied().unwrap_or(last);
+            self.blocks.push(core::array::from_fn(cut));
             self.signals.push(signal as u16);
         }
         start..self.blocks.len()
@@ -245,9 +246,11 @@ impl<T: Cut> Cuts<T> {
 
     /// The cuts of one signal, without those that only fill up blocks.
     fn of(&self, asks: &Asks) -> impl Iterator<Item = T> {
-        let no = self.blocks.get(asks.no.clone()).unwrap_or_default().as_flattened();
-        let yes = self.blocks.get(asks.yes.clone()).unwrap_or_default().as_flattened();
-        no.iter().take(asks.missing_no).chain(yes.iter().take(asks.missing_yes)).copied()
+        let side = |blocks: &Range<usize>, count: usize| {
+            let blocks = self.blocks.get(blocks.clone()).unwrap_or_default();
+            (0..count).filter_map(|at| Some(blocks.get(at / BLOCK)?[place(at % BLOCK)]))
+        };
+        side(&asks.no, asks.missing_no).chain(side(&asks.yes, asks.missing_yes))
     }
 
     fn answer(&self, answers: &mut [bool], asks: &Asks, value: T) {
@@ -284,6 +287,12 @@ impl<T: Cut> Cuts<T> {
     }
 }
 
+/// Where in a block the cut of an answer stands: answer `4 · lane + vector` is given by that lane of
+/// that vector of cuts, so that masks of four vectors fall into place as bytes without a shuffle.
+fn place(answer: usize) -> usize {
+    4 * (answer % 4) + answer / 4
+}
+
 /// A number that cuts are made of.
 trait Cut: PartialOrd + Copy {
     /// Answers a block of questions. A missing value is NaN, which is not above a cut and neither at
@@ -291,7 +300,13 @@ trait Cut: PartialOrd + Copy {
     #[inline(always)]
     #[allow(clippy::neg_cmp_op_on_partial_ord)] // what NaN answers is the point
     fn compare(self, answers: &mut [bool; BLOCK], cuts: &[Self; BLOCK], missing_yes: bool) {
-        *answers = cuts.map(|cut| if missing_yes { !(self <= cut) } else { self > cut });
+        let yes = |cut: Self| if missing_yes { !(self <= cut) } else { self > cut };
+        let byte = |at: usize, vector: usize| u32::from(yes(cuts[at])) << (8 * vector);
+        let words: [u32; 4] = core::array::from_fn(|lane| {
+            byte(lane, 0) | byte(4 + lane, 1) | byte(8 + lane, 2) | byte(12 + lane, 3)
+        });
+        // SAFETY: every byte of the words is 0 or 1.
+        *answers = unsafe { core::mem::transmute::<[[u8; 4]; 4], _>(words.map(u32::to_le_bytes)) };
     }
 }
 
@@ -306,20 +321,22 @@ impl Cut for f32 {
     #[inline(always)]
     fn compare(self, answers: &mut [bool; BLOCK], cuts: &[f32; BLOCK], missing_yes: bool) {
         use core::arch::wasm32::{
-            f32x4_gt, f32x4_le, f32x4_splat, i8x16_add, i8x16_narrow_i16x8, i8x16_splat,
-            i16x8_narrow_i32x4, v128, v128_and, v128_load, v128_store,
+            f32x4_gt, f32x4_le, f32x4_splat, u32x4_splat, v128, v128_and, v128_andnot, v128_load,
+            v128_or, v128_store,
         };
-        let (value, one) = (f32x4_splat(self), i8x16_splat(1));
+        let value = f32x4_splat(self);
         let cuts = cuts.as_ptr().cast::<v128>();
-        let four = |at: usize| {
+        let byte = |vector: usize| {
             // SAFETY: a block holds four vectors, and any address may be loaded from.
-            let cuts = unsafe { v128_load(cuts.add(at)) };
-            if missing_yes { f32x4_le(value, cuts) } else { f32x4_gt(value, cuts) }
+            let cuts = unsafe { v128_load(cuts.add(vector)) };
+            let one = u32x4_splat(1 << (8 * vector));
+            if missing_yes {
+                v128_andnot(one, f32x4_le(value, cuts))
+            } else {
+                v128_and(one, f32x4_gt(value, cuts))
+            }
         };
-        let (low, high) =
-            (i16x8_narrow_i32x4(four(0), four(1)), i16x8_narrow_i32x4(four(2), four(3)));
-        let mask = i8x16_narrow_i16x8(low, high);
-        let bits = if missing_yes { i8x16_add(mask, one) } else { v128_and(mask, one) };
+        let bits = v128_or(v128_or(byte(0), byte(1)), v128_or(byte(2), byte(3)));
         // SAFETY: a block of answers is one vector, and each byte is 0 or 1.
         unsafe { v128_store(answers.as_mut_ptr().cast(), bits) };
     }
