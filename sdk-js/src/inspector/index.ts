@@ -32,6 +32,17 @@ function measureSoon(rapport: Rapport, panel: Panel, decision: Decision): void {
   });
 }
 
+/** What is not an event by a name of its own. */
+const CAUSES: Readonly<Record<string, string>> = {
+  identify: "Said something about themselves",
+  group: "Named their company",
+  alias: "Became known by another id",
+  start: "Came back",
+  reset: "Was forgotten",
+  "another tab": "Did something in another tab",
+};
+
 function entry({ cause, change, score, asOf }: Decision) {
-  return { what: cause === "page" ? `Page ${location.pathname}` : cause, change, score, at: asOf };
+  const what = cause === "page" ? `Page ${location.pathname}` : (CAUSES[cause] ?? cause);
+  return { what, change, score, at: asOf };
 }

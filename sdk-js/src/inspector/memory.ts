@@ -20,7 +20,7 @@ export class Memory {
   private kept: Kept = read() ?? {
     entries: [],
     folded: innerWidth < 640,
-    side: "left",
+    side: "right",
   };
 
   get entries(): readonly Entry[] {

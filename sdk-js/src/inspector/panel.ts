@@ -134,6 +134,7 @@ export class Panel {
   private setFolded(folded: boolean): void {
     this.memory.folded = folded;
     this.panel.toggleAttribute("data-folded", folded);
+    this.element.toggleAttribute("data-folded", folded);
     this.fold.setAttribute("aria-expanded", String(!folded));
     this.fold.setAttribute("aria-label", folded ? "Show the reasons" : "Hide the reasons");
     this.fold.replaceChildren(chevron());

@@ -15,21 +15,21 @@ export const STYLE = `
   .panel { --paper: #151b22; --ink: #eef2f5; --soft: #9caab7; --line: #2a333d; --track: #28313b;
     --up: #5fd3a3; --up-bar: #2f9d72; --down: #ff9a8c; --down-bar: #c65a4c; box-shadow: 0 18px 48px -12px #000c; }
 }
-header { display: grid; grid-template-columns: 88px 1fr auto; align-items: center; gap: 14px; padding: 14px 12px 12px 16px; }
+header { position: relative; display: grid; grid-template-columns: 88px 1fr; align-items: end; gap: 16px; padding: 16px 16px 12px; }
 .dial { grid-area: 1 / 1; width: 88px; height: 77px; overflow: visible; }
 .dial circle { fill: none; stroke-width: 9; stroke-linecap: round; } .track { stroke: var(--track); }
 .fill { stroke: var(--tone); stroke-dashoffset: 999; transition: stroke-dashoffset .6s cubic-bezier(.2, .8, .2, 1), stroke .3s; }
-.number { grid-area: 1 / 1; display: grid; justify-items: center; line-height: 1; padding-top: 8px; }
+.number { grid-area: 1 / 1; align-self: center; display: grid; justify-items: center; line-height: 1; padding-top: 8px; }
 .score { font-size: 30px; font-weight: 680; letter-spacing: -.03em; } .of { font-size: 10px; margin-top: 3px; }
 .soft { color: var(--soft); }
-.verdict { display: grid; gap: 4px; } .line { display: flex; align-items: center; gap: 8px; min-height: 24px; }
+.verdict { display: grid; gap: 2px; padding-bottom: 4px; white-space: nowrap; } .line { display: flex; align-items: center; gap: 8px; min-height: 24px; }
 .band { font-size: 16px; font-weight: 650; letter-spacing: -.01em; }
 .change { font-weight: 650; font-size: 12px; padding: 2px 8px; border-radius: 99px; } .change:empty { display: none; }
 .up { color: var(--up); } .down { color: var(--down); } .same { color: var(--soft); }
 .change[data-sign=up] { color: var(--up); background: color-mix(in srgb, var(--up-bar) 18%, transparent); }
 .change[data-sign=down] { color: var(--down); background: color-mix(in srgb, var(--down-bar) 20%, transparent); }
-.buttons { display: flex; align-self: start; }
-button { appearance: none; border: 0; background: none; color: var(--soft); width: 32px; height: 32px; border-radius: 9px; cursor: pointer; display: grid; place-items: center; }
+.buttons { display: flex; position: absolute; top: 8px; right: 8px; }
+button { appearance: none; border: 0; background: none; color: var(--soft); width: 30px; height: 30px; border-radius: 9px; cursor: pointer; display: grid; place-items: center; }
 button:hover { background: var(--track); color: var(--ink); } button:focus-visible { outline: 2px solid var(--tone); outline-offset: -2px; }
 button svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; transition: transform .25s; }
 [data-folded] .fold svg { transform: rotate(180deg); }
@@ -51,7 +51,7 @@ ul, ol { list-style: none; }
 @keyframes grow { from { transform: scaleX(0); } }
 @media (max-width: 640px) {
   .move { display: none; } :host, :host([data-side=left]) { right: 8px; left: 8px; bottom: max(8px, env(safe-area-inset-bottom)); }
-  .panel { width: 100%; } header { grid-template-columns: 68px 1fr auto; padding: 10px 8px 10px 12px; } .dial { width: 68px; height: 60px; } .score { font-size: 24px; } .of { display: none; } .number { padding-top: 4px; }
+  .panel { width: 100%; } header { grid-template-columns: 68px 1fr; align-items: center; padding: 10px 12px; } .buttons { top: 50%; transform: translateY(-50%); right: 6px; } .dial { width: 68px; height: 60px; } .score { font-size: 24px; } .of { display: none; } .number { padding-top: 4px; }
   #details { max-height: 46vh; } button { width: 44px; height: 44px; }
 }
 @media (prefers-reduced-motion: reduce) { *, .fill { animation: none !important; transition: none !important; } }
