@@ -97,7 +97,7 @@ impl Profile {
                 out.push(EMPTY);
             } else {
                 out.push(signal.kind.tag());
-                put_state(&mut out, state);
+                put_state(&mut out, signal.kind.tag(), state);
             }
         }
         let sum = crc32(out.get(8..).unwrap_or_default());
@@ -132,18 +132,33 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Profile, u16)> {
     ordered.then_some((Profile { clock, visit, events, last_event, states: Vec::new() }, count))
 }
 
+/// How many bytes the one or two numbers of a state take.
+fn widths(tag: u8) -> (usize, usize) {
+    match tag {
+        0 => (4, 0),
+        2 | 7 | 8 | 9 => (8, 0),
+        3 | 4 | 10 => (8, 8),
+        5 | 6 => (4, 8),
+        11 | 12 => (4, 4),
+        _ => (0, 0),
+    }
+}
+
 /// Reads the state behind a tag; `Some(None)` is the empty state of whatever kind.
 fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
+    let (first, second) = widths(tag);
+    let (first, second) = (number(reader, first)?, number(reader, second)?);
+    let (value, at) = (f64::from_bits(first), Millis(second as i64));
     Some(Some(match tag {
         EMPTY => return Some(None),
-        0 => State::Count(reader.u32()?),
+        0 => State::Count(first as u32),
         1 => State::Distinct(read_distinct(reader)?),
-        2 | 9 => State::Sum(reader.i64()?),
-        3 | 4 => State::Number { value: finite(reader)?, at: Millis(reader.i64()?) },
-        5 | 6 => State::Level(Some((reader.u32()?, Millis(reader.i64()?)))),
-        7 | 8 => State::Time(Some(Millis(reader.i64()?))),
-        10 => State::Decayed { value: finite(reader)?, at: Millis(reader.i64()?) },
-        11 | 12 => State::Visit { count: reader.u32()?, number: reader.u32()? },
+        2 | 9 => State::Sum(first as i64),
+        3 | 4 if value.abs() <= MAX_STORED => State::Number { value, at },
+        5 | 6 => State::Level(Some((first as u32, at))),
+        7 | 8 => State::Time(Some(Millis(first as i64))),
+        10 if value.abs() <= MAX_STORED => State::Decayed { value, at },
+        11 | 12 => State::Visit { count: first as u32, number: second as u32 },
         13 => {
             let newest = reader.u32()?;
             let mut counts = [0; BUCKETS];
@@ -156,12 +171,13 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
     }))
 }
 
+/// A number of `width` bytes, at most eight.
+fn number(reader: &mut Reader<'_>, width: usize) -> Option<u64> {
+    Some(reader.take(width)?.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+}
+
 /// Far above what events can add up to, and far enough from infinity to be added to.
 const MAX_STORED: f64 = 1e300;
-
-fn finite(reader: &mut Reader<'_>) -> Option<f64> {
-    reader.f64().filter(|number| number.abs() <= MAX_STORED)
-}
 
 fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
     let len = reader.u8()?;
@@ -186,10 +202,22 @@ fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
     ascending.then_some(Distinct::Few { len, hashes })
 }
 
-fn put_state(out: &mut Vec<u8>, state: &State) {
+fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
+    let (first, second) = match state {
+        State::Count(count) => (u64::from(*count), 0),
+        State::Sum(sum) => (*sum as u64, 0),
+        State::Number { value, at } | State::Decayed { value, at } => {
+            (value.to_bits(), at.0 as u64)
+        }
+        State::Level(Some((hash, at))) => (u64::from(*hash), at.0 as u64),
+        State::Time(Some(at)) => (at.0 as u64, 0),
+        State::Visit { count, number } => (u64::from(*count), u64::from(*number)),
+        _ => (0, 0),
+    };
+    let (first_width, second_width) = widths(tag);
+    put(out, first_width, first);
+    put(out, second_width, second);
     match state {
-        State::Unknown | State::Derived | State::Level(None) | State::Time(None) => {}
-        State::Count(count) => put(out, 4, u64::from(*count)),
         State::Distinct(Distinct::Few { len, hashes }) => {
             out.push(*len);
             hashes.iter().take(usize::from(*len)).for_each(|hash| put(out, 4, u64::from(*hash)));
@@ -198,24 +226,11 @@ fn put_state(out: &mut Vec<u8>, state: &State) {
             out.push(MANY);
             bits.iter().for_each(|word| put(out, 8, *word));
         }
-        State::Sum(sum) => put(out, 8, *sum as u64),
-        State::Number { value, at } | State::Decayed { value, at } => {
-            put(out, 8, value.to_bits());
-            put(out, 8, at.0 as u64);
-        }
-        State::Level(Some((hash, at))) => {
-            put(out, 4, u64::from(*hash));
-            put(out, 8, at.0 as u64);
-        }
-        State::Time(Some(at)) => put(out, 8, at.0 as u64),
-        State::Visit { count, number } => {
-            put(out, 4, u64::from(*count));
-            put(out, 4, u64::from(*number));
-        }
         State::Window { newest, counts } => {
             put(out, 4, u64::from(*newest));
             counts.iter().for_each(|count| put(out, 2, u64::from(*count)));
         }
+        _ => {}
     }
 }
 
