@@ -68,7 +68,8 @@ fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
             if output.status.success() {
                 println!("fuzz {name:<12} {tried:>12} inputs in {seconds} s, no fault");
             } else {
-                println!("fuzz {name:<12} FAILED after {tried} inputs\n{log}");
+                let fault = log.find("panicked at").or_else(|| log.find("ERROR:")).unwrap_or(0);
+                println!("fuzz {name:<12} FAILED after {tried} inputs: {}", &log[fault..]);
                 failed.push(name.clone());
             }
         }

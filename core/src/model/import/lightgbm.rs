@@ -267,10 +267,11 @@ impl Source<'_> {
         let split = |at: usize| {
             let kind = if kinds[at] & 1 == 1 {
                 let set = cuts[at] as usize;
-                let set = bounds
-                    .get(set)
-                    .zip(bounds.get(set + 1))
-                    .and_then(|(&from, &to)| bits.get(from..to));
+                let ends = bounds.get(set..set.saturating_add(2));
+                let set = match ends {
+                    Some(&[from, to]) => bits.get(from..to),
+                    _ => None,
+                };
                 Decision::Category(
                     set.ok_or_else(|| self.wrong(format!("split {at} has no set of levels")))?
                         .to_vec(),

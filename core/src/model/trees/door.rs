@@ -306,7 +306,9 @@ trait Cut: PartialOrd + Copy {
             byte(lane, 0) | byte(4 + lane, 1) | byte(8 + lane, 2) | byte(12 + lane, 3)
         });
         // SAFETY: every byte of the words is 0 or 1.
-        *answers = unsafe { core::mem::transmute::<[[u8; 4]; 4], _>(words.map(u32::to_le_bytes)) };
+        *answers = unsafe {
+            core::mem::transmute::<[[u8; 4]; 4], [bool; BLOCK]>(words.map(u32::to_le_bytes))
+        };
     }
 }
 
