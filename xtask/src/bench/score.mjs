@@ -21,18 +21,17 @@ const outAt = room(some * width * 8);
 const rowAt = room(width * 8);
 
 // The mean over slices of the rows of each slice's best time: a busy machine disturbs long rounds.
-const SLICE = 500;
-const slices = (rows) => Array.from({ length: rows / SLICE }, (_, i) => i * SLICE);
+const slices = (rows, slice) => Array.from({ length: rows / slice }, (_, i) => i * slice);
 const time = (work) => {
   const start = process.hrtime.bigint();
   work();
   return Number(process.hrtime.bigint() - start) / 1000;
 };
-const best = (rounds, rows, work) => {
-  const starts = slices(rows);
+const best = (rounds, rows, slice, work) => {
+  const starts = slices(rows, slice);
   const least = starts.map(() => Infinity);
   for (let round = 0; round < rounds; round++) {
-    starts.forEach((start, i) => (least[i] = Math.min(least[i], time(() => work(start, SLICE)))));
+    starts.forEach((start, i) => (least[i] = Math.min(least[i], time(() => work(start, slice)))));
   }
   return least.reduce((sum, us) => sum + us, 0) / rows;
 };
@@ -42,14 +41,14 @@ let load_us = Infinity;
 for (let round = 0; round < 100; round++) {
   load_us = Math.min(load_us, time(() => open(modelAt, model.length)));
 }
-const score_us = best(200, count, (start, rows) => score_rows(rowsAt + start * rowBytes, rows));
-const explain_us = best(60, some, (start, rows) =>
+const score_us = best(200, count, 500, (start, rows) => score_rows(rowsAt + start * rowBytes, rows));
+const explain_us = best(100, some, 50, (start, rows) =>
   explain_rows(rowsAt + start * rowBytes, rows, outAt + start * rowBytes),
 );
 const values = new Float64Array(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
 const row = new Float64Array(memory.buffer, rowAt, width);
 let sum = 0;
-const call_us = best(200, count, (start, rows) => {
+const call_us = best(200, count, 500, (start, rows) => {
   for (let i = start; i < start + rows; i++) {
     row.set(values.subarray(i * width, i * width + width));
     sum += score_row(rowAt);
