@@ -25,6 +25,7 @@ enum Command {
     Train(commands::train::Args),
     Score(commands::score::Args),
     Evaluate(commands::evaluate::Args),
+    Import(commands::import::Args),
     #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
     #[cfg(feature = "serve")]
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Import(args) => commands::import::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(args),
         #[cfg(feature = "serve")]

@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 pub mod demo;
 pub mod evaluate;
+pub mod import;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;

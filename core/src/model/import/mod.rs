@@ -14,7 +14,7 @@ pub use xgboost::xgboost;
 /// Why a foreign model cannot be brought in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    #[error("this is not a {format} model: {what}")]
+    #[error("this is no {format} model: {what}")]
     Format { format: &'static str, what: String },
     #[error("{what} cannot be scored as one margin: {instead}")]
     Unsupported { what: String, instead: &'static str },
