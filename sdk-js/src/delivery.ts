@@ -35,7 +35,9 @@ export class Delivery {
   add(event: RapportEvent): void {
     this.queue.push(event);
     if (this.queue.length > QUEUE) this.queue.shift();
-    this.schedule(WAIT_MS);
+    // A page that is hidden may not live until the timer: the last reading time comes while it goes.
+    if (document.visibilityState === "hidden") this.beacon();
+    if (this.queue.length > 0) this.schedule(WAIT_MS);
   }
 
   /** Resolves when nothing is left to send, or when sending failed. */

@@ -182,6 +182,20 @@ test("what happens just before a page goes still arrives, once", { timeout }, as
   assert.ok(events.every(({ anonymousId }) => anonymousId === id));
 });
 
+test("the time read on a page that goes arrives too", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  await delivered(page, 1);
+  await page.mouse.move(200, 200);
+  await page.waitForTimeout(1_300);
+  await page.mouse.move(220, 200);
+  await page.goto(`${site.url}/pricing`);
+  await decision(page);
+  const events = await delivered(page, 3);
+  const read = events.find(({ event }) => event === "Engaged");
+  assert.ok(read?.properties.seconds >= 1, JSON.stringify(events.map(({ event, type }) => event ?? type)));
+});
+
 test("a collector that fails gets every event when it is back", { timeout }, async () => {
   const page = await visit(browser, site.url);
   await decision(page);
@@ -234,6 +248,13 @@ test("a single-page route is a page, the same address again is none", { timeout 
   await decision(page, 3);
   const events = await delivered(page, 3);
   assert.deepEqual(events.map(({ properties }) => properties.path), ["/", "/inside", "/"]);
+  // A place on the page is no page; a router's hash is one.
+  await page.evaluate(() => (location.hash = "#questions"));
+  await page.waitForTimeout(100);
+  await page.evaluate(() => (location.hash = "#/inside"));
+  await decision(page, 4);
+  const all = await delivered(page, 4);
+  assert.deepEqual(all.slice(3).map(({ properties }) => new URL(properties.url).hash), ["#/inside"]);
 });
 
 test("the npm import tracks, identifies, groups, aliases and resets", { timeout }, async () => {
