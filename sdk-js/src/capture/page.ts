@@ -38,7 +38,9 @@ export function campaign(): Campaign | undefined {
 export function capturePages(report: (properties: Properties) => void): void {
   let route = "";
   const look = () => {
-    const now = location.pathname + location.search + location.hash;
+    // `#/…` is a router's; any other hash is a place on the same page.
+    const hash = /^#!?\//.test(location.hash) ? location.hash : "";
+    const now = location.pathname + location.search + hash;
     if (now === route) return;
     route = now;
     report({ ...pageContext() });
