@@ -262,16 +262,38 @@ fn an_owner_link_works_once() {
         rapport_backend::identity::service::create_owner_link(house.app(), &[acme.scope.workspace])
             .unwrap();
     let path = link.strip_prefix(&house.url()).unwrap();
+    assert_eq!(house.call("HEAD", path).send().status, 405, "looking does not spend it");
     let first = house.get(path).send();
     assert_eq!((first.status, first.header("location").as_str()), (303, "/live"));
     let cookie = first.header("set-cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     assert_eq!(house.get(path).send().status, 410);
-    let session = house.get("/v1/session").cookie(cookie.split(';').next().unwrap()).send().json();
+    let cookie = cookie.split(';').next().unwrap();
+    let again = house.get(path).cookie(cookie).send();
+    assert_eq!((again.status, again.header("location").as_str()), (303, "/live"));
+    assert_eq!(again.header("set-cookie"), "", "a spent link makes no session");
+    let session = house.get("/v1/session").cookie(cookie).send().json();
     assert_eq!(
         (session["role"].as_str(), session["workspaces"][0]["name"].as_str()),
         (Some("owner"), Some("Acme"))
     );
+}
+
+#[test]
+fn of_those_who_open_an_owner_link_at_once_one_gets_in() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let link =
+        rapport_backend::identity::service::create_owner_link(house.app(), &[acme.scope.workspace])
+            .unwrap();
+    let path = link.strip_prefix(&house.url()).unwrap();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let opened: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| house.get(path).send().status)).collect();
+        opened.into_iter().map(|opened| opened.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 7, "{statuses:?}");
 }
 
 #[test]

@@ -13,30 +13,41 @@ use crate::error::{Problem, ProblemView, blocking};
 use crate::request::{InPath, JsonBody};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
-/// Signs in whoever opens the link first, and leads to the live page.
+/// Signs in whoever opens the link first, and leads to the live page. Who is signed in already gets
+/// there by a spent link too.
 #[utoipa::path(get, path = "/owner/{token}", tag = "identity", params(("token" = String, Path)),
     responses((status = 303, description = "signed in"), (status = 410, body = ProblemView)))]
 pub async fn owner_link(
     State(app): State<Shared>,
+    method: Method,
+    caller: Caller,
     InPath(token): InPath<String>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     authorize(&Principal::anyone(), Action::RedeemLink, Resource::Public)?;
+    // Mail and chat programs look at addresses before people do; looking must not spend the link.
+    if method == Method::HEAD {
+        return Err(Problem::Method(method.to_string()));
+    }
     let secure = if app.public_url().starts_with("https:") { "; Secure" } else { "" };
-    let session = blocking(move || service::redeem_owner_link(&app, &token)).await?;
+    let leave: [(HeaderName, &str); 3] = [
+        (header::LOCATION, "/live"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let session = match blocking(move || service::redeem_owner_link(&app, &token)).await {
+        Err(Problem::LinkSpent) if caller.session.is_some() => {
+            return Ok((StatusCode::SEE_OTHER, leave).into_response());
+        }
+        redeemed => redeemed?,
+    };
     let cookie = format!(
         "{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
         SESSION_LIFE / 1000
     );
-    let headers: [(HeaderName, String); 4] = [
-        (header::SET_COOKIE, cookie),
-        (header::LOCATION, "/live".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::REFERRER_POLICY, "no-referrer".to_owned()),
-    ];
-    Ok((StatusCode::SEE_OTHER, headers))
+    Ok((StatusCode::SEE_OTHER, leave, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Says who is signed in and where they can go.

@@ -107,12 +107,12 @@ function headline({ reasons }) {
   return strongest.length ? strongest.map((reason) => reason.text).join(" · ") : "nothing tells yet";
 }
 
-const DID = { Engaged: "kept reading", Clicked: "clicked", "Form Started": "started a form", "Form Submitted": "sent a form" };
+const DID = new Map([["Engaged", "kept reading"], ["Clicked", "clicked"], ["Form Started", "started a form"], ["Form Submitted", "sent a form"]]);
 
 function did({ kind, name, path }) {
   if (kind === "page") return path ? `saw ${path}` : `saw ${name || "a page"}`;
   if (kind === "identify") return "said who they are";
-  return DID[name] ?? (name || kind);
+  return DID.get(name) ?? (name || kind);
 }
 
 function showTime({ item, visitor }) {
