@@ -112,10 +112,10 @@ fn a_visitor_who_reads_pricing_is_scored_with_reasons_that_add_up() {
     assert_eq!(
         reasons(&engine, &profile, &decision),
         [
-            "looked into pricing 2.7 times lately: +28",
+            "has been looking into pricing lately: +28",
             "visited pricing 3 times in 2 days: +20",
-            "first came by paid search: +10",
-            "one page so far in this visit: +2",
+            "first came through a search ad: +10",
+            "viewed one page in this visit: +2",
         ]
     );
 }
