@@ -4,7 +4,7 @@ mod mapping;
 mod simulate;
 mod site;
 
-use crate::commands::Outcome;
+use crate::commands::{Outcome, sdk_is_built};
 use mapping::Mapping;
 use rapport_backend::identity::{Permit, Role, Scope, WorkspaceId, service};
 use rapport_backend::{App, Config, Running, bundles, start};
@@ -12,9 +12,10 @@ use rapport_core::profile::SignalWire;
 use serde_json::{Map, Value, json};
 use site::Site;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::BufReader;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tokio::net::TcpListener;
@@ -43,9 +44,14 @@ pub struct Demo {
 impl Demo {
     /// Trains, publishes and serves until `stopped` says so.
     pub async fn run(self, stopped: impl Future<Output = std::io::Result<()>>) -> Outcome {
-        fs::create_dir_all(&self.data)?;
-        let signals = fs::read_to_string(self.signals.join("signals.json"))?;
-        let signals: Value = serde_json::from_str(&signals)?;
+        self.look_ahead().await?;
+        let signals = self.signals.join("signals.json");
+        let signals: Value = fs::read_to_string(&signals)
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+            .map_err(|error| {
+                format!("cannot read {}: {error}; say where with --signals", signals.display())
+            })?;
         let model = self.train(&signals)?;
         let mut config = Config::new(&self.data);
         config.listen = (Ipv4Addr::LOCALHOST, self.port).into();
@@ -78,6 +84,26 @@ impl Demo {
         println!("\nEverything is kept in {}; end with Ctrl-C.", self.data.display());
         stopped.await?;
         running.stop().await;
+        Ok(())
+    }
+
+    /// Says what is missing before anybody waits for a model.
+    async fn look_ahead(&self) -> Outcome {
+        sdk_is_built(&self.sdk)?;
+        if !self.site.join("layout.html").is_file() {
+            let site = self.site.display();
+            return Err(format!("{site} holds no layout.html; say where with --site").into());
+        }
+        let ports = if self.port == 0 { 0..=0 } else { self.port..=self.port + 2 };
+        for port in ports {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+                format!("cannot listen on port {port}: {error}; choose others with --port")
+            })?;
+        }
+        // Nobody else on this machine need read what is kept there.
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.data).map_err(|error| {
+            format!("{} cannot hold data: {error}; choose another --dir", self.data.display())
+        })?;
         Ok(())
     }
 

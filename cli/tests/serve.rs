@@ -103,6 +103,16 @@ fn a_server_that_is_asked_to_stop_answers_what_it_took_and_ends_well() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// Runs a command that must end with one sentence.
+fn fails(command: &str, arguments: &[&str], says: &str) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_rapport")).arg(command).args(arguments).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("rapport: ") && error.contains(says), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
 #[test]
 fn a_start_that_fails_says_why_in_one_sentence() {
     let directory = scratch("refuse");
@@ -118,16 +128,33 @@ fn a_start_that_fails_says_why_in_one_sentence() {
         (["--dir", file.to_str().unwrap(), "--listen", "127.0.0.1:0"], "cannot be used"),
     ];
     for (arguments, says) in cases {
-        let output = Command::new(env!("CARGO_BIN_EXE_rapport"))
-            .arg("serve")
-            .args(arguments)
-            .output()
-            .unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.starts_with("rapport: ") && error.contains(says), "{error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
+        fails("serve", &arguments, says);
     }
+    fails("serve", &["--dir", there, "--sdk-dir", there], "holds no built SDK");
+    // A demo says so before it trains.
+    let built = other.join("sdk");
+    std::fs::create_dir(&built).unwrap();
+    std::fs::write(built.join("loader.js"), "").unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let (site, signals) = (format!("{root}/examples/demo-site"), format!("{root}/examples/demo"));
+    let (built, port) = (built.to_str().unwrap(), taken.rsplit(':').next().unwrap());
+    let demo = |changed: &'static str, to: &str, says: &str| {
+        let mut arguments = std::collections::BTreeMap::from([
+            ("--dir", there),
+            ("--sdk-dir", built),
+            ("--site", &site),
+            ("--signals", &signals),
+            ("--port", "0"),
+        ]);
+        arguments.insert(changed, to);
+        let arguments: Vec<_> = arguments.into_iter().flat_map(|(name, to)| [name, to]).collect();
+        fails("demo", &arguments, says);
+    };
+    demo("--sdk-dir", here, "holds no built SDK");
+    demo("--site", here, "say where with --site");
+    demo("--signals", here, "say where with --signals");
+    demo("--dir", file.to_str().unwrap(), "choose another --dir");
+    demo("--port", port, "choose others with --port");
     server.kill();
     for directory in [directory, other] {
         std::fs::remove_dir_all(directory).unwrap();

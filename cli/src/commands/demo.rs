@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "examples/demo")]
     signals: PathBuf,
     /// Port of the server; the websites take the two behind it. 0 takes any
-    #[arg(long, default_value_t = 4400)]
+    #[arg(long, default_value_t = 4400, value_parser = clap::value_parser!(u16).range(..=65533))]
     port: u16,
 }
 

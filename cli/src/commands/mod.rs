@@ -11,3 +11,16 @@ pub mod train;
 
 /// What a subcommand ends with; the message is one sentence that the user can act on.
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Pages that ask for an SDK that is not there fail in silence; the start says so instead.
+#[cfg(feature = "serve")]
+pub fn sdk_is_built(folder: &std::path::Path) -> Outcome {
+    if folder.join("loader.js").is_file() {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(format!(
+        "{folder} holds no built SDK; build it with `cargo xtask dev`, or say where with --sdk-dir"
+    )
+    .into())
+}

@@ -1,9 +1,9 @@
 //! `rapport serve`: collects events, keeps profiles and scores, publishes bundles.
 
-use super::Outcome;
+use super::{Outcome, sdk_is_built};
 use rapport_backend::identity::{Permit, Role, Scope, service};
 use rapport_backend::{App, Config, start};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, default_value = "127.0.0.1:4400")]
     listen: SocketAddr,
     /// How browsers reach the server; http://LISTEN where left out
-    #[arg(long)]
+    #[arg(long, value_parser = web_address)]
     public_url: Option<String>,
     /// What the SDK's build wrote; without it pages get no SDK from here
     #[arg(long)]
@@ -38,7 +38,9 @@ pub fn run(args: Args) -> Outcome {
 
 /// Sends the log to standard error.
 pub fn log_to_stderr() {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours);
+    log.with_target(false).init();
 }
 
 /// What servers run on.
@@ -53,6 +55,9 @@ async fn serve(args: Args) -> Outcome {
     }
     config.listen = args.listen;
     config.public_url = args.public_url;
+    if let Some(sdk) = &args.sdk_dir {
+        sdk_is_built(sdk)?;
+    }
     config.sdk = args.sdk_dir;
     let running = start(config).await?;
     say(format_args!("Rapport serves at {}", running.app().public_url()));
@@ -61,6 +66,18 @@ async fn serve(args: Args) -> Outcome {
     say(format_args!("stopping: what was acknowledged is on disk"));
     running.stop().await;
     Ok(())
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match host.map(|host| host.trim_end_matches('/')) {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => {
+            Err("it must be http:// or https:// and a host, such as https://rapport.example".into())
+        }
+    }
 }
 
 /// Makes the first workspace, and says how to get in.
@@ -100,5 +117,19 @@ pub async fn stopped() -> std::io::Result<()> {
     tokio::select! {
         result = tokio::signal::ctrl_c() => result,
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_address_is_a_scheme_and_a_host() {
+        assert_eq!(web_address("https://a.example/"), Ok("https://a.example".to_owned()));
+        assert_eq!(web_address("http://127.0.0.1:4400"), Ok("http://127.0.0.1:4400".to_owned()));
+        for wrong in ["a.example", "ftp://a.example", "https://", "https://a.example/path", ""] {
+            assert!(web_address(wrong).is_err(), "{wrong}");
+        }
     }
 }
