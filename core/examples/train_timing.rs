@@ -22,7 +22,7 @@ fn main() {
     // What LightGBM does by default.
     settings.learning_rate = 0.1;
     settings.row_share = 1.0;
-    settings.shape = Shape { max_depth: 30, max_leaves: 31, feature_share: 1.0, ..settings.shape };
+    settings.shape = Shape { max_depth: 30, max_leaves: 31, feature_share: 1.0 };
     let started = std::time::Instant::now();
     let binned = Binned::new(&table, BinSettings { max_cuts: 254, rare_below: 3 });
     let mut boosting = Boosting::new(&binned, &labels, &rows, settings, 1);

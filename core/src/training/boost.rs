@@ -5,7 +5,6 @@ use super::grow::{CodeTree, Shape, Soil, Spare, grow};
 use super::histogram::{Moment, Packed, Scale};
 use super::random::Random;
 use super::split::{Penalties, Search};
-use super::symmetric;
 
 /// How trees are boosted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,9 +110,7 @@ impl<'a> Boosting<'a> {
             moments: &self.moments,
             features: &features,
         };
-        let plant = if settings.shape.symmetric { symmetric::grow } else { grow };
-        let mut grown =
-            plant(&soil, settings.shape, &mut sample, &mut self.random, &mut self.spare);
+        let mut grown = grow(&soil, settings.shape, &mut sample, &mut self.random, &mut self.spare);
         for node in &mut grown.tree.nodes {
             node.value *= settings.learning_rate;
         }

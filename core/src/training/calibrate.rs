@@ -2,24 +2,25 @@
 
 use crate::model::{Bands, Calibration};
 
-/// The curve that turns margins into probabilities: beta calibration where its third parameter
-/// earns its place, else Platt's; the margins themselves where neither increases.
+/// The curve that turns margins into probabilities: the margins themselves, as boosting meant them;
+/// Platt's curve, or beta calibration, only where its parameters earn their place.
 #[must_use]
 pub fn curve(labels: &[bool], margins: &[f64]) -> Calibration {
-    let line = fit(labels, margins, |m| [m, 0.0, 1.0], [true, false, true]);
-    let bend = fit(labels, margins, |m| [-softplus(-m), softplus(m), 1.0], [true; 3]);
-    match (line, bend) {
-        (line, Some(([a, b, c], loss)))
-            if a >= 0.0
-                && b >= 0.0
-                && a + b > 0.0
-                && line.is_none_or(|line| loss + 2.0 < line.1) =>
+    let line = |m| [m, 0.0, 1.0];
+    let plain = summed_loss(labels, margins, &line, [1.0, 0.0, 0.0]);
+    let straight = fit(labels, margins, line, [true, false, true]);
+    let bent = fit(labels, margins, |m| [-softplus(-m), softplus(m), 1.0], [true; 3]);
+    // What chance alone would gain, several times over: a curve that is not needed only adds noise.
+    let earned = |loss: f64, parameters: f64, from: f64| loss + 2.0 * parameters < from;
+    let straight = straight.filter(|&([slope, ..], loss)| slope > 0.0 && earned(loss, 2.0, plain));
+    let simpler = straight.map_or(plain, |straight| straight.1);
+    match (straight, bent) {
+        (_, Some(([a, b, c], loss)))
+            if a >= 0.0 && b >= 0.0 && a + b > 0.0 && earned(loss, 2.0, simpler) =>
         {
             Calibration::Beta { a, b, c }
         }
-        (Some(([slope, _, intercept], _)), _) if slope > 0.0 => {
-            Calibration::Platt { slope, intercept }
-        }
+        (Some(([slope, _, intercept], _)), _) => Calibration::Platt { slope, intercept },
         _ => Calibration::NONE,
     }
 }
@@ -71,16 +72,14 @@ pub fn bands(labels: &[bool], probabilities: &[f64], settings: BandSettings) -> 
 }
 
 /// Logistic regression by Newton's method on the features that are switched on; coefficients and
-/// the summed loss. Platt's targets keep separable data finite.
+/// the summed loss.
 fn fit(
     labels: &[bool],
     margins: &[f64],
     features: impl Fn(f64) -> [f64; 3],
     on: [bool; 3],
 ) -> Option<([f64; 3], f64)> {
-    let positives = labels.iter().filter(|label| **label).count() as f64;
-    let negatives = labels.len() as f64 - positives;
-    let (high, low) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
+    let [low, high] = targets(labels);
     let mut weights = [1.0, f64::from(u8::from(on[1])), 0.0];
     let mut last = f64::INFINITY;
     for _ in 0..50 {
@@ -118,6 +117,27 @@ fn fit(
         weights.iter_mut().zip(step).for_each(|(weight, step)| *weight -= step.clamp(-2.0, 2.0));
     }
     Some((weights, last))
+}
+
+/// Platt's targets of the two classes, which keep the fit of separable data finite.
+fn targets(labels: &[bool]) -> [f64; 2] {
+    let positives = labels.iter().filter(|label| **label).count() as f64;
+    let negatives = labels.len() as f64 - positives;
+    [1.0 / (negatives + 2.0), (positives + 1.0) / (positives + 2.0)]
+}
+
+fn summed_loss(
+    labels: &[bool],
+    margins: &[f64],
+    features: &impl Fn(f64) -> [f64; 3],
+    weights: [f64; 3],
+) -> f64 {
+    let [low, high] = targets(labels);
+    let loss = |(&label, &margin): (&bool, &f64)| {
+        let z: f64 = features(margin).iter().zip(&weights).map(|(x, w)| x * w).sum();
+        softplus(z) - if label { high } else { low } * z
+    };
+    labels.iter().zip(margins).map(loss).sum()
 }
 
 /// Gauss elimination with pivots.

@@ -14,9 +14,6 @@ pub struct Shape {
     pub max_leaves: usize,
     /// Share of the features that each node looks at.
     pub feature_share: f64,
-    /// Standard deviation of the chance that is added to each gain.
-    pub chance: f64,
-    pub symmetric: bool,
 }
 
 /// A tree over codes; children stand behind their parents.
@@ -71,12 +68,8 @@ pub struct Soil<'a> {
 pub struct Spare(Vec<Histogram>);
 
 impl Spare {
-    pub(super) fn take(&mut self, features: usize) -> Histogram {
+    fn take(&mut self, features: usize) -> Histogram {
         self.0.pop().unwrap_or_else(|| Histogram::new(features))
-    }
-
-    pub(super) fn give(&mut self, histogram: Histogram) {
-        self.0.push(histogram);
     }
 }
 
@@ -224,10 +217,7 @@ impl Grower<'_, '_> {
     fn settle(&mut self, fresh: Fresh, histogram: Histogram, rows: &[u32]) {
         let node = self.leaf(&fresh, rows);
         let features = self.features();
-        let chance = self.shape.chance;
-        let random = &mut *self.random;
-        let mut luck = || if chance > 0.0 { chance * random.normal() } else { 0.0 };
-        match self.soil.search.best(&histogram, fresh.sum, fresh.bounds, &features, &mut luck) {
+        match self.soil.search.best(&histogram, fresh.sum, fresh.bounds, &features) {
             Some(split) => {
                 let Fresh { depth, start, end, bounds, .. } = fresh;
                 self.open.push(Open { node, depth, start, end, histogram, split, bounds });
@@ -285,7 +275,7 @@ impl Grower<'_, '_> {
 }
 
 /// Puts the rows that go left first, each side in its former order; returns how many go left.
-pub(super) fn part_rows(
+fn part_rows(
     rows: &mut [u32],
     binned: &Binned,
     feature: usize,

@@ -17,7 +17,6 @@ pub mod presets;
 mod random;
 pub mod reading;
 pub mod split;
-mod symmetric;
 mod table;
 mod train;
 mod validate;

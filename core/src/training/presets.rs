@@ -11,13 +11,7 @@ pub fn presets(rows: usize) -> Vec<BoostSettings> {
     // Many columns that each say a little: small trees, each node looking at few of them.
     let wary = BoostSettings {
         learning_rate,
-        shape: Shape {
-            max_depth: 4,
-            max_leaves: 16,
-            feature_share: 0.2,
-            chance: 0.0,
-            symmetric: false,
-        },
+        shape: Shape { max_depth: 4, max_leaves: 16, feature_share: 0.2 },
         penalties: Penalties {
             l2: 5.0,
             l1: 0.0,
@@ -33,13 +27,13 @@ pub fn presets(rows: usize) -> Vec<BoostSettings> {
     };
     // A few columns that say most: they are looked at often, and never cut too fine.
     let open = BoostSettings {
-        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 0.5, ..wary.shape },
+        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 0.5 },
         penalties: Penalties { min_hessian: 10.0, category_min_hessian: 30.0, ..wary.penalties },
         ..wary
     };
     // Columns that only speak together: larger trees over all of them, held back by their penalties.
     let joint = BoostSettings {
-        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 1.0, ..wary.shape },
+        shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 1.0 },
         penalties: Penalties {
             l2: 1.0,
             category_l2: 5.0,

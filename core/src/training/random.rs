@@ -10,27 +10,9 @@ impl Random {
         Random(seed)
     }
 
-    /// A generator for one purpose among many under the same seed.
-    #[must_use]
-    pub fn stream(seed: u64, purpose: u64) -> Random {
-        Random(mix(mix(seed) ^ purpose))
-    }
-
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         finish(self.0)
-    }
-
-    /// Uniform in [0, 1).
-    pub fn unit(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Roughly normal, mean 0 and variance 1: four uniform numbers' sum.
-    pub fn normal(&mut self) -> f64 {
-        let bits = self.next_u64();
-        let sum: u64 = (0..4).map(|part| (bits >> (16 * part)) & 0xFFFF).sum();
-        (sum as f64 / 65_536.0 - 2.0) * 1.732_050_807_568_877_2
     }
 
     /// Uniform in 0..bound; 0 where `bound` is 0.
@@ -49,12 +31,6 @@ impl Random {
             }
         }
         picked
-    }
-
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for place in (1..items.len()).rev() {
-            items.swap(place, self.below(place + 1));
-        }
     }
 }
 

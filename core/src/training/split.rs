@@ -62,7 +62,6 @@ impl Search<'_> {
         node: Packed,
         bounds: Bounds,
         features: &[usize],
-        luck: &mut dyn FnMut() -> f64,
     ) -> Option<Split> {
         let mut best: Option<Split> = None;
         for &place in features {
@@ -72,7 +71,6 @@ impl Search<'_> {
                 FeatureKind::Ordered { .. } => self.ordered(feature, sums, node, bounds),
                 FeatureKind::Levels { .. } => self.levels(place, sums, node, bounds),
             };
-            let found = found.map(|(gain, left, sum)| (gain + luck(), left, sum));
             if let Some((gain, left, left_sum)) = found
                 && best.as_ref().is_none_or(|best| gain > best.gain)
             {
