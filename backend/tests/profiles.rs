@@ -278,6 +278,32 @@ impl Listener {
 }
 
 #[test]
+fn a_revoked_key_hears_no_more_of_the_live_feed() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let made = house
+        .post("/v1/keys")
+        .key(&acme.admin_key)
+        .json(&json!({ "name": "wall", "role": "sales" }))
+        .send()
+        .json();
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let mut revoked =
+        Listener::open(&house, &format!("Authorization: Bearer {key}\r\nConnection: close"));
+    let mut other = Listener::open(&house, &format!("Authorization: Bearer {}", acme.admin_key));
+    for listener in [&mut revoked, &mut other] {
+        assert_eq!(listener.next().unwrap().0, "snapshot");
+    }
+    let gone = house.call("DELETE", &format!("/v1/keys/{id}")).key(&acme.admin_key).send();
+    assert_eq!(gone.status, 204);
+    let start = Instant::now();
+    assert_eq!(revoked.next(), None, "its stream ends");
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    house.send(&acme, json!([page("ann", "m1", "/")]));
+    assert_eq!(other.next().unwrap().0, "visitor");
+}
+
+#[test]
 fn the_live_feed_tells_of_a_new_score_within_a_second_and_of_no_other_workspace() {
     let mut house = House::open();
     let (acme, bolt) = (house.tenant("Acme"), house.tenant("Bolt"));

@@ -1,10 +1,11 @@
 //! From a request to who sent it: the one extractor.
 
+use super::WorkspaceId;
 use super::authorize::{Principal, Role};
 use super::store::Session;
 use crate::app::{App, Shared};
 use crate::clock;
-use crate::error::{Problem, blocking};
+use crate::error::{Problem, StoreError, blocking};
 use crate::secret::Sha256Digest;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -24,6 +25,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The session and its digest, where the credential was a cookie.
     pub session: Option<(Session, Sha256Digest)>,
+    /// The digest of the key, where the credential was one.
+    key: Option<Sha256Digest>,
 }
 
 /// A key, and where it stands.
@@ -83,7 +86,21 @@ impl Sender {
 
 impl Caller {
     fn anyone() -> Self {
-        Self { principal: Principal::anyone(), session: None }
+        Self { principal: Principal::anyone(), session: None, key: None }
+    }
+
+    /// Whether the credential still opens the workspace: answers that last outlive revoked keys.
+    ///
+    /// # Errors
+    /// Where the records cannot be read.
+    pub fn still_opens(&self, app: &App, workspace: WorkspaceId) -> Result<bool, StoreError> {
+        if let Some(key) = self.key {
+            return Ok(app.records.key_holder(key)?.is_some());
+        }
+        let Some((_, digest)) = self.session else { return Ok(false) };
+        let session = app.records.session(digest, clock::now())?;
+        let mut workspaces = session.iter().flat_map(|session| &session.workspaces);
+        Ok(workspaces.any(|(known, _)| known.id == workspace))
     }
 
     async fn of_credential(app: &Shared, credential: Credential) -> Result<Self, Problem> {
@@ -106,13 +123,14 @@ impl Caller {
             return Err(Problem::BadCredential);
         }
         let app = app.clone();
-        let principal = blocking(move || app.records.key_holder(Sha256Digest::of(key.as_bytes())))
+        let digest = Sha256Digest::of(key.as_bytes());
+        let principal = blocking(move || app.records.key_holder(digest))
             .await?
             .ok_or(Problem::BadCredential)?;
         if public_only && principal.role != Role::Page {
             return Err(Problem::BadCredential);
         }
-        Ok(Self { principal, session: None })
+        Ok(Self { principal, session: None, key: Some(digest) })
     }
 
     /// Who is signed in with that token.
@@ -122,9 +140,11 @@ impl Caller {
         let session = blocking(move || app.records.session(digest, clock::now())).await?;
         // A stale cookie must not lock its browser out of what is public.
         Ok(match session {
-            Some(session) => {
-                Self { principal: session.principal.clone(), session: Some((session, digest)) }
-            }
+            Some(session) => Self {
+                principal: session.principal.clone(),
+                session: Some((session, digest)),
+                key: None,
+            },
             None => Self::anyone(),
         })
     }

@@ -10,14 +10,18 @@ use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::time::interval;
 use tokio_stream::wrappers::ReceiverStream;
 
 const SNAPSHOT: u32 = 100;
 const BUFFER: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A revoked key or an ended session hears nothing after this long.
+const DISTRUST: Duration = Duration::from_secs(2);
 
 /// Streams visitors as their scores move: first `snapshot` with the latest hundred, then a
 /// `visitor` for each change and `gone` for who was erased.
@@ -30,7 +34,7 @@ pub async fn stream(
 ) -> Result<impl IntoResponse, Problem> {
     let scope = authorize(&caller.principal, Action::ReadVisitors, Resource::Own)?.scope();
     let (out, stream) = mpsc::channel(BUFFER);
-    tokio::spawn(feed(app, scope, out));
+    tokio::spawn(feed(app, caller, scope, out));
     let sse =
         Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Proxies that buffer would hold news back.
@@ -41,15 +45,17 @@ pub async fn stream(
 
 type Out = mpsc::Sender<Result<Event, Infallible>>;
 
-/// Runs until the listener leaves or the server stops.
-async fn feed(app: Shared, scope: Scope, out: Out) {
+/// Runs until the listener leaves, may listen no longer, or the server stops.
+async fn feed(app: Shared, caller: Caller, scope: Scope, out: Out) {
     let mut stopping = app.stopping.subscribe();
     let mut news = app.feed.subscribe(scope);
     if snapshot(&app, scope, &out).await.is_none() {
         return;
     }
+    let mut revoked = pin!(revoked(&app, &caller, scope));
     loop {
         let heard = tokio::select! {
+            () = &mut revoked => return,
             heard = news.recv() => heard,
             _ = stopping.wait_for(|stopping| *stopping) => return,
             () = out.closed() => return,
@@ -60,6 +66,19 @@ async fn feed(app: Shared, scope: Scope, out: Out) {
             Err(RecvError::Closed) => return,
         };
         if sent.is_none() {
+            return;
+        }
+    }
+}
+
+/// Returns when the caller may listen no longer.
+async fn revoked(app: &Shared, caller: &Caller, scope: Scope) {
+    let mut look_again = interval(DISTRUST);
+    loop {
+        look_again.tick().await;
+        let (app, caller) = (app.clone(), caller.clone());
+        let answer = blocking(move || caller.still_opens(&app, scope.workspace)).await;
+        if !answer.inspect_err(|error| tracing::error!(%error, "live feed")).unwrap_or(false) {
             return;
         }
     }
