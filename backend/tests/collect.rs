@@ -147,7 +147,7 @@ fn hostile_bodies_are_refused_with_a_problem_and_nothing_is_lost() {
     let deep = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
     let list = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let many = json!({ "batch": vec![json!({}); 501] }).to_string();
-    let refused: [(&str, Vec<u8>, u16); 9] = [
+    let refused: [(&str, Vec<u8>, u16); 10] = [
         ("nothing", b"".to_vec(), 400),
         ("garbage", b"\x00\xff\x13garbage".to_vec(), 400),
         (
@@ -156,6 +156,7 @@ fn hostile_bodies_are_refused_with_a_problem_and_nothing_is_lost() {
             400,
         ),
         ("a list", b"[]".to_vec(), 400),
+        ("a list of what a batch has", b"[null,null,[],false]".to_vec(), 400),
         ("cut short", b"{\"batch\":[{\"type\":\"page\"".to_vec(), 400),
         ("too many", many.into_bytes(), 400),
         ("deep list", format!("{{\"batch\":{list}}}").into_bytes(), 200),
@@ -189,6 +190,8 @@ fn hostile_bodies_are_refused_with_a_problem_and_nothing_is_lost() {
         event("{}").replace("\"event\":\"x\"", &format!("\"event\":\"{}\"", "x".repeat(300))),
         event("{}").replace("\"ann\"", &format!("\"{}\"", "x".repeat(300))),
         event("{}").replace("\"ann\"", "[1]"),
+        "[\"track\"]".to_owned(),
+        "null".to_owned(),
         event("{}").replace("\"ann\"", "\"ann\",\"timestamp\":\"soon\""),
         event("{}").replace("\"ann\"", "\"ann\",\"timestamp\":1e300"),
     ];

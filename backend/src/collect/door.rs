@@ -55,6 +55,8 @@ pub struct Arrival {
 pub enum Refusal {
     #[error("not an event: {0}")]
     Shape(serde_json::Error),
+    #[error("an event is a JSON object")]
+    NoObject,
     #[error(transparent)]
     Event(#[from] WireError),
     #[error("`anonymousId` or `userId` must say, in 1 to 256 bytes, whom it is about")]
@@ -73,6 +75,9 @@ impl<'a> Batch<'a> {
             Problem::Malformed(format!("the body is not a batch: {error}"))
         };
         let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+        if !text.trim_start().starts_with('{') {
+            return Err(malformed(&"it is no JSON object"));
+        }
         let wire: BodyWire<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
         let events = match wire.batch {
             Some(events) => events,
@@ -99,6 +104,9 @@ impl Arrival {
         sent_at: Option<&Value>,
         raw: &RawValue,
     ) -> Result<Item, Refusal> {
+        if !raw.get().starts_with('{') {
+            return Err(Refusal::NoObject);
+        }
         let mut wire: EventWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
         wire.sent_at = wire.sent_at.or_else(|| sent_at.cloned());
         let message_id = match wire.message_id.take().filter(|id| !id.is_empty()) {
