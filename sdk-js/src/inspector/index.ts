@@ -33,16 +33,16 @@ function measureSoon(rapport: Rapport, panel: Panel, decision: Decision): void {
 }
 
 /** What is not an event by a name of its own. */
-const CAUSES: Readonly<Record<string, string>> = {
-  identify: "Said something about themselves",
-  group: "Named their company",
-  alias: "Became known by another id",
-  start: "Came back",
-  reset: "Was forgotten",
-  "another tab": "Did something in another tab",
-};
+const CAUSES: ReadonlyMap<string, string> = new Map([
+  ["identify", "Said something about themselves"],
+  ["group", "Named their company"],
+  ["alias", "Became known by another id"],
+  ["start", "Came back"],
+  ["reset", "Was forgotten"],
+  ["another tab", "Did something in another tab"],
+]);
 
 function entry({ cause, change, score, asOf }: Decision) {
-  const what = cause === "page" ? `Page ${location.pathname}` : (CAUSES[cause] ?? cause);
+  const what = cause === "page" ? `Page ${location.pathname}` : (CAUSES.get(cause) ?? cause);
   return { what, change, score, at: asOf };
 }

@@ -313,6 +313,21 @@ test("a broken bundle leaves the page whole and the tracking on", { timeout }, a
   }
 });
 
+test("names and titles of any kind are shown as they are, and run nowhere", { timeout }, async () => {
+  const page = await visit(browser, site.url);
+  await decision(page);
+  await inspector(page);
+  const names = ["<img src=x onerror=alert(1)>", "toString", "__proto__", "constructor", '"\u202e<script>'];
+  for (const name of names) {
+    await page.evaluate((name) => window.rapport.track(name, { [name]: name }), name);
+    await shown(page);
+  }
+  const text = await page.evaluate(() => document.querySelector("rapport-inspector").shadowRoot.textContent);
+  for (const name of names) assert.ok(text.includes(name), `${name} in ${text}`);
+  assert.equal(await page.evaluate(() => document.querySelector("rapport-inspector").shadowRoot.querySelectorAll("img, script").length), 0);
+  assert.deepEqual(page.errors, []);
+});
+
 test("the inspector folds, changes sides and closes by keyboard, and fits a phone", { timeout }, async () => {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
   const page = await visit(browser, site.url, { context });
