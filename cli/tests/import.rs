@@ -1,4 +1,5 @@
 //! Foreign models through the command line.
+#![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
