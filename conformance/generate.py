@@ -309,8 +309,8 @@ def make_refusals() -> None:
     for form, model, words in [
         ("lightgbm", "linear.txt", "linear leaves"), ("lightgbm", "multiclass.txt", "several classes"),
         ("xgboost", "multiclass.json", "several outputs"), ("xgboost", "gblinear.json", "gblinear"),
-        ("xgboost", "binary.ubj", "UBJSON"), ("lightgbm", "xgboost.json", "not a LightGBM text model"),
-        ("xgboost", "mixed.txt", "not a XGBoost JSON model"), ("onnx", "mixed.txt", "not a ONNX tree ensemble model"),
+        ("xgboost", "binary.ubj", "UBJSON"), ("lightgbm", "xgboost.json", "no LightGBM text model"),
+        ("xgboost", "mixed.txt", "no XGBoost JSON model"), ("onnx", "mixed.txt", "no ONNX tree ensemble model"),
     ]:  # fmt: skip
         add("import", "refused", "generate.py: the format's own limits", model, np.array([]), {"refused": words}, format=form)
 
