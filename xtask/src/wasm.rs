@@ -4,7 +4,8 @@ use crate::{setup, shell};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use walrus::{FunctionBuilder, FunctionId, FunctionKind, Module};
+use walrus::ir::Value;
+use walrus::{ConstExpr, DataKind, FunctionBuilder, FunctionId, FunctionKind, Module};
 use wasm_bindgen_cli_support::Bindgen;
 
 #[derive(clap::Args)]
@@ -26,6 +27,7 @@ pub fn page(root: &Path) -> Result<()> {
     let dist = root.join("sdk-js/dist");
     let mut module = open(&compile(root, &[])?)?;
     snip_panics(&mut module)?;
+    blank_panic_data(&mut module);
     bind(root, module, &dist.join("engine"))?;
     fs::rename(dist.join("engine/engine_bg.wasm"), dist.join("rapport_bg.wasm"))?;
     shell::run(shell::command(&root.join("sdk-js"), "node", ["build.mjs"]))
@@ -96,8 +98,66 @@ fn snip_panics(module: &mut Module) -> Result<()> {
     Ok(())
 }
 
+/// What traps says nothing, so that its sentences and the places in the source are never read.
+fn blank_panic_data(module: &mut Module) {
+    let segments: Vec<_> = module.data.iter().map(|data| data.id()).collect();
+    for id in segments {
+        let data = module.data.get_mut(id);
+        let DataKind::Active { offset: ConstExpr::Value(Value::I32(offset)), .. } = data.kind
+        else {
+            continue;
+        };
+        let bytes = &mut data.value;
+        // A place is the address of a path, its length, a line and a column.
+        let mut blank = Vec::new();
+        for at in (0..bytes.len().saturating_sub(15)).step_by(4) {
+            let number =
+                |at: usize| bytes[at..].first_chunk().map_or(0, |&n| u32::from_le_bytes(n));
+            let (start, length) = (number(at).wrapping_sub(offset as u32), number(at + 4));
+            let path = start as usize..(start as usize).saturating_add(length as usize);
+            if bytes.get(path.clone()).is_some_and(|path| path.ends_with(b".rs")) {
+                blank.extend([path, at..at + 16]);
+            }
+        }
+        for text in PANIC_TEXTS {
+            let found = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(text.as_bytes()));
+            blank.extend(found.map(|at| at..at + text.len()));
+        }
+        blank.into_iter().for_each(|range| bytes[range].fill(0));
+    }
+}
+
+/// What only the standard library's panics and its printing of numbers read.
+const PANIC_TEXTS: [&str; 20] = [
+    "slice index starts at ",
+    " but ends at ",
+    "index out of bounds: the len is ",
+    " but the index is ",
+    "range start index ",
+    "range end index ",
+    " out of range for slice of length ",
+    "min > max. min = ",
+    ", max = ",
+    "cannot access a Thread Local Storage value during or after destruction: ",
+    "0123456789abcdef",
+    concat!(
+        "00010203040506070809101112131415161718192021222324",
+        "25262728293031323334353637383940414243444546474849",
+        "50515253545556575859606162636465666768697071727374",
+        "75767778798081828384858687888990919293949596979899"
+    ),
+    "attempt to divide by zero",
+    "0x0123456789ABCDEF",
+    "RefCell already mutably borrowed",
+    "RefCell already borrowed",
+    "capacity overflow",
+    "assertion failed: k <= self.len()",
+    "mid > len",
+    "AccessError",
+];
+
 /// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
-const OPTIMISE: [&str; 12] = [
+const OPTIMISE: [&str; 13] = [
     // Of all levels and inlining limits these compress best; LLVM has inlined already.
     "-Os",
     "--always-inline-max-function-size=0",
@@ -111,4 +171,5 @@ const OPTIMISE: [&str; 12] = [
     "--enable-reference-types",
     "--enable-multivalue",
     "--strip-debug",
+    "--strip-target-features",
 ];
