@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Keep the figures in docs/figures.json
     #[arg(long)]
     save: bool,
+    /// Only these data sets of the suite `train`, parted by commas
+    #[arg(long, value_name = "SETS", default_value = "xeducation,shoppers,bank")]
+    sets: String,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -85,7 +88,7 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         figures.extend(page::figures(root)?);
     }
     if matches!(arguments.suite, None | Some(Suite::Train)) {
-        figures.extend(train::figures(root)?);
+        figures.extend(train::figures(root, &arguments.sets)?);
     }
     report(root, &figures, arguments.json, arguments.save)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 const SUITE: &str = "train";
 
-pub fn figures(root: &Path) -> Result<Vec<Figure>> {
+pub fn figures(root: &Path, sets: &str) -> Result<Vec<Figure>> {
     let data =
         setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
     let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
@@ -23,6 +23,7 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     let mut peers = shell::command(root, &python.to_string_lossy(), [&script, &data]);
     peers.arg("--rapport").arg(target.join("rapport"));
     peers.arg("--timing").arg(target.join("examples/train_timing"));
+    peers.args(["--sets", sets]);
     shell::capture(peers)?.lines().map(figure).collect()
 }
 
