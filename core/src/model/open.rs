@@ -120,7 +120,8 @@ impl Model {
             Engine::Sum(_) => (vec![], vec![f64::NAN; count]),
         };
         let mut row = Row { answers, staged: Box::new([f32::NAN; STAGED]), values };
-        self.fill(&mut row, &[]);
+        // Not by `fill`, which pages do not need otherwise.
+        (0..count).for_each(|signal| self.set(&mut row, signal, f64::NAN));
         row
     }
 

@@ -312,10 +312,24 @@ trait Cut: PartialOrd + Copy {
     }
 }
 
-impl Cut for f64 {}
-
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 impl Cut for f32 {}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Cut for f64 {}
+
+/// A loop, once: pages seldom get cuts that need `f64`, and pay for every byte.
+#[cfg(target_arch = "wasm32")]
+impl Cut for f64 {
+    #[inline(never)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    fn compare(self, answers: &mut [bool; BLOCK], cuts: &[f64; BLOCK], missing_yes: bool) {
+        for (at, answer) in answers.iter_mut().enumerate() {
+            let cut = cuts[place(at)];
+            *answer = if missing_yes { !(self <= cut) } else { self > cut };
+        }
+    }
+}
 
 /// By hand, because pages get a build that is small and vectorises nothing by itself.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
