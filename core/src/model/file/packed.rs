@@ -97,31 +97,32 @@ pub fn step_scale(upper_half: u16) -> f32 {
 }
 
 impl PackedTrees {
-    /// The value of every leaf in order, `tree_of_leaf` counted along by the shape.
+    /// The value of every leaf in order, its tree counted along by the shape.
     pub fn leaf_values(&self) -> Vec<f64> {
-        match &self.leaves {
-            PackedLeaves::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),
-            PackedLeaves::F64(values) => values.clone(),
-            PackedLeaves::Steps16 { scales, steps } => {
-                let mut values = Vec::with_capacity(steps.len());
-                let mut steps = steps.iter();
-                let mut open = 1usize;
-                let mut scales = scales.iter().map(|&scale| f64::from(step_scale(scale)));
-                let mut scale = scales.next().unwrap_or_default();
-                for &split in &self.splits {
-                    if split {
-                        open += 1;
-                        continue;
-                    }
-                    values.extend(steps.next().map(|&step| f64::from(step) * scale));
-                    open -= 1;
-                    if open == 0 {
-                        open = 1;
-                        scale = scales.next().unwrap_or_default();
-                    }
-                }
-                values
+        let mut values = Vec::new();
+        let (mut tree, mut open) = (0, 1usize);
+        for &split in &self.splits {
+            if split {
+                open += 1;
+                continue;
+            }
+            values.push(self.leaf(tree, values.len()).unwrap_or_default());
+            open -= 1;
+            if open == 0 {
+                open = 1;
+                tree += 1;
             }
         }
+        values
+    }
+
+    fn leaf(&self, tree: usize, at: usize) -> Option<f64> {
+        Some(match &self.leaves {
+            PackedLeaves::F32(values) => f64::from(*values.get(at)?),
+            PackedLeaves::F64(values) => *values.get(at)?,
+            PackedLeaves::Steps16 { scales, steps } => {
+                f64::from(*steps.get(at)?) * f64::from(step_scale(*scales.get(tree)?))
+            }
+        })
     }
 }

@@ -129,7 +129,11 @@ fn signals(input: &mut Reader, packing: Packing) -> Option<Vec<Signal>> {
     if count > 1 << 16 {
         return input.invalid("there are more than 65,536 signals");
     }
-    (0..count).map(|_| signal(input, packing)).collect()
+    let mut signals = Vec::new();
+    for _ in 0..count {
+        signals.push(signal(input, packing)?);
+    }
+    Some(signals)
 }
 
 fn signal(input: &mut Reader, packing: Packing) -> Option<Signal> {
@@ -159,8 +163,10 @@ fn signal(input: &mut Reader, packing: Packing) -> Option<Signal> {
 
 fn trees(input: &mut Reader, signals: &[Signal], packing: Packing) -> Option<PackedTrees> {
     let base_margin = finite(input)?;
-    let questions =
-        signals.iter().map(|signal| questions(input, signal)).collect::<Option<Vec<_>>>()?;
+    let mut questions = Vec::new();
+    for signal in signals {
+        questions.push(questions_about(input, signal)?);
+    }
     let trees = input.u32()? as usize;
     let nodes = input.u32()? as usize;
     let splits = shape(input, trees, nodes)?;
@@ -199,7 +205,7 @@ fn finite(input: &mut Reader) -> Option<f64> {
     if bounded(number) { Some(number) } else { input.invalid("a number is too large, or none") }
 }
 
-fn questions(input: &mut Reader, signal: &Signal) -> Option<Questions> {
+fn questions_about(input: &mut Reader, signal: &Signal) -> Option<Questions> {
     let count = usize::from(input.u16()?);
     if let SignalKind::Category { levels } = &signal.kind {
         let bits = input.take(count * set_bytes(levels.len()))?.to_vec();
@@ -305,7 +311,10 @@ fn leaves(input: &mut Reader, format: Leaves, trees: usize, count: usize) -> Opt
 fn additive(input: &mut Reader, signals: &[Signal]) -> Option<AdditiveModel> {
     let bias = finite(input)?;
     let count = input.count()?;
-    let groups = (0..count).map(|_| group(input, signals)).collect::<Option<Vec<_>>>()?;
+    let mut groups = Vec::new();
+    for _ in 0..count {
+        groups.push(group(input, signals)?);
+    }
     Some(AdditiveModel { signals: Vec::new(), bias, groups })
 }
 
@@ -315,7 +324,10 @@ fn group(input: &mut Reader, signals: &[Signal]) -> Option<Group> {
         return input.invalid("a group's caps are out of order");
     }
     let count = input.count()?;
-    let terms = (0..count).map(|_| term(input, signals)).collect::<Option<Vec<_>>>()?;
+    let mut terms = Vec::new();
+    for _ in 0..count {
+        terms.push(term(input, signals)?);
+    }
     let group = Group { terms, at_least, at_most };
     if group.is_capped() && group.players().len() > Group::MOST_CAPPED_SIGNALS {
         return input.invalid("too many signals stand under one cap");

@@ -237,8 +237,11 @@ impl<T: Cut> Cuts<T> {
     fn add(&mut self, signal: usize, cuts: &[T], last: T) -> Range<usize> {
         let start = self.blocks.len();
         for cuts in cuts.chunks(BLOCK) {
-            let cut = |at: usize| cuts.get(place(at)).copied().unwrap_or(last);
-            self.blocks.push(core::array::from_fn(cut));
+            let mut block = [last; BLOCK];
+            for (at, &cut) in cuts.iter().enumerate() {
+                block[place(at)] = cut;
+            }
+            self.blocks.push(block);
             self.signals.push(signal as u16);
         }
         start..self.blocks.len()
@@ -289,6 +292,7 @@ impl<T: Cut> Cuts<T> {
 
 /// Where in a block the cut of an answer stands: answer `4 · lane + vector` is given by that lane of
 /// that vector of cuts, so that masks of four vectors fall into place as bytes without a shuffle.
+/// Twice, it leads back.
 fn place(answer: usize) -> usize {
     4 * (answer % 4) + answer / 4
 }
@@ -367,8 +371,14 @@ impl Category {
                 let byte = bits.get(question * size + level / 8).copied().unwrap_or_default();
                 byte >> (level % 8) & 1 == 1
             };
-            let block = |block: usize| core::array::from_fn(|at| yes(block * BLOCK + at));
-            table.extend((0..blocks).map(block));
+            // Loops, not `array::from_fn`, which is compiled unrolled: nobody waits for this.
+            for block in 0..blocks {
+                let mut answers = [false; BLOCK];
+                for (at, answer) in answers.iter_mut().enumerate() {
+                    *answer = yes(block * BLOCK + at);
+                }
+                table.push(answers);
+            }
         }
         Category { signal, first, blocks, levels, table }
     }
