@@ -172,6 +172,7 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
 }
 
 /// A number of `width` bytes, at most eight.
+#[inline(never)]
 fn number(reader: &mut Reader<'_>, width: usize) -> Option<u64> {
     Some(reader.take(width)?.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
 }
@@ -235,6 +236,7 @@ fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
 }
 
 /// Appends the lower `width` bytes of a number.
+#[inline(never)] // in a dozen places of the page's engine
 fn put(out: &mut Vec<u8>, width: usize, number: u64) {
     out.extend_from_slice(number.to_le_bytes().get(..width).unwrap_or_default());
 }

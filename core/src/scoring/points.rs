@@ -56,11 +56,10 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
 /// Points of the score a unit of margin.
 fn slope(model: &Model, explanation: &Explanation) -> f64 {
     let (margin, base) = (explanation.margin.0, explanation.base.0);
-    let rise = |from: f64, to: f64| {
-        let at = |margin| model.fine_score(model.probability(Margin(margin)));
-        (at(to) - at(from)) / (to - from)
-    };
     // Nearer than this, the quotient is the derivative to all digits that matter.
     const NEAR: f64 = 1e-6;
-    if (margin - base).abs() > NEAR { rise(base, margin) } else { rise(base - NEAR, base + NEAR) }
+    let far = (margin - base).abs() > NEAR;
+    let (from, to) = if far { (base, margin) } else { (base - NEAR, base + NEAR) };
+    let at = |margin| model.fine_score(model.probability(Margin(margin)));
+    (at(to) - at(from)) / (to - from)
 }
