@@ -58,14 +58,15 @@ fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
     for pair in names.chunks(2) {
         let started: Vec<_> = pair.iter().map(|name| start(&folder, name, seconds)).collect();
         for (name, child) in pair.iter().zip(started) {
-            let output = child?.wait_with_output().context("a fuzzer was lost")?;
-            let log = String::from_utf8_lossy(&output.stderr);
+            let status = child?.wait().context("a fuzzer was lost")?;
+            let log = std::fs::read(log_of(&folder, name)).context("a fuzzer left no log")?;
+            let log = String::from_utf8_lossy(&log);
             let runs = log
                 .lines()
                 .rev()
                 .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
             let tried = runs.unwrap_or("?").trim();
-            if output.status.success() {
+            if status.success() {
                 println!("fuzz {name:<12} {tried:>12} inputs in {seconds} s, no fault");
             } else {
                 let fault = log.find("panicked at").or_else(|| log.find("ERROR:")).unwrap_or(0);
@@ -116,5 +117,11 @@ fn start(folder: &Path, name: &str, seconds: u64) -> std::io::Result<std::proces
     fuzzer.arg(&corpus).args(["-max_len=200000", "-timeout=10", "-print_final_stats=1"]);
     fuzzer.arg(format!("-max_total_time={seconds}"));
     fuzzer.arg(format!("-artifact_prefix={}/", corpus.display()));
-    fuzzer.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn()
+    // A file, not a pipe: a pipe that nobody reads would stop the second fuzzer of a pair.
+    let log = std::fs::File::create(log_of(folder, name))?;
+    fuzzer.stdout(std::process::Stdio::null()).stderr(log).spawn()
+}
+
+fn log_of(folder: &Path, name: &str) -> std::path::PathBuf {
+    folder.join("corpus").join(format!("{name}.log"))
 }
