@@ -38,3 +38,19 @@ fn what_cannot_be_scored_alike_is_refused_with_the_reason() {
         assert!(!imported && said.contains(reason), "{model}: {said}");
     }
 }
+
+#[test]
+fn a_model_that_claims_billions_of_levels_is_refused_before_it_costs_memory() {
+    let model = std::env::temp_dir().join(format!("rapport-levels-{}.txt", std::process::id()));
+    let text = "tree\nversion=v4\nnum_class=1\nmax_feature_idx=0\nobjective=binary sigmoid:1\n\
+                feature_names=a\nfeature_infos=0:1:99999999999\n\nend of trees\n";
+    std::fs::write(&model, text).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_rapport"))
+        .args(["import", "--out", "/nowhere", "--input"])
+        .arg(&model)
+        .output()
+        .unwrap();
+    std::fs::remove_file(&model).unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.contains("100000000000 levels are more than 65536"), "{said}");
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ImportError;
+use super::{ImportError, MOST_LEVELS};
 use crate::model::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
 
 /// Brings in a model of one class. Margins are raw scores as log-odds, that is times the
@@ -105,7 +105,7 @@ struct Feature {
 
 impl Features {
     fn new(header: &Fields, text: &str) -> Result<Features, ImportError> {
-        let count = header.whole("max_feature_idx").map_or(0, |last| last + 1);
+        let count = header.whole("max_feature_idx").map_or(0, |last| last.saturating_add(1));
         if count > 1 << 16 {
             return Err(wrong(format!("{count} features are more than 65,536")));
         }
@@ -118,12 +118,12 @@ impl Features {
         let mut kinds = vec![Feature::default(); count];
         for (kind, info) in kinds.iter_mut().zip(header.text("feature_infos").split_whitespace()) {
             if !info.starts_with('[') && info != "none" {
-                kind.levels = Some(
-                    info.split(':')
-                        .filter_map(|level| level.parse::<usize>().ok())
-                        .max()
-                        .map_or(0, |most| most + 1),
-                );
+                let levels = info.split(':').filter_map(|level| level.parse::<usize>().ok());
+                let count = levels.max().map_or(0, |most| most.saturating_add(1));
+                if count > MOST_LEVELS {
+                    return Err(wrong(format!("{count} levels are more than {MOST_LEVELS}")));
+                }
+                kind.levels = Some(count);
             }
         }
         let pandas = text.lines().rev().find_map(|line| line.strip_prefix("pandas_categorical:"));

@@ -22,6 +22,9 @@ pub enum ImportError {
     Tree { tree: usize, what: String },
 }
 
+/// Levels that a category may have: more make no sense, and each costs memory.
+const MOST_LEVELS: usize = 1 << 16;
+
 /// The greatest `f64` that, rounded to `f32`, is at most `most`: the cut that parts `f64` values
 /// as software parts them that rounds to `f32` first.
 fn cut_of_f32(most: f32) -> f64 {

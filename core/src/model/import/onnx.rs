@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::protobuf::{Message, Value};
-use super::{ImportError, cut_of_f32};
+use super::{ImportError, MOST_LEVELS, cut_of_f32};
 use crate::model::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
 
 /// Brings in an ensemble of one output. Margins are the sums of its weights before the
@@ -288,7 +288,7 @@ impl Ids {
                 "LEAF" => {}
                 "BRANCH_EQ" | "BRANCH_NEQ" => {
                     let level = ensemble.numbers("nodes_values")[at];
-                    if level < 0.0 || level.fract() != 0.0 || level >= f64::from(1 << 24) {
+                    if level < 0.0 || level.fract() != 0.0 || level >= MOST_LEVELS as f64 {
                         return unsupported(
                             format!("a comparison with exactly {level}"),
                             "code categories as whole numbers",

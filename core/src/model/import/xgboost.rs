@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ImportError, cut_of_f32};
+use super::{ImportError, MOST_LEVELS, cut_of_f32};
 use crate::model::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
 
 /// Brings in a model of one output. Margins are those of `predict(output_margin=True)`; a row
@@ -201,8 +201,8 @@ impl Features {
                         feature.has_cuts = true
                     }
                     Some(set) => {
-                        let most = set.iter().max().map_or(0, |most| most + 1);
-                        if most > 1 << 24 {
+                        let most = set.iter().max().map_or(0, |most| most.saturating_add(1));
+                        if most > MOST_LEVELS {
                             return Err(broken());
                         }
                         feature.levels = Some(feature.levels.unwrap_or(0).max(most));
