@@ -100,7 +100,7 @@ fn an_envelope_is_kept_as_the_golden_file_says() {
         "row": stored_row(&directory),
     });
     if std::env::var_os("RAPPORT_WRITE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/envelope-1.json");
+        let path = "tests/golden/envelope-1.json";
         std::fs::write(path, format!("{written:#}\n")).unwrap();
     }
     let golden: Value = serde_json::from_str(GOLDEN).unwrap();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn example(name: &str) -> String {
-    let path = format!("{}/../examples/demo/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../examples/demo/{name}");
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -89,10 +89,9 @@ fn one_browsed_visit_moves_the_score_of_a_model_learnt_from_invented_visitors() 
 
 #[test]
 fn one_browsed_visit_moves_the_score_of_a_model_learnt_from_real_leads() {
-    let data = std::env::var("RAPPORT_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").to_owned());
+    let data = std::env::var("RAPPORT_DATA").unwrap_or_else(|_| "../../shared/data".to_owned());
     let Ok(leads) = std::fs::File::open(Path::new(&data).join("leads/xeducation_train.csv")) else {
-        println!("skipped: no leads/xeducation_train.csv in {data}");
+        println!("SKIPPED no leads/xeducation_train.csv in {data}");
         return;
     };
     let mapping: mapping::Mapping =

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 fn import(model: &str) -> (bool, String) {
-    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/models");
+    let models = "../conformance/models";
     let out = std::env::temp_dir().join(format!("rapport-import-{}-{model}", std::process::id()));
     let run = Command::new(env!("CARGO_BIN_EXE_rapport"))
         .args(["import", "--input", &format!("{models}/{model}"), "--out"])

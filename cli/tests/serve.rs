@@ -135,15 +135,14 @@ fn a_start_that_fails_says_why_in_one_sentence() {
     let built = other.join("sdk");
     std::fs::create_dir(&built).unwrap();
     std::fs::write(built.join("loader.js"), "").unwrap();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let (site, signals) = (format!("{root}/examples/demo-site"), format!("{root}/examples/demo"));
+    let (site, signals) = ("../examples/demo-site", "../examples/demo");
     let (built, port) = (built.to_str().unwrap(), taken.rsplit(':').next().unwrap());
     let demo = |changed: &'static str, to: &str, says: &str| {
         let mut arguments = std::collections::BTreeMap::from([
             ("--dir", there),
             ("--sdk-dir", built),
-            ("--site", &site),
-            ("--signals", &signals),
+            ("--site", site),
+            ("--signals", signals),
             ("--port", "0"),
         ]);
         arguments.insert(changed, to);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 #[test]
@@ -229,7 +229,7 @@ fn leads(rows: usize, from: usize) -> String {
 }
 
 fn data() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let beside = || PathBuf::from("../../shared/data");
     let folder = std::env::var_os("RAPPORT_DATA").map_or_else(beside, PathBuf::from);
     folder.join("leads").is_dir().then_some(folder)
 }

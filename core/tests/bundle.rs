@@ -132,7 +132,7 @@ fn private_signals_leave_no_word_in_any_part() {
 
 #[test]
 fn damaged_parts_are_refused_with_the_reason() {
-    let path = format!("{}/../examples/demo/signals.json", env!("CARGO_MANIFEST_DIR"));
+    let path = "../examples/demo/signals.json";
     let compiled = compile(
         &bundle(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()),
         &[],

@@ -22,7 +22,7 @@ fn bundle(signals: Value) -> BundleWire {
 }
 
 fn demo_signals() -> Value {
-    let path = format!("{}/../examples/demo/signals.json", env!("CARGO_MANIFEST_DIR"));
+    let path = "../examples/demo/signals.json";
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -69,8 +69,10 @@ fn run(command: Command) -> Result<()> {
     }
 }
 
-/// The project's root: where the workspace's `Cargo.toml` stands.
+/// The project's root: where the workspace's `Cargo.toml` stands. Asked at run time: a compiled
+/// xtask may be found again by another checkout that shares the target directory.
 fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map(Path::to_path_buf).unwrap_or(here)
 }

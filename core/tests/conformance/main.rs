@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance"))
+    PathBuf::from("../conformance")
 }
 
 /// The documents of one suite of `index.json`, by file name.
