@@ -95,7 +95,11 @@ fn seed(root: &Path, folder: &Path) -> Result<()> {
         };
         let corpus = folder.join("corpus").join(target);
         std::fs::create_dir_all(&corpus)?;
-        std::fs::write(corpus.join(name), input)?;
+        let seed = corpus.join(name);
+        if std::fs::read(&seed).is_ok_and(|kept| kept == input) {
+            continue;
+        }
+        std::fs::write(seed, input)?;
     }
     Ok(())
 }

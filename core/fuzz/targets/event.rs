@@ -3,14 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use rapport_core::event::{Event, Millis};
-use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
-use std::sync::LazyLock;
-
-static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
-    let wires: Vec<SignalWire> =
-        serde_json::from_str(include_str!("../../../examples/demo/signals.json")).unwrap();
-    Signals::open(&compile_signals(&wires).0).unwrap()
-});
+use rapport_core::profile::Profile;
+use rapport_fuzz::SIGNALS;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(event) = Event::decode(bytes) {

@@ -4,14 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use rapport_core::binary::crc32;
 use rapport_core::event::{Event, EventKind, EventWriter, Millis};
-use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
-use std::sync::LazyLock;
-
-static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
-    let wires: Vec<SignalWire> =
-        serde_json::from_str(include_str!("../../../examples/demo/signals.json")).unwrap();
-    Signals::open(&compile_signals(&wires).0).unwrap()
-});
+use rapport_core::profile::Profile;
+use rapport_fuzz::SIGNALS;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut stored = Profile::new(&SIGNALS).encode(&SIGNALS)[..4].to_vec();
