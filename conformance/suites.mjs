@@ -22,7 +22,7 @@ export async function runAll(engine, read, load) {
   return results;
 }
 
-const suites = { event, fold, score, explain, import: imports };
+const suites = { event, fold, score, explain, points, import: imports };
 
 async function event(engine, read, file, document) {
   return document.cases.map(({ name, event, time, received, bytes, error }) => {
@@ -95,6 +95,53 @@ async function explain(engine, read, file, { cases }, load) {
       ...same("bits", { contributions: contributions.map(bits), base: base_score, score, points }, recorded[name]),
     ];
   });
+}
+
+async function points(engine, read, file, { cases }, load) {
+  const recorded = await read("bits/points.json");
+  const results = [];
+  for (const { name, model, rows, seed } of cases) {
+    const bytes = await load(model);
+    const signals = engine.describeModel(bytes);
+    const scorer = new engine.Scorer(bytes);
+    const random = xorshift(seed);
+    const row = new Float64Array(signals.length);
+    const faults = [];
+    let digest = 0x811c9dc5;
+    const take = (word) => (digest = Math.imul(digest ^ word, 0x01000193) >>> 0);
+    for (let at = 0; at < rows && faults.length < 5; at += 1) {
+      signals.forEach(({ levels }, signal) => (row[signal] = made(levels, random)));
+      const { base_score, score, points } = scorer.explain(row);
+      if (points.reduce((sum, points) => sum + points, base_score) !== score) {
+        faults.push(`row ${at}: ${base_score} and ${points} are not ${score}`);
+      }
+      take(base_score);
+      take(score);
+      points.forEach(take);
+    }
+    scorer.free();
+    results.push({ name, faults: [...faults, ...same("digest of all rows", digest.toString(16).padStart(8, "0"), recorded[name])] });
+  }
+  return results;
+}
+
+/** A value as README.md says. */
+function made(levels, random) {
+  const what = random() % 40;
+  if (what < 4) return NaN;
+  if (what < 6) return what === 4 ? Infinity : -Infinity;
+  if (levels) return random() % (levels.length + 1);
+  const number = ((random() % 8001) - 4000) / 1000;
+  return number * [1, 1, 10, 1000][random() % 4];
+}
+
+function xorshift(state) {
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>>= 0);
+  };
 }
 
 async function imports(engine, read, file, { cases }, load) {

@@ -4,6 +4,7 @@
 
 mod event;
 mod fold;
+mod points;
 mod score;
 
 use serde_json::Value;

@@ -92,7 +92,7 @@ fn imports_agree() {
     }
 }
 
-fn cases(name: &str) -> Vec<Value> {
+pub fn cases(name: &str) -> Vec<Value> {
     let documents = suite(name).into_iter().map(|(_, document)| document);
     documents
         .flat_map(|mut document| document["cases"].as_array_mut().map(std::mem::take).unwrap())
@@ -120,10 +120,10 @@ fn hex(number: f64) -> String {
 
 /// Opened models by path.
 #[derive(Default)]
-struct Models(BTreeMap<String, Model>);
+pub struct Models(BTreeMap<String, Model>);
 
 impl Models {
-    fn open(&mut self, case: &Value) -> &Model {
+    pub fn open(&mut self, case: &Value) -> &Model {
         let path = case["model"].as_str().unwrap();
         self.0.entry(path.to_owned()).or_insert_with(|| {
             Model::open(&std::fs::read(folder().join(path)).unwrap())
@@ -133,7 +133,7 @@ impl Models {
 }
 
 /// The record of exact results of one suite, by case name.
-struct Bits {
+pub struct Bits {
     path: std::path::PathBuf,
     recorded: Map<String, Value>,
     found: Map<String, Value>,
@@ -141,14 +141,14 @@ struct Bits {
 }
 
 impl Bits {
-    fn of(suite: &str) -> Bits {
+    pub fn of(suite: &str) -> Bits {
         let path = folder().join(format!("bits/{suite}.json"));
         let bless = std::env::var_os("RAPPORT_BLESS").is_some();
         let text = if bless { "{}".to_owned() } else { std::fs::read_to_string(&path).unwrap() };
         Bits { path, recorded: serde_json::from_str(&text).unwrap(), found: Map::new(), bless }
     }
 
-    fn check(&mut self, name: &Value, found: Value) {
+    pub fn check(&mut self, name: &Value, found: Value) {
         let name = name.as_str().unwrap();
         if !self.bless {
             assert_eq!(self.recorded.get(name), Some(&found), "{name}: not the recorded bits");
@@ -156,7 +156,7 @@ impl Bits {
         assert!(self.found.insert(name.to_owned(), found).is_none(), "two cases are called {name}");
     }
 
-    fn close(self) {
+    pub fn close(self) {
         if self.bless {
             let lines: Vec<String> =
                 self.found.iter().map(|(name, bits)| format!("{}: {bits}", json!(name))).collect();
