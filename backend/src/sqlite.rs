@@ -1,7 +1,9 @@
 //! One SQLite file: write-ahead log, migrations from version 1, one writer and a few readers.
 
 use crate::error::StoreError;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, TransactionBehavior,
+};
 use rusqlite_migration::{Error, M, MigrationDefinitionError, Migrations};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -76,6 +78,37 @@ impl Database {
             readers.push(reader);
         }
         value
+    }
+
+    /// Every row that a query finds.
+    ///
+    /// # Errors
+    /// Where the query fails, or a row is not what `map` expects.
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_map(parameters, map)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The first row that a query finds.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn row<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(|connection| {
+            Ok(connection.prepare_cached(sql)?.query_row(parameters, map).optional()?)
+        })
     }
 
     /// Moves everything from the write-ahead log to the file and empties it: what was deleted is gone from both.

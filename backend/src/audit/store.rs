@@ -87,30 +87,23 @@ impl AuditStore for SqliteRecords {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT number, environment, at, actor, action, object, before, after FROM audit
-                 WHERE workspace = ?1 AND environment = ?4 AND number < ?2 ORDER BY number DESC LIMIT ?3",
-            )?;
-            let rows = statement.query_map(
-                params![scope.workspace, before.unwrap_or(i64::MAX), limit, scope.environment],
-                |row| {
-                    let json = |text: Option<String>| {
-                        text.and_then(|text| serde_json::from_str(&text).ok())
-                    };
-                    Ok(Entry {
-                        number: row.get(0)?,
-                        environment: row.get(1)?,
-                        at: row.get(2)?,
-                        actor: row.get(3)?,
-                        action: row.get(4)?,
-                        object: row.get(5)?,
-                        before: json(row.get(6)?),
-                        after: json(row.get(7)?),
-                    })
-                },
-            )?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        self.database.rows(
+            "SELECT number, environment, at, actor, action, object, before, after FROM audit
+             WHERE workspace = ?1 AND environment = ?2 AND number < ?3 ORDER BY number DESC LIMIT ?4",
+            params![scope.workspace, scope.environment, before.unwrap_or(i64::MAX), limit],
+            |row| {
+                Ok(Entry {
+                    number: row.get(0)?,
+                    environment: row.get(1)?,
+                    at: row.get(2)?,
+                    actor: row.get(3)?,
+                    action: row.get(4)?,
+                    object: row.get(5)?,
+                    before: json(row.get(6)?),
+                    after: json(row.get(7)?),
+                })
+            },
+        )
     }
 }

@@ -64,14 +64,10 @@ impl BundleStore for SqliteRecords {
     }
 
     fn publication(&self, scope: Scope) -> Result<Option<Publication>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT manifest, signature, published_at FROM bundles WHERE workspace = ?1 AND environment = ?2 ORDER BY number DESC LIMIT 1",
-            )?;
-            let publication = statement.query_row(params![scope.workspace, scope.environment], |row| {
-                Ok(Publication { manifest: row.get(0)?, signature: row.get(1)?, published_at: row.get(2)? })
-            });
-            Ok(publication.optional()?)
-        })
+        self.database.row(
+            "SELECT manifest, signature, published_at FROM bundles WHERE workspace = ?1 AND environment = ?2 ORDER BY number DESC LIMIT 1",
+            params![scope.workspace, scope.environment],
+            |row| Ok(Publication { manifest: row.get(0)?, signature: row.get(1)?, published_at: row.get(2)? }),
+        )
     }
 }

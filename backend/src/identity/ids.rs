@@ -1,8 +1,8 @@
 //! Whose data it is: a workspace, one of its environments, and a subject in it.
 
 use crate::secret::{NoRandomness, letter_value, parse_hex, random, write_hex};
-use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Row, ToSql};
 use std::fmt;
 use std::str::FromStr;
 
@@ -129,6 +129,14 @@ impl Scope {
     /// The live environment of a workspace.
     pub const fn live(workspace: WorkspaceId) -> Self {
         Self { workspace, environment: Environment::Live }
+    }
+
+    /// The scope in two neighbouring columns of a row.
+    ///
+    /// # Errors
+    /// Where the columns hold none.
+    pub fn in_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { workspace: row.get(first)?, environment: row.get(first + 1)? })
     }
 
     /// The scope as bytes that keys and seals are bound to.

@@ -107,21 +107,13 @@ impl IdentityStore for SqliteRecords {
     }
 
     fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT id, name, created_at FROM workspaces WHERE id = ?1")?;
-            Ok(statement.query_row([id], workspace_row).optional()?)
-        })
+        let sql = "SELECT id, name, created_at FROM workspaces WHERE id = ?1";
+        self.database.row(sql, [id], workspace_row)
     }
 
     fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, name, created_at FROM workspaces ORDER BY created_at, id",
-            )?;
-            let rows = statement.query_map([], workspace_row)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let sql = "SELECT id, name, created_at FROM workspaces ORDER BY created_at, id";
+        self.database.rows(sql, [], workspace_row)
     }
 
     fn create_key(&self, by: &Actor, scope: Scope, key: &NewKey) -> Result<(), StoreError> {
@@ -136,14 +128,12 @@ impl IdentityStore for SqliteRecords {
     }
 
     fn keys(&self, scope: Scope) -> Result<Vec<Key>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, name, role, shown, created_at FROM keys
-                 WHERE workspace = ?1 AND environment = ?2 AND revoked_at IS NULL ORDER BY created_at, id",
-            )?;
-            let rows = statement.query_map(params![scope.workspace, scope.environment], key_row)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.database.rows(
+            "SELECT id, name, role, shown, created_at FROM keys
+             WHERE workspace = ?1 AND environment = ?2 AND revoked_at IS NULL ORDER BY created_at, id",
+            params![scope.workspace, scope.environment],
+            key_row,
+        )
     }
 
     fn revoke_key(
@@ -167,17 +157,13 @@ impl IdentityStore for SqliteRecords {
     }
 
     fn key_holder(&self, digest: Sha256Digest) -> Result<Option<Principal>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT workspace, environment, id, role FROM keys WHERE digest = ?1 AND revoked_at IS NULL")?;
-            let holder = statement.query_row([digest.0], |row| {
-                Ok(Principal {
-                    actor: Actor(format!("key {}", row.get::<_, String>(2)?)),
-                    role: role_column(row, 3)?,
-                    scope: Some(Scope { workspace: row.get(0)?, environment: row.get(1)? }),
-                })
-            });
-            Ok(holder.optional()?)
+        let sql = "SELECT workspace, environment, id, role FROM keys WHERE digest = ?1 AND revoked_at IS NULL";
+        self.database.row(sql, [digest.0], |row| {
+            Ok(Principal {
+                actor: Actor(format!("key {}", row.get::<_, String>(2)?)),
+                role: role_column(row, 3)?,
+                scope: Some(Scope::in_row(row, 0)?),
+            })
         })
     }
 
@@ -234,7 +220,7 @@ impl IdentityStore for SqliteRecords {
                  WHERE s.digest = ?1 AND s.expires_at > ?2",
             )?;
             let found = statement.query_row(params![digest.0, at], |row| {
-                let scope = Scope { workspace: row.get(0)?, environment: row.get(1)? };
+                let scope = Scope::in_row(row, 0)?;
                 let person: i64 = row.get(2)?;
                 let principal = Principal { actor: person_actor(person), role: role_column(row, 3)?, scope: Some(scope) };
                 Ok((Session { principal, expires_at: row.get(4)?, workspaces: Vec::new() }, person))

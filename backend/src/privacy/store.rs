@@ -39,17 +39,12 @@ impl ErasureStore for SqliteRecords {
     }
 
     fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection
-                .prepare("SELECT workspace, environment, subject, at FROM erasures ORDER BY at")?;
-            let rows = statement.query_map([], |row| {
-                Ok(Erasure {
-                    scope: Scope { workspace: row.get(0)?, environment: row.get(1)? },
-                    subject: row.get(2)?,
-                    at: row.get(3)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.database.rows(
+            "SELECT workspace, environment, subject, at FROM erasures ORDER BY at",
+            [],
+            |row| {
+                Ok(Erasure { scope: Scope::in_row(row, 0)?, subject: row.get(2)?, at: row.get(3)? })
+            },
+        )
     }
 }
