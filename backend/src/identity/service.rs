@@ -45,7 +45,7 @@ pub fn workspaces(app: &App) -> Result<Vec<WorkspaceId>, StoreError> {
 /// Makes a key: public for [`Role::Page`], secret for every other role.
 ///
 /// # Errors
-/// [`Problem::Malformed`] for a name that is empty or long, or where it cannot be kept.
+/// [`Problem::Malformed`] for a name that is empty, long or would not show, or where it cannot be kept.
 pub fn create_key(
     app: &App,
     permit: &Permit,
@@ -53,8 +53,11 @@ pub fn create_key(
     name: &str,
 ) -> Result<IssuedKey, Problem> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME {
-        return Err(Problem::Malformed(format!("`name` must have 1 to {MAX_NAME} characters")));
+    let length = name.chars().count();
+    if !(1..=MAX_NAME).contains(&length) || name.contains(char::is_control) {
+        return Err(Problem::Malformed(format!(
+            "`name` must have 1 to {MAX_NAME} characters, none of them a control character"
+        )));
     }
     let scope = permit.scope();
     let public = role == Role::Page;
