@@ -1,6 +1,5 @@
 //! `GET /v1/live`, and the page that listens to it.
 
-use super::Happening;
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Principal, Resource, Scope, authorize};
@@ -10,9 +9,8 @@ use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use std::convert::Infallible;
-use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio::time::interval;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,11 +18,14 @@ use tokio_stream::wrappers::ReceiverStream;
 const SNAPSHOT: u32 = 100;
 const BUFFER: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Who fell behind comes back after this long.
+const COME_BACK: Duration = Duration::from_secs(1);
 /// A revoked key or an ended session hears nothing after this long.
 const DISTRUST: Duration = Duration::from_secs(2);
 
 /// Streams visitors as their scores move: first `snapshot` with the latest hundred, then a
-/// `visitor` for each change and `gone` for who was erased.
+/// `visitor` for each change and `gone` for who was erased. Who does not keep up gets `lagged` and
+/// the stream ends; the next one begins with a snapshot again.
 #[utoipa::path(get, path = "/v1/live", tag = "live",
     responses((status = 200, content_type = "text/event-stream", body = VisitorView),
         (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
@@ -45,27 +46,36 @@ pub async fn stream(
 
 type Out = mpsc::Sender<Result<Event, Infallible>>;
 
-/// Runs until the listener leaves, may listen no longer, or the server stops.
+/// Runs until the listener leaves, falls behind, may listen no longer, or the server stops.
 async fn feed(app: Shared, caller: Caller, scope: Scope, out: Out) {
     let mut stopping = app.stopping.subscribe();
-    let mut news = app.feed.subscribe(scope);
-    if snapshot(&app, scope, &out).await.is_none() {
-        return;
+    // What happens while the snapshot is made follows it.
+    let news = app.feed.subscribe(scope);
+    let tell = async {
+        if snapshot(&app, scope, &out).await.is_some() {
+            pass_on(news, &out).await;
+        }
+    };
+    tokio::select! {
+        () = tell => {}
+        () = revoked(&app, &caller, scope) => {}
+        () = out.closed() => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
-    let mut revoked = pin!(revoked(&app, &caller, scope));
+}
+
+/// Sends news on. Who falls behind is told so and dropped: the next connection begins with a snapshot.
+async fn pass_on(mut news: broadcast::Receiver<Event>, out: &Out) {
     loop {
-        let heard = tokio::select! {
-            () = &mut revoked => return,
-            heard = news.recv() => heard,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-            () = out.closed() => return,
-        };
-        let sent = match heard {
-            Ok(happening) => send(&out, event(&happening)).await,
-            Err(RecvError::Lagged(_)) => snapshot(&app, scope, &out).await,
+        let (event, last) = match news.recv().await {
+            Ok(event) => (event, false),
+            Err(RecvError::Lagged(missed)) => {
+                let event = Event::default().event("lagged").data(missed.to_string());
+                (event.retry(COME_BACK), true)
+            }
             Err(RecvError::Closed) => return,
         };
-        if sent.is_none() {
+        if send(out, event).await.is_none() || last {
             return;
         }
     }
@@ -95,16 +105,6 @@ async fn send(out: &Out, event: Event) -> Option<()> {
     out.send(Ok(event)).await.ok()
 }
 
-fn event(happening: &Happening) -> Event {
-    match happening {
-        Happening::Visitor(visitor) => {
-            let event = Event::default().event("visitor").json_data(visitor);
-            event.unwrap_or_else(|_| Event::default().comment("unspeakable"))
-        }
-        Happening::Gone(subject) => Event::default().event("gone").data(subject.to_string()),
-    }
-}
-
 const PAGE: &str = include_str!("page/live.html");
 const SCRIPT: &str = include_str!("page/live.js");
 const STYLE: &str = include_str!("page/live.css");
@@ -130,4 +130,27 @@ pub async fn style() -> Result<impl IntoResponse, Problem> {
 fn asset(media_type: &'static str, text: &'static str) -> Result<impl IntoResponse, Problem> {
     authorize(&Principal::anyone(), Action::ReadDocumentation, Resource::Public)?;
     Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-cache")], text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{SubjectId, WorkspaceId};
+    use crate::live::{Feed, Happening};
+
+    #[tokio::test]
+    async fn who_does_not_keep_up_is_told_so_and_holds_nobody_up() {
+        let (feed, scope) = (Feed::default(), Scope::live(WorkspaceId::INSTALLATION));
+        let (slow, mut quick) = (feed.subscribe(scope), feed.subscribe(scope));
+        for number in 0..1000_u128 {
+            feed.tell(scope, Happening::Gone(SubjectId(number.to_be_bytes())));
+            assert!(quick.recv().await.is_ok());
+        }
+        let (out, mut stream) = mpsc::channel(BUFFER);
+        pass_on(slow, &out).await;
+        drop(out);
+        let told = format!("{:?}", stream.recv().await.unwrap().unwrap());
+        assert!(told.contains("event: lagged"), "{told}");
+        assert!(stream.recv().await.is_none(), "nothing follows");
+    }
 }
