@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const BACKLOG: usize = 64 * 1024 * 1024;
 
@@ -20,6 +21,35 @@ pub struct Config {
     pub backlog: usize,
     /// What the SDK's build wrote; without it pages get no SDK from here.
     pub sdk: Option<PathBuf>,
+    pub connections: Connections,
+}
+
+/// How many connections there are at once, and how long one may stall.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// So many are open; more wait to be taken. Each costs a file and up to 64 KB.
+    pub most: usize,
+    /// So many are open from one address; more are closed at once.
+    pub most_of_one: usize,
+    /// A request's head arrives within this time of when the connection had nothing else to do.
+    pub head: Duration,
+    /// A request is read and answered within this time; streams only begin.
+    pub answer: Duration,
+    /// A client takes something of its answer within this time.
+    pub take: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            // Systems usually allow a process 1,024 files.
+            most: 800,
+            most_of_one: 400,
+            head: Duration::from_secs(15),
+            answer: Duration::from_secs(30),
+            take: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Config {
@@ -33,6 +63,7 @@ impl Config {
             public_url: None,
             backlog: BACKLOG,
             sdk: None,
+            connections: Connections::default(),
         }
     }
 }

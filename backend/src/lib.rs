@@ -9,6 +9,7 @@ pub mod bundles;
 pub mod clock;
 pub mod collect;
 mod config;
+mod connections;
 mod documentation;
 pub mod error;
 pub mod files;
@@ -27,6 +28,6 @@ mod server;
 mod sqlite;
 
 pub use app::{App, Shared};
-pub use config::Config;
+pub use config::{Config, Connections};
 pub use secret::Sha256Digest;
 pub use server::{Running, StartError, start};

@@ -13,11 +13,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// A request that has no answer by then gets none.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// The routes and the document that describes them. A route that is not described here does not exist.
-pub fn routes() -> (Router<Shared>, OpenApi) {
+/// A request that has no answer within `patience` gets none.
+pub fn routes(patience: Duration) -> (Router<Shared>, OpenApi) {
     let (pages, pages_document) = for_pages().split_for_parts();
     let (people, mut document) = for_people().split_for_parts();
     document.merge(pages_document);
@@ -28,7 +26,7 @@ pub fn routes() -> (Router<Shared>, OpenApi) {
         .merge(pages)
         .fallback(no_address)
         .layer(from_fn(harden))
-        .layer(from_fn(patience));
+        .layer(from_fn(move |request, next| in_time(patience, request, next)));
     (router, document)
 }
 
@@ -109,8 +107,8 @@ async fn harden(request: Request, next: Next) -> Response {
     response
 }
 
-async fn patience(request: Request, next: Next) -> Response {
-    tokio::time::timeout(PATIENCE, next.run(request))
+async fn in_time(patience: Duration, request: Request, next: Next) -> Response {
+    tokio::time::timeout(patience, next.run(request))
         .await
         .unwrap_or_else(|_| Problem::Timeout.into_response())
 }

@@ -11,7 +11,7 @@ use crate::live::Feed;
 use crate::log::SqliteLog;
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
-use crate::{privacy, router};
+use crate::{connections, privacy, router};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -44,7 +44,7 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     app: Shared,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
@@ -74,7 +74,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (writer, writing) =
         Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))
             .map_err(StartError::Thread)?;
-    let (routes, document) = router::routes();
+    let (routes, document) = router::routes(config.connections.answer);
     let app: Shared = Arc::new(App {
         records: Arc::new(SqliteRecords::open(&config.data)?),
         log,
@@ -97,14 +97,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     privacy::apply_all(&app)?;
     let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
 
-    let mut stopping = app.stopping.subscribe();
-    let service =
-        routes.with_state(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        // An error says that the app is gone, which also ends serving.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    });
-    let serving = tokio::spawn(async move { serving.await });
+    let serving = connections::serve(
+        listener,
+        routes.with_state(app.clone()),
+        config.connections,
+        app.stopping.subscribe(),
+    );
+    let serving = tokio::spawn(serving);
     Ok(Running { address, app, serving, threads: vec![writing, projecting], _lock: lock })
 }
 
