@@ -29,7 +29,9 @@ pub enum Problem {
     TooLarge(usize),
     #[error("the request came from another site: {0}")]
     ForeignOrigin(&'static str),
-    #[error("the link is unknown, used or expired; ask for a new one")]
+    #[error(
+        "an owner link works once and for a day; this one is used, expired or unknown. Stopped and started again as `rapport serve --dir DIR --owner-link`, the server prints a new one"
+    )]
     LinkSpent,
     #[error("no bundle is published yet; publish one with POST /v1/bundles")]
     NoBundle,
@@ -109,7 +111,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 /// An RFC 9457 problem document.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ProblemView {
     /// Names the kind of problem; stable.
     #[schema(example = "urn:rapport:problem:forbidden")]
@@ -164,7 +166,9 @@ impl IntoResponse for Problem {
             tracing::error!(%error, "request failed");
         }
         let (status, ..) = self.class();
-        let mut response = (status, Json(self.view())).into_response();
+        let view = self.view();
+        let mut response = (status, Json(&view)).into_response();
+        response.extensions_mut().insert(view);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

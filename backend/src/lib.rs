@@ -17,6 +17,7 @@ pub mod identity;
 pub mod keys;
 pub mod live;
 pub mod log;
+mod pages;
 pub mod privacy;
 pub mod profiles;
 pub mod records;

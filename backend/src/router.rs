@@ -2,7 +2,7 @@
 
 use crate::app::Shared;
 use crate::error::Problem;
-use crate::{audit, bundles, collect, documentation, identity, live, privacy, profiles};
+use crate::{audit, bundles, collect, documentation, identity, live, pages, privacy, profiles};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -25,6 +25,7 @@ pub fn routes(patience: Duration) -> (Router<Shared>, OpenApi) {
         .method_not_allowed_fallback(no_method)
         .merge(pages)
         .fallback(no_address)
+        .layer(from_fn(pages::for_people))
         .layer(from_fn(harden))
         .layer(from_fn(move |request, next| in_time(patience, request, next)));
     (router, document)
@@ -64,6 +65,7 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(identity::http::keys, identity::http::create_key))
         .routes(routes!(identity::http::revoke_key))
         .routes(routes!(audit::http::list))
+        .routes(routes!(pages::welcome))
         .routes(routes!(documentation::health))
         .routes(routes!(documentation::openapi))
         .routes(routes!(documentation::docs))

@@ -4,7 +4,7 @@
 
 mod house;
 
-use house::{Call, House, Tenant, bundle, eventually, model, page};
+use house::{Call, House, Tenant, bundle, eventually, model, page, test_environment};
 use rapport_backend::identity::{Role, Scope};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ const EVERY_PERSON: &[Role] = &[Owner, Admin, Marketer, Sales, Agent, Analyst, D
 
 #[rustfmt::skip]
 const TABLE: &[Route] = &[
+    Route { name: "get /", call: |house, _| house.get("/"), roles: &[], key_in_path: false, names_a_thing: false },
     Route { name: "get /health", call: |house, _| house.get("/health"), roles: &[], key_in_path: false, names_a_thing: false },
     Route { name: "get /openapi.json", call: |house, _| house.get("/openapi.json"), roles: &[], key_in_path: false, names_a_thing: false },
     Route { name: "get /docs", call: |house, _| house.get("/docs"), roles: &[], key_in_path: false, names_a_thing: false },
@@ -177,8 +178,7 @@ fn a_key_of_another_workspace_opens_nothing_and_changes_nothing() {
     // Equal bytes have equal names everywhere; Acme's model must be nobody else's.
     house.publish(&bolt, 0.7);
     let before = state(&house, &acme);
-    let test =
-        Scope { environment: rapport_backend::identity::Environment::Test, ..acme.tenant.scope };
+    let test = test_environment(acme.tenant.scope);
     let session = house.session(&[bolt.scope.workspace]);
     for route in TABLE.iter().filter(|route| !route.roles.is_empty()) {
         let mut calls =
@@ -258,10 +258,7 @@ fn a_revoked_key_opens_nothing_at_once() {
 fn an_owner_link_works_once() {
     let house = House::open();
     let acme = house.tenant("Acme");
-    let link =
-        rapport_backend::identity::service::create_owner_link(house.app(), &[acme.scope.workspace])
-            .unwrap();
-    let path = link.strip_prefix(&house.url()).unwrap();
+    let path = &house.owner_link(&[acme.scope.workspace]);
     assert_eq!(house.call("HEAD", path).send().status, 405, "looking does not spend it");
     let first = house.get(path).send();
     assert_eq!((first.status, first.header("location").as_str()), (303, "/live"));
@@ -280,13 +277,55 @@ fn an_owner_link_works_once() {
 }
 
 #[test]
+fn a_person_gets_pages_of_words_and_a_machine_gets_documents() {
+    let house = House::open();
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let get = |path: &str, accept: &str| house.get(path).header("accept", accept).send();
+    let welcome = get("/", browser);
+    assert_eq!(
+        (welcome.status, welcome.header("content-type").as_str()),
+        (200, "text/html; charset=utf-8")
+    );
+    for address in ["/live", "/docs", "/health"] {
+        assert!(welcome.text.contains(&format!("href=\"{address}\"")), "{address}");
+        assert_eq!(get(address, browser).status, 200, "{address}");
+    }
+    assert_eq!(house.get("/").send().status, 200);
+    let spent = get("/owner/ol_nonsense", browser);
+    assert_eq!(
+        (spent.status, spent.header("content-type").as_str()),
+        (410, "text/html; charset=utf-8")
+    );
+    assert!(spent.text.contains("--owner-link"), "{}", spent.text);
+    for (path, status) in [("/", 404), ("/owner/ol_nonsense", 410), ("/nowhere", 404)] {
+        let reply = get(path, "application/json");
+        assert_eq!(
+            (reply.status, reply.header("content-type").as_str()),
+            (status, "application/problem+json")
+        );
+        assert_eq!(reply.json()["status"], status);
+    }
+}
+
+#[test]
+fn a_keys_name_shows_as_it_is() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let make = |name: &str| {
+        let body = json!({ "name": name, "role": "sales" });
+        house.post("/v1/keys").key(&acme.admin_key).json(&body).send().status
+    };
+    for name in ["", "  ", "a\u{0}b", "a\nb", "\u{1b}[2J", "x\u{85}y", &"x".repeat(81)] {
+        assert_eq!(make(name), 400, "{name:?}");
+    }
+    assert_eq!(make("Größe 🦀"), 201);
+}
+
+#[test]
 fn of_those_who_open_an_owner_link_at_once_one_gets_in() {
     let house = House::open();
     let acme = house.tenant("Acme");
-    let link =
-        rapport_backend::identity::service::create_owner_link(house.app(), &[acme.scope.workspace])
-            .unwrap();
-    let path = link.strip_prefix(&house.url()).unwrap();
+    let path = &house.owner_link(&[acme.scope.workspace]);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let opened: Vec<_> =
             (0..8).map(|_| scope.spawn(|| house.get(path).send().status)).collect();

@@ -112,10 +112,14 @@ impl House {
 
     /// The token of a session that owns the workspaces.
     pub fn session(&self, workspaces: &[WorkspaceId]) -> String {
-        let link = service::create_owner_link(self.app(), workspaces).unwrap();
-        let path = link.strip_prefix(&self.url()).unwrap();
-        let cookie = self.get(path).send().header("set-cookie");
+        let cookie = self.get(&self.owner_link(workspaces)).send().header("set-cookie");
         cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// The path of a new link to the workspaces.
+    pub fn owner_link(&self, workspaces: &[WorkspaceId]) -> String {
+        let link = service::create_owner_link(self.app(), workspaces).unwrap();
+        link.strip_prefix(&self.url()).unwrap().to_owned()
     }
 
     pub fn get(&self, path: &str) -> Call {

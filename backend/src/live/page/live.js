@@ -39,6 +39,8 @@ function listen() {
     rows.delete(event.data);
     overview();
   });
+  // The server ends the stream of who fell behind; the browser connects again, and a snapshot comes first.
+  source.addEventListener("lagged", () => link("lost", "Catching up"));
   source.onerror = async () => {
     link("lost", "Reconnecting");
     if (source.readyState !== EventSource.CLOSED) return;
@@ -209,8 +211,9 @@ function needSession() {
   link("lost", "Signed out");
   state(
     make("h2", { textContent: "Open your owner link" }),
-    make("p", { textContent: "Visitors are shown to people of the workspace only. The server printed a link when it first started; it works once. This prints a new one:" }),
-    code("rapport serve --owner-link"),
+    make("p", { textContent: "Visitors are shown to people of the workspace only. The server printed a link when it first started; it works once. Stopped and started again like this, it prints a new one:" }),
+    code("rapport serve --dir DIR --owner-link"),
+    make("p", { textContent: "DIR is the data directory that it keeps everything in; give its other options as before." }),
   );
 }
 
