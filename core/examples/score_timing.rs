@@ -1,7 +1,7 @@
 //! Times scoring and explanation natively, and prepares what the peers need; `cargo xtask bench score` runs it.
 //!
-//! `score_timing FOLDER` reads model.txt, rows.f64 and, once shap ran, shap.f64; it writes model.rpm,
-//! exported.txt, exported_rows.f64 and prints one JSON object.
+//! `score_timing FOLDER` reads model.rpm, rows.f64 and, once shap ran, shap.f64; it writes exported.txt,
+//! exported_rows.f64 and prints one JSON object.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -9,16 +9,13 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use rapport_core::model::{Bands, Kind, LeadModel, Model, decode, encode, export, import};
+use rapport_core::model::{Kind, Model, decode, export};
 use rapport_core::scoring::{Explainer, score};
 
 fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("usage: score_timing FOLDER"));
     let read = |name: &str| fs::read(folder.join(name));
-    let trees = import::lightgbm(&read("model.txt").unwrap()).unwrap();
-    let bands = Bands { not_below: 0.05, qualified_from: 0.5 };
-    let bytes = encode(&LeadModel::of_trees("bank", trees, bands)).unwrap();
-    fs::write(folder.join("model.rpm"), &bytes).unwrap();
+    let bytes = read("model.rpm").unwrap();
     let model = Model::open(&bytes).unwrap();
     let width = model.signals().len();
     let values = floats(&read("rows.f64").unwrap());

@@ -58,12 +58,21 @@ impl Figure {
             println!("{}", self.json());
             return;
         }
+        let shown = |value: f64| {
+            if value != 0.0 && value.abs() < 1e-3 {
+                format!("{value:.2e}")
+            } else {
+                format!("{value:.6}")
+            }
+        };
         let beside = match (&self.peer, self.ratio) {
-            (Some((peer, value)), Some(ratio)) => format!("  {peer} {value:.6}, ratio {ratio:.3}"),
-            (Some((peer, value)), None) => format!("  {peer} {value:.6}"),
+            (Some((peer, value)), Some(ratio)) => {
+                format!("  {peer} {}, ratio {ratio:.3}", shown(*value))
+            }
+            (Some((peer, value)), None) => format!("  {peer} {}", shown(*value)),
             (None, _) => String::new(),
         };
-        println!("{:<34} {:>14.6} {}{beside}", self.name, self.value, self.unit);
+        println!("{:<34} {:>14} {}{beside}", self.name, shown(self.value), self.unit);
     }
 
     fn json(&self) -> Value {

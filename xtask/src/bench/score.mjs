@@ -17,7 +17,7 @@ const rowsAt = place(file);
 const width = open(modelAt, model.length);
 const count = file.length / 8 / width;
 const some = 2000;
-const outAt = room(some * width * 8);
+const outAt = room(count * width * 8);
 const rowAt = room(width * 8);
 
 // The mean over slices of the rows of each slice's best time: a busy machine disturbs long rounds.
@@ -54,7 +54,8 @@ const call_us = best(200, count, 500, (start, rows) => {
     sum += score_row(rowAt);
   }
 });
-const contributions = new Float64Array(memory.buffer, outAt, some * width);
+explain_rows(rowsAt, count, outAt);
+const contributions = new Float64Array(memory.buffer, outAt, count * width);
 let difference = null;
 try {
   const shap = readFileSync(`${folder}/shap.f64`);
