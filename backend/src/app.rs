@@ -2,7 +2,9 @@
 
 use crate::bundles::{OpenBundles, SdkFiles};
 use crate::collect::Writer;
+use crate::error::StoreError;
 use crate::files::Files;
+use crate::identity::Scope;
 use crate::keys::KeyStore;
 use crate::live::Feed;
 use crate::log::EventLog;
@@ -36,5 +38,13 @@ impl App {
     /// How browsers reach the server, without a slash at the end.
     pub fn public_url(&self) -> &str {
         &self.public_url
+    }
+
+    /// Throws the profiles of a scope away and folds its log again; answers how many there are then.
+    ///
+    /// # Errors
+    /// Where a store cannot be read or written.
+    pub async fn rebuild(&self, scope: Scope) -> Result<usize, StoreError> {
+        self.projector.rebuild(scope).await
     }
 }

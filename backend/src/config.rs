@@ -1,7 +1,9 @@
 //! Where the server keeps things and where it listens.
 
+use crate::log::{Disk, MachineDisk};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const BACKLOG: usize = 64 * 1024 * 1024;
@@ -22,6 +24,8 @@ pub struct Config {
     /// What the SDK's build wrote; without it pages get no SDK from here.
     pub sdk: Option<PathBuf>,
     pub connections: Connections,
+    /// How the log reaches stable storage.
+    pub disk: Arc<dyn Disk>,
 }
 
 /// How many connections there are at once, and how long one may stall.
@@ -64,6 +68,7 @@ impl Config {
             backlog: BACKLOG,
             sdk: None,
             connections: Connections::default(),
+            disk: Arc::new(MachineDisk),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::files::DirectoryFiles;
 use crate::keys::DirectoryKeys;
 use crate::live::Feed;
-use crate::log::SqliteLog;
+use crate::log::{DayLog, Keeper};
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
 use crate::{connections, privacy, router};
@@ -46,6 +46,7 @@ pub struct Running {
     app: Shared,
     serving: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
+    keeper: Keeper,
     _lock: File,
 }
 
@@ -68,12 +69,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.listen, source })?;
 
     let (projector, inbox) = Projector::prepare();
-    let log = Arc::new(SqliteLog::open(&config.data)?);
+    let log = Arc::new(DayLog::open_on(&config.data, config.disk)?);
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
     let grew = projector.clone();
     let (writer, writing) =
         Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))
             .map_err(StartError::Thread)?;
+    let (keeper, keeping) = Keeper::start(log.clone()).map_err(StartError::Thread)?;
     let (routes, document) = router::routes(config.connections.answer);
     let app: Shared = Arc::new(App {
         records: Arc::new(SqliteRecords::open(&config.data)?),
@@ -104,7 +106,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app.stopping.subscribe(),
     );
     let serving = tokio::spawn(serving);
-    Ok(Running { address, app, serving, threads: vec![writing, projecting], _lock: lock })
+    Ok(Running {
+        address,
+        app,
+        serving,
+        threads: vec![writing, projecting, keeping],
+        keeper,
+        _lock: lock,
+    })
 }
 
 impl Running {
@@ -115,13 +124,14 @@ impl Running {
 
     /// Stops taking requests, ends what is under way, and closes the data directory.
     pub async fn stop(self) {
-        let Self { app, serving, threads, .. } = self;
+        let Self { app, serving, threads, keeper, .. } = self;
         app.stopping.send_replace(true);
         if tokio::time::timeout(LAST_ANSWERS, serving).await.is_err() {
             tracing::warn!("some requests were cut off");
         }
         app.writer.stop().await;
         app.projector.stop();
+        keeper.stop();
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join));
         if !matches!(joined.await, Ok(Ok(()))) {

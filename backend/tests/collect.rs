@@ -307,8 +307,8 @@ fn who_asks_gets_the_servers_profile_of_a_browser_but_never_of_a_claimed_person(
 fn a_full_queue_says_when_to_come_back_and_loses_nothing() {
     let house = House::open_with(|config| config.backlog = 100 * 1024);
     let acme = house.tenant("Acme");
-    // Another connection holds the log, so that everything has to wait.
-    let mut blocker = rusqlite::Connection::open(house.directory.join("log.db")).unwrap();
+    // Another connection holds the keys, so that everything has to wait.
+    let mut blocker = rusqlite::Connection::open(house.directory.join("keys/keys.db")).unwrap();
     let hold = blocker.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     let filler = "x".repeat(4000);
     let body = |request: usize| {

@@ -6,10 +6,11 @@ mod house;
 use house::scratch;
 use rapport_backend::identity::{Scope, SubjectId, WorkspaceId};
 use rapport_backend::log::{
-    Consent, Draft, EventLog, Offset, Open, SCHEMA_VERSION, SealedWire, SqliteLog, bound,
+    Consent, DayLog, Draft, Envelope, EventLog, Offset, Open, SCHEMA_VERSION, SealedWire, bound,
 };
 use rapport_backend::seal::SecretKey;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 const GOLDEN: &str = include_str!("golden/envelope-1.json");
 const KEY: [u8; 32] = [0x42; 32];
@@ -57,29 +58,37 @@ fn contents() -> SealedWire {
     }
 }
 
-/// The only row of the log's table, as JSON: blobs as hexadecimal digits.
-fn stored_row(directory: &std::path::Path) -> Value {
-    let connection = rusqlite::Connection::open(directory.join("log.db")).unwrap();
-    let mut statement = connection.prepare("SELECT * FROM events").unwrap();
-    let names: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
-    let row = statement.query_row([], |row| {
-        let mut columns = Map::new();
-        for (index, name) in names.iter().enumerate() {
-            let value: rusqlite::types::Value = row.get(index)?;
-            columns.insert(
-                name.clone(),
-                match value {
-                    rusqlite::types::Value::Null => Value::Null,
-                    rusqlite::types::Value::Integer(number) => json!(number),
-                    rusqlite::types::Value::Real(number) => json!(number),
-                    rusqlite::types::Value::Text(text) => json!(text),
-                    rusqlite::types::Value::Blob(bytes) => json!(hex(&bytes)),
-                },
-            );
-        }
-        Ok(Value::Object(columns))
-    });
-    row.unwrap()
+/// An envelope's columns, as `docs/log-format.md` names them: bytes as hexadecimal digits.
+fn row(envelope: &Envelope) -> Value {
+    let (draft, open) = (&envelope.draft, &envelope.draft.open);
+    let workspace = u64::from_be_bytes(draft.scope.workspace.to_bytes());
+    json!({
+        "workspace": workspace, "environment": draft.scope.environment.word(),
+        "offset": envelope.offset.0, "message_id": draft.message_id,
+        "subject": hex(&draft.subject.0), "event_time": draft.event_time,
+        "sent_at": draft.sent_at, "received_at": draft.received_at,
+        "consent": draft.consent.bits(), "schema_version": draft.schema_version,
+        "kind": open.kind, "name": open.name, "path": open.path,
+        "referrer_host": open.referrer_host, "source": open.source, "medium": open.medium,
+        "campaign": open.campaign, "client_time": open.client_time, "sealed": hex(&draft.sealed),
+    })
+}
+
+/// The golden envelope, sealed as the golden file says.
+fn sealed_draft() -> (Draft, Vec<u8>) {
+    let mut draft = golden_draft("ws_0h2a8vm6xp4c1".parse().unwrap());
+    let plain = serde_json::to_vec(&contents()).unwrap();
+    draft.sealed = SecretKey::from_bytes(KEY).seal_with(NONCE, &bound(&draft), &plain);
+    (draft, plain)
+}
+
+/// The journal of the day on which the golden envelope arrived.
+fn journal(directory: &Path) -> PathBuf {
+    directory.join("log/2026-05-28/events.journal")
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new("tests/golden").join(name)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -87,35 +96,48 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn an_envelope_is_kept_as_the_golden_file_says() {
-    let mut draft = golden_draft("ws_0h2a8vm6xp4c1".parse().unwrap());
-    let plain = serde_json::to_vec(&contents()).unwrap();
-    draft.sealed = SecretKey::from_bytes(KEY).seal_with(NONCE, &bound(&draft), &plain);
+fn an_envelope_is_kept_as_the_golden_files_say() {
+    let (draft, plain) = sealed_draft();
     let directory = scratch();
-    SqliteLog::open(&directory).unwrap().append(std::slice::from_ref(&draft)).unwrap();
+    let log = DayLog::open(&directory).unwrap();
+    log.append(std::slice::from_ref(&draft)).unwrap();
+    let envelope = log.read(draft.scope, Offset(0), 1).unwrap().remove(0);
     let written = json!({
         "key": hex(&KEY),
         "bound": hex(&bound(&draft)),
         "plain": String::from_utf8(plain).unwrap(),
-        "row": stored_row(&directory),
+        "row": row(&envelope),
     });
+    let bytes = std::fs::read(journal(&directory)).unwrap();
     if std::env::var_os("RAPPORT_WRITE_GOLDEN").is_some() {
-        let path = "tests/golden/envelope-1.json";
-        std::fs::write(path, format!("{written:#}\n")).unwrap();
+        std::fs::write(golden("envelope-1.json"), format!("{written:#}\n")).unwrap();
+        std::fs::write(golden("journal-1.bin"), &bytes).unwrap();
     }
-    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
-    assert_eq!(written, golden);
+    let kept: Value = serde_json::from_str(GOLDEN).unwrap();
+    assert_eq!(written, kept);
+    assert_eq!(bytes, std::fs::read(golden("journal-1.bin")).unwrap());
 }
 
 #[test]
-fn the_golden_envelope_reads_back() {
-    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+fn the_golden_journal_reads_back() {
     let directory = scratch();
-    let workspace = "ws_0h2a8vm6xp4c1".parse().unwrap();
-    drop(SqliteLog::open(&directory).unwrap());
+    std::fs::create_dir_all(journal(&directory).parent().unwrap()).unwrap();
+    std::fs::copy(golden("journal-1.bin"), journal(&directory)).unwrap();
+    let log = DayLog::open(&directory).unwrap();
+    let (draft, _) = sealed_draft();
+    let read = log.read(draft.scope, Offset(0), 9).unwrap();
+    assert_eq!(read, [Envelope { offset: Offset(1), draft: draft.clone() }]);
+    let plain = SecretKey::from_bytes(KEY).open(&bound(&draft), &read[0].draft.sealed).unwrap();
+    assert_eq!(serde_json::from_slice::<SealedWire>(&plain).unwrap(), contents());
+}
+
+#[test]
+fn the_log_of_an_older_release_moves_over_once() {
+    let kept: Value = serde_json::from_str(GOLDEN).unwrap();
+    let directory = scratch();
     let connection = rusqlite::Connection::open(directory.join("log.db")).unwrap();
-    let row = golden["row"].as_object().unwrap();
-    let columns: Vec<_> = row.keys().map(String::as_str).collect();
+    let row = kept["row"].as_object().unwrap();
+    let columns: Vec<_> = row.keys().map(|name| format!("\"{name}\"")).collect();
     let values: Vec<_> = row
         .iter()
         .map(|(name, value)| match (name.as_str(), value) {
@@ -125,17 +147,17 @@ fn the_golden_envelope_reads_back() {
             (_, value) => value.to_string(),
         })
         .collect();
-    let sql = format!("INSERT INTO events ({}) VALUES ({})", columns.join(","), values.join(","));
-    connection.execute(&sql, []).unwrap();
-    let envelope = SqliteLog::open(&directory)
-        .unwrap()
-        .read(Scope::live(workspace), Offset(0), 9)
-        .unwrap()
-        .remove(0);
-    let plain =
-        SecretKey::from_bytes(KEY).open(&bound(&envelope.draft), &envelope.draft.sealed).unwrap();
-    assert_eq!(serde_json::from_slice::<SealedWire>(&plain).unwrap(), contents());
-    let mut expected = golden_draft(workspace);
-    expected.sealed.clone_from(&envelope.draft.sealed);
-    assert_eq!((envelope.offset, envelope.draft), (Offset(1), expected));
+    let (columns, values) = (columns.join(","), values.join(","));
+    connection.execute(&format!("CREATE TABLE events ({columns})"), []).unwrap();
+    connection.execute(&format!("INSERT INTO events VALUES ({values})"), []).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    let (draft, _) = sealed_draft();
+    for _ in 0..2 {
+        let log = DayLog::open(&directory).unwrap();
+        let expected = Envelope { offset: Offset(1), draft: draft.clone() };
+        assert_eq!(log.read(draft.scope, Offset(0), 9).unwrap(), [expected]);
+        assert_eq!(log.holds(draft.scope, &[&draft.message_id]).unwrap(), [true]);
+        assert!(!directory.join("log.db").exists());
+    }
 }

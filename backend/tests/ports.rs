@@ -7,7 +7,7 @@ mod house;
 use house::scratch;
 use rapport_backend::files::DirectoryFiles;
 use rapport_backend::keys::DirectoryKeys;
-use rapport_backend::log::SqliteLog;
+use rapport_backend::log::DayLog;
 use rapport_backend::profiles::SqliteProfiles;
 use rapport_backend::records::SqliteRecords;
 
@@ -18,9 +18,9 @@ fn sqlite_keeps_records() {
 }
 
 #[test]
-fn sqlite_keeps_the_event_log() {
+fn days_keep_the_event_log() {
     let directory = scratch();
-    contract::log::holds(&|| Box::new(SqliteLog::open(&directory).unwrap()));
+    contract::log::holds(&|| Box::new(DayLog::open(&directory).unwrap()));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 
 mod house;
 
-use house::{House, page, scratch};
+use house::{House, copy, page, scratch};
 use rapport_backend::identity::SubjectId;
 use rapport_backend::keys::DirectoryKeys;
-use rapport_backend::log::{EventLog, Offset, Replayed, SqliteLog, contents};
+use rapport_backend::log::{DayLog, EventLog, Offset, Replayed, contents};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -79,7 +79,7 @@ fn an_erased_visitor_replays_as_an_anonymous_tombstone() {
     );
     house.stop();
 
-    let log = SqliteLog::open(&house.directory).unwrap();
+    let log = DayLog::open(&house.directory).unwrap();
     let keys = DirectoryKeys::open(&house.directory.join("keys")).unwrap();
     let envelopes = log.read(acme.scope, Offset(0), 10).unwrap();
     assert_eq!(envelopes.len(), 2);
@@ -105,14 +105,14 @@ fn a_restored_backup_forgets_again_before_it_serves() {
     let ann = house.settle(&acme, 1)[0]["id"].as_str().unwrap().to_owned();
     house.stop();
     let backup = scratch();
-    for file in ["log.db", "profiles.db"] {
-        std::fs::copy(house.directory.join(file), backup.join(file)).unwrap();
+    for file in ["log", "profiles.db"] {
+        copy(&house.directory.join(file), &backup.join(file));
     }
     house.start();
     house.call("DELETE", &format!("/v1/visitors/{ann}")).key(&acme.admin_key).send();
     house.stop();
-    for file in ["log.db", "profiles.db"] {
-        std::fs::copy(backup.join(file), house.directory.join(file)).unwrap();
+    for file in ["log", "profiles.db"] {
+        copy(&backup.join(file), &house.directory.join(file));
     }
     house.start();
     assert!(house.visitors(&acme).is_empty());
@@ -127,7 +127,7 @@ fn an_envelope_opens_only_in_its_own_place() {
     house.send(&acme, json!([personal_event()]));
     house.send(&bolt, json!([personal_event()]));
     house.stop();
-    let log = SqliteLog::open(&house.directory).unwrap();
+    let log = DayLog::open(&house.directory).unwrap();
     let keys = DirectoryKeys::open(&house.directory.join("keys")).unwrap();
     let ours = log.read(acme.scope, Offset(0), 1).unwrap().remove(0);
     let theirs = log.read(bolt.scope, Offset(0), 1).unwrap().remove(0);

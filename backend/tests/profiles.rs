@@ -3,7 +3,7 @@
 
 mod house;
 
-use house::{House, Tenant, additive, eventually, page};
+use house::{House, Tenant, additive, copy, eventually, page};
 use rapport_backend::identity::SubjectId;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -160,8 +160,8 @@ fn a_log_from_a_backup_takes_its_profiles_back_with_it() {
     house.send(&acme, json!([page("ann", "m1", "/pricing")]));
     house.settle(&acme, 1);
     house.stop();
-    let (log, backup) = (house.directory.join("log.db"), house.directory.join("backup"));
-    std::fs::copy(&log, &backup).unwrap();
+    let (log, backup) = (house.directory.join("log"), house.directory.join("backup"));
+    copy(&log, &backup);
     house.start();
     house.send(
         &acme,
@@ -169,7 +169,7 @@ fn a_log_from_a_backup_takes_its_profiles_back_with_it() {
     );
     house.settle(&acme, 4);
     house.stop();
-    std::fs::copy(&backup, &log).unwrap();
+    copy(&backup, &log);
     house.start();
     assert_eq!(house.settle(&acme, 1).len(), 1);
     house.send(&acme, json!([page("bob", "m5", "/")]));

@@ -49,9 +49,23 @@ fn data_of_a_newer_release_is_left_alone() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = house.try_start_another().unwrap_err();
     assert!(error.contains("newer release") && error.contains("log.db"), "{error}");
-    connection.pragma_update(None, "user_version", 1).unwrap();
     drop(connection);
+    std::fs::remove_file(house.directory.join("log.db")).unwrap();
     house.start();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/")]));
+    house.stop();
+    let day = std::fs::read_dir(house.directory.join("log")).unwrap().next().unwrap().unwrap();
+    let journal = day.path().join("events.journal");
+    let kept = std::fs::read(&journal).unwrap();
+    let mut newer = kept.clone();
+    newer[7] = 99;
+    std::fs::write(&journal, newer).unwrap();
+    let error = house.try_start_another().unwrap_err();
+    assert!(error.contains("newer release") && error.contains("events.journal"), "{error}");
+    std::fs::write(&journal, kept).unwrap();
+    house.start();
+    assert_eq!(house.settle(&acme, 1).len(), 1);
 }
 
 #[test]

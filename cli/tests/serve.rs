@@ -2,7 +2,7 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used)]
 
-use rapport_backend::log::{EventLog, Offset, SqliteLog};
+use rapport_backend::log::{DayLog, EventLog, Offset};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -97,7 +97,7 @@ fn a_server_that_is_asked_to_stop_answers_what_it_took_and_ends_well() {
         server.signal("-TERM");
     });
     assert!(server.child.wait().unwrap().success());
-    let log = SqliteLog::open(&directory).unwrap();
+    let log = DayLog::open(&directory).unwrap();
     let (_, end) = log.ends().unwrap()[0];
     assert_eq!(end.0, acknowledged.into_inner().unwrap(), "as many kept as acknowledged");
     std::fs::remove_dir_all(&directory).unwrap();
@@ -212,7 +212,7 @@ fn a_killed_server_loses_nothing_it_acknowledged_and_counts_nothing_twice() {
     }
     server.kill();
 
-    let log = SqliteLog::open(&directory).unwrap();
+    let log = DayLog::open(&directory).unwrap();
     let (scope, end) = log.ends().unwrap()[0];
     let mut kept = Vec::new();
     loop {

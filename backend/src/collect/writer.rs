@@ -1,7 +1,7 @@
 //! The one thread that writes the log: what waits together is committed together.
 
 use crate::error::{Problem, StoreError};
-use crate::identity::Scope;
+use crate::identity::{Scope, SubjectId};
 use crate::keys::{KeyStore, SubjectKey};
 use crate::log::{Appended, Draft, EventLog, Offset, SealedWire, seal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,20 +115,11 @@ fn run(
         }
         let (items, requests): (Vec<_>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.items, (waiting.done, waiting._room))).unzip();
-        let sizes: Vec<_> = items.iter().map(Vec::len).collect();
-        let outcome = write(log, keys, items.into_iter().flatten().collect()).map_err(Arc::new);
-        if let Ok((_, scopes)) = &outcome {
-            scopes.iter().for_each(|scope| written(*scope));
-        }
-        let mut at = 0;
-        for ((done, _room), size) in requests.into_iter().zip(sizes) {
-            let own = outcome
-                .as_ref()
-                .map(|(results, _)| results.get(at..at + size).unwrap_or_default().to_vec())
-                .map_err(Arc::clone);
-            at += size;
+        let (outcomes, grew) = write(log, keys, items);
+        grew.into_iter().for_each(written);
+        for ((done, _room), outcome) in requests.into_iter().zip(outcomes) {
             // Whoever no longer listens has what it sent written all the same.
-            let _ = done.send(own);
+            let _ = done.send(outcome);
         }
         if stop {
             return;
@@ -136,46 +127,93 @@ fn run(
     }
 }
 
-/// Seals and appends in one commit; answers what became of each item, and which scopes grew.
+/// What became of a request, or why it could not be written.
+type Outcome = Result<Vec<Submission>, Arc<StoreError>>;
+
+/// Seals and appends in one commit; answers what became of each request, and which scopes grew.
+/// What is wrong with one request is no other's fault: where the commit fails, each tries its own.
 fn write(
     log: &dyn EventLog,
     keys: &dyn KeyStore,
-    items: Vec<Item>,
-) -> Result<(Vec<Submission>, BTreeSet<Scope>), StoreError> {
+    requests: Vec<Vec<Item>>,
+) -> (Vec<Outcome>, BTreeSet<Scope>) {
+    let subject_keys = subject_keys(keys, &requests);
+    let mut drafts = Vec::with_capacity(requests.iter().map(Vec::len).sum());
+    let sealed: Vec<_> = requests
+        .into_iter()
+        .map(|items| {
+            let start = drafts.len();
+            let places = seal_all(&subject_keys, items, &mut drafts);
+            if places.is_err() {
+                drafts.truncate(start);
+            }
+            places.map(|places| (places, start..drafts.len()))
+        })
+        .collect();
+    let together = log.append(&drafts).map_err(Arc::new);
+    let several = sealed.iter().filter(|request| request.is_ok()).count() > 1;
+    let mut grew = BTreeSet::new();
+    let outcomes = sealed.into_iter().map(|request| {
+        let (places, range) = request?;
+        let own = drafts.get(range.clone()).unwrap_or_default();
+        let appended = match &together {
+            Ok(appended) => appended.get(range).unwrap_or_default().to_vec(),
+            Err(_) if several => log.append(own)?,
+            Err(error) => return Err(StoreError::Shared(error.clone())),
+        };
+        let mut results = vec![Submission::Erased; places.len()];
+        let kept = results.iter_mut().zip(&places).filter(|(_, kept)| **kept);
+        for (((result, _), appended), draft) in kept.zip(appended).zip(own) {
+            *result = match appended {
+                Appended::At(offset) => {
+                    grew.insert(draft.scope);
+                    Submission::Accepted(offset)
+                }
+                Appended::Duplicate => Submission::Duplicate,
+            };
+        }
+        Ok(results)
+    });
+    let outcomes = outcomes.map(|outcome| outcome.map_err(Arc::new)).collect();
+    (outcomes, grew)
+}
+
+type SubjectKeys = BTreeMap<Scope, Result<BTreeMap<SubjectId, SubjectKey>, Arc<StoreError>>>;
+
+/// The keys of everybody whom the requests are about.
+fn subject_keys(keys: &dyn KeyStore, requests: &[Vec<Item>]) -> SubjectKeys {
     let mut subjects: BTreeMap<Scope, BTreeSet<_>> = BTreeMap::new();
-    for item in &items {
+    for item in requests.iter().flatten() {
         subjects.entry(item.draft.scope).or_default().insert(item.draft.subject);
     }
-    let mut subject_keys = BTreeMap::new();
-    for (scope, subjects) in subjects {
+    let found = subjects.into_iter().map(|(scope, subjects)| {
         let subjects: Vec<_> = subjects.into_iter().collect();
-        let found = keys.ensure_subject_keys(scope, &subjects)?;
-        subject_keys
-            .extend(subjects.into_iter().zip(found).map(|(subject, key)| ((scope, subject), key)));
-    }
-    // Where each draft's result goes.
-    let (mut drafts, mut places) =
-        (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    let mut results = vec![Submission::Erased; items.len()];
-    for (place, Item { mut draft, contents }) in items.into_iter().enumerate() {
-        if let Some(SubjectKey::Kept(key)) = subject_keys.get(&(draft.scope, draft.subject)) {
-            draft.sealed = seal(key, &draft, &contents)?;
-            drafts.push(draft);
-            places.push(place);
-        }
-    }
-    let mut scopes = BTreeSet::new();
-    for ((place, appended), draft) in places.into_iter().zip(log.append(&drafts)?).zip(&drafts) {
-        let result = match appended {
-            Appended::At(offset) => {
-                scopes.insert(draft.scope);
-                Submission::Accepted(offset)
-            }
-            Appended::Duplicate => Submission::Duplicate,
+        let keys = keys.ensure_subject_keys(scope, &subjects);
+        (scope, keys.map(|keys| subjects.into_iter().zip(keys).collect()).map_err(Arc::new))
+    });
+    found.collect()
+}
+
+/// Seals the items of a request; answers of each whether it is among the drafts, which it is not
+/// where its visitor was erased.
+fn seal_all(
+    keys: &SubjectKeys,
+    items: Vec<Item>,
+    drafts: &mut Vec<Draft>,
+) -> Result<Vec<bool>, StoreError> {
+    let mut kept = Vec::with_capacity(items.len());
+    for Item { mut draft, contents } in items {
+        let of_scope = match keys.get(&draft.scope) {
+            Some(Ok(keys)) => keys,
+            Some(Err(error)) => return Err(StoreError::Shared(error.clone())),
+            None => return Err(StoreError::corrupt("key", "its workspace has none")),
         };
-        if let Some(slot) = results.get_mut(place) {
-            *slot = result;
+        let key = of_scope.get(&draft.subject).cloned().and_then(SubjectKey::kept);
+        kept.push(key.is_some());
+        if let Some(key) = key {
+            draft.sealed = seal(&key, &draft, &contents)?;
+            drafts.push(draft);
         }
     }
-    Ok((results, scopes))
+    Ok(kept)
 }

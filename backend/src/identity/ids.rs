@@ -147,6 +147,18 @@ impl Scope {
         environment.fill(self.environment as u8);
         bytes
     }
+
+    /// Reads [`Self::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 9]) -> Option<Self> {
+        let (id, environment) = bytes.split_last_chunk::<1>()?;
+        let id = u64::from_be_bytes(id.try_into().ok()?);
+        let environment = match environment {
+            [0] => Environment::Live,
+            [1] => Environment::Test,
+            _ => return None,
+        };
+        (id <= ID_BITS).then_some(Self { workspace: WorkspaceId(id), environment })
+    }
 }
 
 impl fmt::Display for Scope {

@@ -1,12 +1,22 @@
 //! The event log: what happened, for good. Everything else can be rebuilt from it.
 
+mod day;
+mod days;
+mod disk;
 mod envelope;
+mod index;
+mod journal;
+mod keeper;
+mod old;
+mod record;
+mod run;
 mod sealed;
-mod sqlite;
 
+pub use days::DayLog;
+pub use disk::{Disk, MachineDisk};
 pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
+pub use keeper::Keeper;
 pub use sealed::{Contents, Replayed, SealedWire, bound, contents, seal};
-pub use sqlite::SqliteLog;
 
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
@@ -31,6 +41,10 @@ pub trait EventLog: Send + Sync {
     fn holds(&self, scope: Scope, message_ids: &[&str]) -> Result<Vec<bool>, StoreError>;
     /// The offset of the newest envelope of each scope that has any.
     fn ends(&self) -> Result<Vec<(Scope, Offset)>, StoreError>;
+    /// Keeps house: called about once a second, by one thread.
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What became of a draft.

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures beside peers measured in the same run.
 
+mod collect;
 mod dev;
 mod page;
 mod score;
@@ -23,6 +24,9 @@ pub struct Arguments {
     /// Only these data sets of the suite `train`, parted by commas
     #[arg(long, value_name = "SETS", default_value = "xeducation,shoppers,bank")]
     sets: String,
+    /// The suite `collect` on a small store, for seconds: tells what broke, not how fast it is
+    #[arg(long)]
+    small: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -30,6 +34,8 @@ enum Suite {
     Score,
     Train,
     Page,
+    /// The server under load, on a store of 20 million events: takes half an hour, so only on request
+    Collect,
     /// A fresh clone with empty caches: takes minutes, so only on request
     Dev,
 }
@@ -89,6 +95,10 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut figures: Vec<Figure> = Vec::new();
     if arguments.suite == Some(Suite::Dev) {
         figures.extend(dev::figures(root)?);
+    }
+    if arguments.suite == Some(Suite::Collect) {
+        let scale = if arguments.small { collect::Scale::SMALL } else { collect::Scale::FULL };
+        figures.extend(collect::figures(root, &scale)?);
     }
     if matches!(arguments.suite, None | Some(Suite::Score)) {
         figures.extend(score::figures(root)?);

@@ -1,0 +1,39 @@
+//! Load for the collector, on the loopback: `cargo xtask bench collect` runs it.
+//!
+//! `prepare DIR EVENTS VISITORS` makes a data directory whose log holds so many events;
+//! `run URL WRITE_KEY SECONDS CONNECTIONS VISITORS [EVENTS_A_SECOND [ADMIN_KEY]]` sends batches of
+//! 20, as fast as they are answered or at a rate, and listens to the live feed where it has a key;
+//! `refold DIR` folds a log again from its beginning. Each prints one JSON object.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod load;
+mod prepare;
+mod traffic;
+
+use serde_json::Value;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said: Value = match words.as_slice() {
+        ["prepare", directory, events, visitors] => {
+            prepare::fill(directory.as_ref(), number(events), number(visitors))
+        }
+        ["refold", directory] => prepare::refold(directory.as_ref()),
+        ["run", url, key, seconds, connections, visitors, rest @ ..] => load::run(&load::Plan {
+            address: url.trim_start_matches("http://").to_owned(),
+            key: (*key).to_owned(),
+            seconds: number(seconds) as f64,
+            connections: number(connections) as usize,
+            visitors: number(visitors),
+            rate: rest.first().map(|rate| number(rate) as f64),
+            admin_key: rest.get(1).map(|key| (*key).to_owned()),
+        }),
+        _ => panic!("see the first lines of main.rs"),
+    };
+    println!("{said}");
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
+}

@@ -1,0 +1,219 @@
+//! An index beside a day's journal: a sorted set of 16-byte entries that are found by their first
+//! eight bytes. New entries wait in memory; what is older lies in sorted files, each with a Bloom
+//! filter, so that a miss costs no disk. All of it can be made again from the journal.
+
+use super::run::Run;
+use crate::error::StoreError;
+use crate::sqlite::lock;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Eight bytes to find it by, eight more.
+pub type Entry = [u8; 16];
+
+/// A set of entries, for one writer and many readers.
+pub struct Index {
+    directory: PathBuf,
+    name: &'static str,
+    fresh: RwLock<Fresh>,
+    runs: RwLock<Vec<Arc<Run>>>,
+    /// Held by who writes files, so that two never write the same.
+    filing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Fresh {
+    entries: BTreeSet<Entry>,
+    /// On their way into a file.
+    filing: Option<Arc<BTreeSet<Entry>>>,
+    /// The journal's end when the last entry came.
+    upto: u64,
+}
+
+/// So many entries in memory go into a file.
+const FILE_AT: usize = 64 * 1024;
+/// So many files of about one size become one.
+const MERGE_AT: usize = 6;
+
+impl Index {
+    /// Opens the index called `name` in a day's directory.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read. A file that is damaged is dropped, and with it all that are newer.
+    pub fn open(directory: &Path, name: &'static str) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::file("reading", directory, error);
+        let mut runs = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let of_us = path
+                .file_name()
+                .and_then(|file| file.to_str())
+                .is_some_and(|file| file.starts_with(name) && file.ends_with(".index"));
+            if of_us && let Some(run) = Run::open(&path)? {
+                runs.push(Arc::new(run));
+            }
+        }
+        runs.sort_by_key(|run| (run.from, run.upto));
+        // A hole in what they cover can only come from a file that was lost.
+        let mut upto = 0;
+        runs.retain(|run| {
+            let joins = run.from <= upto;
+            upto = if joins { upto.max(run.upto) } else { upto };
+            joins
+        });
+        Ok(Self {
+            directory: directory.to_owned(),
+            name,
+            fresh: RwLock::new(Fresh { upto, ..Fresh::default() }),
+            runs: RwLock::new(runs),
+            filing: Mutex::default(),
+        })
+    }
+
+    /// Up to where the journal's envelopes are in files or in memory.
+    pub fn upto(&self) -> u64 {
+        self.fresh.read().unwrap_or_else(PoisonError::into_inner).upto
+    }
+
+    /// Adds entries; with them the journal is covered up to `upto`.
+    pub fn add(&self, entries: impl IntoIterator<Item = Entry>, upto: u64) {
+        let mut fresh = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.entries.extend(entries);
+        fresh.upto = upto;
+    }
+
+    /// Whether it holds an entry.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn contains(&self, entry: &Entry) -> Result<bool, StoreError> {
+        {
+            let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
+            let filing = fresh.filing.as_ref().is_some_and(|filing| filing.contains(entry));
+            if filing || fresh.entries.contains(entry) {
+                return Ok(true);
+            }
+        }
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
+        for run in runs.iter().filter(|run| run.may_hold(entry)) {
+            if run.find(entry)?.contains(entry) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The last eight bytes of every entry that begins as `prefix`, in order.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn find(&self, prefix: [u8; 8]) -> Result<Vec<u64>, StoreError> {
+        let (from, to) = (entry(prefix, 0), entry(prefix, u64::MAX));
+        let mut found = Vec::new();
+        let rest = |entry: &Entry| {
+            let (_, rest) = entry.split_last_chunk::<8>()?;
+            Some(u64::from_be_bytes(*rest))
+        };
+        {
+            let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
+            let filing = fresh.filing.iter().flat_map(|filing| filing.range(from..=to));
+            found.extend(filing.chain(fresh.entries.range(from..=to)).filter_map(rest));
+        }
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for run in runs.iter().filter(|run| run.may_hold(&from)) {
+            found.extend(run.find(&from)?.iter().filter_map(rest));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Moves entries from memory to files, and makes few files of many. `all` leaves none in memory
+    /// and one file: for a day that is over.
+    ///
+    /// # Errors
+    /// Where a file cannot be written; what was in memory stays there.
+    pub fn tidy(&self, all: bool) -> Result<(), StoreError> {
+        let _filing = lock(&self.filing);
+        let (entries, upto) = {
+            let mut fresh = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
+            if fresh.entries.len() < FILE_AT && (!all || fresh.entries.is_empty()) {
+                drop(fresh);
+                return self.merge(all);
+            }
+            let entries = Arc::new(std::mem::take(&mut fresh.entries));
+            fresh.filing = Some(entries.clone());
+            (entries, fresh.upto)
+        };
+        let from = self.filed();
+        let path = self.directory.join(format!("{}-{from:016x}-{upto:016x}.index", self.name));
+        let written = Run::write(&path, from, upto, entries.len(), entries.iter().copied().map(Ok));
+        let mut fresh = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.filing = None;
+        match written {
+            Ok(run) => {
+                self.runs.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(run));
+            }
+            Err(error) => {
+                fresh.entries.extend(entries.iter());
+                return Err(error);
+            }
+        }
+        drop(fresh);
+        self.merge(all)
+    }
+
+    /// Deletes every file and forgets what it holds.
+    ///
+    /// # Errors
+    /// Where a file cannot be deleted.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        let _filing = lock(&self.filing);
+        *self.fresh.write().unwrap_or_else(PoisonError::into_inner) = Fresh::default();
+        let runs = std::mem::take(&mut *self.runs.write().unwrap_or_else(PoisonError::into_inner));
+        runs.iter().try_for_each(|run| run.delete())
+    }
+
+    /// Up to where the journal's envelopes are in files.
+    fn filed(&self) -> u64 {
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
+        runs.iter().map(|run| run.upto).max().unwrap_or_default()
+    }
+
+    fn merge(&self, all: bool) -> Result<(), StoreError> {
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let size = |run: &Run| (run.len() / FILE_AT as u64 + 1).ilog2() / 3;
+        let merged: Vec<_> = match runs.last() {
+            // Files are in the order of time, and so are sizes: the last ones are the small ones.
+            Some(last) if !all => {
+                let small = runs.iter().rev().take_while(|run| size(run) <= size(last));
+                let mut small: Vec<_> = small.cloned().collect();
+                small.reverse();
+                if small.len() < MERGE_AT { Vec::new() } else { small }
+            }
+            _ if runs.len() > 1 => runs,
+            _ => Vec::new(),
+        };
+        let (Some(first), Some(last)) = (merged.first(), merged.last()) else { return Ok(()) };
+        let (from, upto) = (first.from, last.upto);
+        let path = self.directory.join(format!("{}-{from:016x}-{upto:016x}.index", self.name));
+        let count = merged.iter().map(|run| run.len() as usize).sum();
+        let whole = Run::write(&path, from, upto, count, super::run::merged(&merged)?)?;
+        {
+            let mut runs = self.runs.write().unwrap_or_else(PoisonError::into_inner);
+            runs.retain(|run| !merged.iter().any(|gone| Arc::ptr_eq(run, gone)));
+            runs.push(Arc::new(whole));
+        }
+        merged.iter().filter(|run| run.path() != path).try_for_each(|run| run.delete())
+    }
+}
+
+/// An entry of its two halves.
+pub fn entry(prefix: [u8; 8], rest: u64) -> Entry {
+    let mut entry = [0; 16];
+    let (first, last) = entry.split_at_mut(8);
+    first.copy_from_slice(&prefix);
+    last.copy_from_slice(&rest.to_be_bytes());
+    entry
+}

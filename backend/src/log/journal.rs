@@ -1,0 +1,324 @@
+//! One file of envelopes as they came: group behind group, each written and synced as a whole.
+
+use super::disk::Disk;
+use super::{Draft, Envelope, Offset, record};
+use crate::error::StoreError;
+use crate::identity::Scope;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// An append-only file of groups.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    disk: Arc<dyn Disk>,
+    /// Behind the last group that is on stable storage.
+    end: AtomicU64,
+    places: RwLock<BTreeMap<Scope, Places>>,
+}
+
+/// What a journal holds of a scope.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    pub first: Offset,
+    pub last: Offset,
+    /// Groups at least [`STRIDE`] apart: the first offset in each, and where it begins.
+    marks: Vec<(Offset, u64)>,
+}
+
+/// Where an envelope begins, for [`Journal::at`].
+pub type Place = u64;
+
+const MAGIC: [u8; 8] = *b"RPLOG\0\0\x01";
+/// The last byte of [`MAGIC`]: a later release may write a later one.
+const VERSION: u8 = 1;
+/// Mark, length and checksum before a group.
+const HEAD: u64 = 12;
+const MARK: [u8; 4] = *b"RPG1";
+/// Who looks for an offset reads at most about this much too much.
+const STRIDE: u64 = 64 * 1024;
+/// No group is longer; a head that says so is damaged.
+const MAX_GROUP: u64 = 1 << 30;
+
+impl Journal {
+    /// Opens the file or makes it, reads what is in it, and tells `found` of every envelope behind
+    /// `known`. A last group that never got to its end is cut off: nobody was told that it is there.
+    ///
+    /// # Errors
+    /// Where the file cannot be used, is of a newer release, or is damaged before its end.
+    pub fn open(
+        path: PathBuf,
+        disk: Arc<dyn Disk>,
+        known: Place,
+        mut found: impl FnMut(Place, Envelope),
+    ) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::file("opening", &path, error);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let journal = Self {
+            path: path.clone(),
+            file,
+            disk,
+            end: AtomicU64::new(MAGIC.len() as u64),
+            places: RwLock::default(),
+        };
+        if length < MAGIC.len() as u64 {
+            journal.disk.write(&path, &journal.file, &MAGIC, 0).map_err(failed)?;
+            journal.disk.sync(&path, &journal.file).map_err(failed)?;
+            return Ok(journal);
+        }
+        journal.check_magic()?;
+        let mut body = Vec::new();
+        while let Some(end) = journal.group(journal.end(), length, &mut body)? {
+            let start = journal.end();
+            journal.note(start, &body);
+            if end > known {
+                journal.each(start, &body, &mut found)?;
+            }
+            journal.end.store(end, Ordering::Release);
+        }
+        journal.drop_torn(length)?;
+        Ok(journal)
+    }
+
+    /// Adds envelopes as one group; they are on stable storage when this returns. Where that fails,
+    /// the file is as before.
+    ///
+    /// # Errors
+    /// Where the group could not be written or synced.
+    pub fn append(&self, group: &[(Offset, &Draft)]) -> Result<Vec<Place>, StoreError> {
+        let start = self.end();
+        let mut bytes = MARK.to_vec();
+        bytes.extend_from_slice(&[0; HEAD as usize - MARK.len()]);
+        let mut places = Vec::with_capacity(group.len());
+        for (offset, draft) in group {
+            places.push(start + bytes.len() as u64);
+            record::write(*offset, draft, &mut bytes);
+        }
+        let length = bytes.len() as u64 - HEAD;
+        let body = bytes.get(HEAD as usize..).unwrap_or_default();
+        let checksum = crc32fast::hash(body);
+        if let Some(head) = bytes.get_mut(MARK.len()..HEAD as usize) {
+            let (lower, upper) = head.split_at_mut(4);
+            lower.copy_from_slice(&(length as u32).to_le_bytes());
+            upper.copy_from_slice(&checksum.to_le_bytes());
+        }
+        let written = self
+            .disk
+            .write(&self.path, &self.file, &bytes, start)
+            .and_then(|()| self.disk.sync(&self.path, &self.file));
+        if let Err(error) = written {
+            // What may stand there was not acknowledged; the next group overwrites it in any case.
+            let _ = self.file.set_len(start);
+            return Err(StoreError::file("writing", &self.path, error));
+        }
+        self.note(start, bytes.get(HEAD as usize..).unwrap_or_default());
+        self.end.store(start + bytes.len() as u64, Ordering::Release);
+        Ok(places)
+    }
+
+    /// Up to `limit` envelopes of a scope behind `after`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn read(
+        &self,
+        scope: Scope,
+        after: Offset,
+        limit: usize,
+    ) -> Result<Vec<Envelope>, StoreError> {
+        let mut found = Vec::new();
+        let Some(mut at) = self.mark(scope, after) else { return Ok(found) };
+        let (end, mut body) = (self.end(), Vec::new());
+        while found.len() < limit
+            && let Some(next) = self.group(at, end, &mut body)?
+        {
+            let mut rest = body.as_slice();
+            while !rest.is_empty() && found.len() < limit {
+                let mut peek = rest;
+                let (of, offset) = record::skip(&mut peek).ok_or_else(|| self.damaged(at))?;
+                if of == scope && offset > after {
+                    found.push(record::read(&mut rest).ok_or_else(|| self.damaged(at))?);
+                }
+                rest = peek;
+            }
+            at = match self.mark(scope, found.last().map_or(after, |envelope| envelope.offset)) {
+                Some(mark) => mark.max(next),
+                None => return Ok(found),
+            };
+        }
+        Ok(found)
+    }
+
+    /// The envelope at a place that [`Self::append`] or [`Self::open`] named.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn at(&self, place: Place) -> Result<Envelope, StoreError> {
+        let failed = |error| StoreError::file("reading", &self.path, error);
+        let mut length = [0; 4];
+        self.file.read_exact_at(&mut length, place).map_err(failed)?;
+        let wanted = u64::from(u32::from_le_bytes(length)) + 4;
+        if place + wanted > self.end() {
+            return Err(self.damaged(place));
+        }
+        let mut bytes = vec![0; wanted as usize];
+        self.file.read_exact_at(&mut bytes, place).map_err(failed)?;
+        record::read(&mut bytes.as_slice()).ok_or_else(|| self.damaged(place))
+    }
+
+    /// Calls `visit` with every envelope, in the order they came.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn scan(&self, mut visit: impl FnMut(Place, Envelope)) -> Result<(), StoreError> {
+        let (mut at, end, mut body) = (MAGIC.len() as u64, self.end(), Vec::new());
+        while let Some(next) = self.group(at, end, &mut body)? {
+            self.each(at, &body, &mut visit)?;
+            at = next;
+        }
+        if at == end { Ok(()) } else { Err(self.damaged(at)) }
+    }
+
+    /// What it holds of each scope.
+    pub fn places(&self) -> BTreeMap<Scope, Places> {
+        self.places.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first and last offset that it holds of a scope.
+    pub fn range(&self, scope: Scope) -> Option<(Offset, Offset)> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(&scope).map(|places| (places.first, places.last))
+    }
+
+    /// How many bytes are on stable storage.
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Where to start reading for what follows `after`; `None` where nothing does.
+    fn mark(&self, scope: Scope, after: Offset) -> Option<u64> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let places = places.get(&scope).filter(|places| places.last > after)?;
+        let next = places.marks.partition_point(|(first, _)| first.0 <= after.0 + 1);
+        places.marks.get(next.saturating_sub(1)).map(|(_, at)| *at)
+    }
+
+    /// Remembers where a group's scopes are.
+    fn note(&self, at: u64, body: &[u8]) {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = body;
+        while let Some((scope, offset)) = record::skip(&mut rest) {
+            let places = places.entry(scope).or_default();
+            if places.marks.last().is_none_or(|(_, last)| at >= last + STRIDE) {
+                places.marks.push((offset, at));
+            }
+            if places.first == Offset(0) {
+                places.first = offset;
+            }
+            places.last = offset;
+        }
+    }
+
+    fn each(
+        &self,
+        start: u64,
+        body: &[u8],
+        visit: &mut impl FnMut(Place, Envelope),
+    ) -> Result<(), StoreError> {
+        let mut rest = body;
+        while !rest.is_empty() {
+            let place = start + HEAD + (body.len() - rest.len()) as u64;
+            let envelope = record::read(&mut rest).ok_or_else(|| self.damaged(place))?;
+            visit(place, envelope);
+        }
+        Ok(())
+    }
+
+    /// Reads the group at `at` into `body`; answers where the next one begins, `None` where no whole
+    /// group stands there.
+    fn group(&self, at: u64, end: u64, body: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
+        let failed = |error| StoreError::file("reading", &self.path, error);
+        if at + HEAD > end {
+            return Ok(None);
+        }
+        let mut head = [0; HEAD as usize];
+        self.file.read_exact_at(&mut head, at).map_err(failed)?;
+        let [a, b, c, d, l0, l1, l2, l3, c0, c1, c2, c3] = head;
+        let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
+        if [a, b, c, d] != MARK || length > MAX_GROUP || at + HEAD + length > end {
+            return Ok(None);
+        }
+        body.resize(length as usize, 0);
+        self.file.read_exact_at(body, at + HEAD).map_err(failed)?;
+        let whole = crc32fast::hash(body) == u32::from_le_bytes([c0, c1, c2, c3]);
+        Ok(whole.then_some(at + HEAD + length))
+    }
+
+    /// Cuts off a last group that is not whole. Another whole group behind it would say that bytes
+    /// went bad which had been acknowledged: then nothing is cut.
+    fn drop_torn(&self, length: u64) -> Result<(), StoreError> {
+        let end = self.end();
+        if end == length {
+            return Ok(());
+        }
+        let failed = |error| StoreError::file("repairing", &self.path, error);
+        let mut tail = vec![0; (length - end) as usize];
+        self.file.read_exact_at(&mut tail, end).map_err(failed)?;
+        let mut body = Vec::new();
+        for (index, window) in tail.windows(MARK.len()).enumerate().skip(1) {
+            if window == MARK && self.group(end + index as u64, length, &mut body)?.is_some() {
+                return Err(self.damaged(end));
+            }
+        }
+        tracing::warn!(path = %self.path.display(), bytes = length - end, "a group that was never acknowledged is cut off");
+        self.file.set_len(end).map_err(failed)?;
+        self.disk.sync(&self.path, &self.file).map_err(failed)
+    }
+
+    fn check_magic(&self) -> Result<(), StoreError> {
+        let mut magic = [0; MAGIC.len()];
+        let failed = |error| StoreError::file("reading", &self.path, error);
+        self.file.read_exact_at(&mut magic, 0).map_err(failed)?;
+        match (magic.split_last(), MAGIC.split_last()) {
+            (Some((found, name)), Some((_, ours))) if name == ours => {
+                if *found > VERSION {
+                    return Err(StoreError::Newer {
+                        path: self.path.clone(),
+                        found: i64::from(*found),
+                        known: usize::from(VERSION),
+                    });
+                }
+                Ok(())
+            }
+            _ => Err(StoreError::corrupt(
+                "log",
+                format_args!("{} is no journal", self.path.display()),
+            )),
+        }
+    }
+
+    fn damaged(&self, at: u64) -> StoreError {
+        let path = self.path.display();
+        StoreError::corrupt(
+            "log",
+            format_args!("{path} is damaged at byte {at}; `rapport log verify` says how much"),
+        )
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

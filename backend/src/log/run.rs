@@ -1,0 +1,240 @@
+//! A file of sorted entries: the entries, the first eight bytes of every 256th, a Bloom filter, a foot.
+
+use super::index::Entry;
+use crate::error::StoreError;
+use crate::secret::Sha256Digest;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file that does not change any more.
+pub struct Run {
+    path: PathBuf,
+    file: File,
+    count: u64,
+    /// Which bytes of the journal its entries come from.
+    pub from: u64,
+    pub upto: u64,
+    fences: Vec<u64>,
+    filter: Filter,
+}
+
+const ENTRY: usize = size_of::<Entry>();
+const PAGE: usize = 256;
+const MAGIC: [u8; 8] = *b"RPINDEX\x01";
+/// Magic, count, from, upto, digest of what stands between the entries and here.
+const FOOT: usize = 8 + 3 * 8 + 32;
+
+impl Run {
+    /// Writes sorted entries, at most `count`, and opens them. The file appears whole or not at all.
+    pub fn write(
+        path: &Path,
+        from: u64,
+        upto: u64,
+        count: usize,
+        entries: impl Iterator<Item = Result<Entry, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::file("writing", path, error);
+        let unfinished = path.with_extension("unfinished");
+        let mut out = BufWriter::with_capacity(1 << 16, File::create(&unfinished).map_err(failed)?);
+        let (mut fences, mut filter, mut written) = (Vec::new(), Filter::new(count), 0u64);
+        let mut last = None;
+        for entry in entries {
+            let entry = entry?;
+            if last == Some(entry) {
+                continue;
+            }
+            last = Some(entry);
+            if written.is_multiple_of(PAGE as u64) {
+                fences.push(key(&entry));
+            }
+            filter.add(key(&entry));
+            out.write_all(&entry).map_err(failed)?;
+            written += 1;
+        }
+        let tail: Vec<u8> =
+            fences.iter().chain(&filter.words).flat_map(|word| word.to_le_bytes()).collect();
+        let mut foot = MAGIC.to_vec();
+        [written, from, upto].iter().for_each(|number| foot.extend(number.to_le_bytes()));
+        foot.extend(digest(&tail, &foot).0);
+        out.write_all(&tail).and_then(|()| out.write_all(&foot)).map_err(failed)?;
+        let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_data().map_err(failed)?;
+        std::fs::rename(&unfinished, path).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), file, count: written, from, upto, fences, filter })
+    }
+
+    /// Opens a file; `None` where it is damaged, which loses nothing: the journal has it all.
+    pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let failed = |error| StoreError::file("reading", path, error);
+        let file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let Some(foot_at) = length.checked_sub(FOOT as u64) else { return Ok(None) };
+        let mut foot = [0; FOOT];
+        file.read_exact_at(&mut foot, foot_at).map_err(failed)?;
+        let (said, sum) = foot.split_at(FOOT - 32);
+        let mut words = said.as_chunks::<8>().0.iter();
+        let magic = words.next() == Some(&MAGIC);
+        let mut number = || words.next().map_or(0, |word| u64::from_le_bytes(*word));
+        let (count, from, upto) = (number(), number(), number());
+        let entries = count.saturating_mul(ENTRY as u64);
+        if !magic || entries > foot_at {
+            return Ok(None);
+        }
+        let mut tail = vec![0; (foot_at - entries) as usize];
+        file.read_exact_at(&mut tail, entries).map_err(failed)?;
+        let fence_count = count.div_ceil(PAGE as u64) as usize;
+        let mut words = tail.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        if sum != digest(&tail, said).0 || tail.len() < fence_count * 8 {
+            return Ok(None);
+        }
+        let fences = words.by_ref().take(fence_count).collect();
+        let filter = Filter { words: words.collect() };
+        Ok(Some(Self { path: path.to_owned(), file, count, from, upto, fences, filter }))
+    }
+
+    /// Whether an entry that begins as this one may be in it: never no where it is.
+    pub fn may_hold(&self, entry: &Entry) -> bool {
+        self.filter.may_hold(key(entry))
+    }
+
+    /// Every entry that begins as this one.
+    pub fn find(&self, wanted: &Entry) -> Result<Vec<Entry>, StoreError> {
+        let wanted = key(wanted);
+        let mut page = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
+        let mut found = Vec::new();
+        let mut bytes = [0; PAGE * ENTRY];
+        while page < self.fences.len()
+            && self.fences.get(page).is_some_and(|first| *first <= wanted)
+        {
+            let first = page * PAGE;
+            let size = PAGE.min(self.count as usize - first) * ENTRY;
+            let bytes = bytes.get_mut(..size).unwrap_or_default();
+            self.file
+                .read_exact_at(bytes, (first * ENTRY) as u64)
+                .map_err(|error| StoreError::file("reading", &self.path, error))?;
+            let entries = bytes.as_chunks::<ENTRY>().0;
+            found.extend(entries.iter().filter(|entry| key(entry) == wanted));
+            page += 1;
+        }
+        Ok(found)
+    }
+
+    /// How many entries it holds.
+    pub const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Deletes the file; who reads it still can.
+    pub fn delete(&self) -> Result<(), StoreError> {
+        std::fs::remove_file(&self.path)
+            .map_err(|error| StoreError::file("deleting", &self.path, error))
+    }
+
+    fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, StoreError>>, StoreError> {
+        let failed = |error| StoreError::file("reading", &self.path, error);
+        let file = File::open(&self.path).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        Ok((0..self.count).map(move |_| {
+            let mut entry = [0; ENTRY];
+            reader.read_exact(&mut entry).map_err(failed)?;
+            Ok(entry)
+        }))
+    }
+}
+
+/// The entries of many runs, sorted.
+pub fn merged(
+    runs: &[Arc<Run>],
+) -> Result<impl Iterator<Item = Result<Entry, StoreError>>, StoreError> {
+    let mut sources = Vec::with_capacity(runs.len());
+    for run in runs {
+        sources.push(run.entries()?.peekable());
+    }
+    Ok(std::iter::from_fn(move || {
+        // An error comes first, and ends whatever is written of this.
+        let least = sources.iter_mut().enumerate().filter_map(|(index, source)| {
+            let key = match source.peek()? {
+                Ok(entry) => Some(*entry),
+                Err(_) => None,
+            };
+            Some((key, index))
+        });
+        let (_, index) = least.min()?;
+        sources.get_mut(index)?.next()
+    }))
+}
+
+/// What an entry is found by.
+fn key(entry: &Entry) -> u64 {
+    let (first, _) = entry.split_at(8);
+    first.try_into().map_or(0, u64::from_be_bytes)
+}
+
+fn digest(tail: &[u8], said: &[u8]) -> Sha256Digest {
+    let whole = Sha256Digest::of(tail);
+    Sha256Digest::of(&[whole.0.as_slice(), said].concat())
+}
+
+/// A Bloom filter whose bits for one key lie in one cache line (Putze, Sanders, Singler: Cache-,
+/// hash- and space-efficient Bloom filters, 2007).
+struct Filter {
+    words: Vec<u64>,
+}
+
+const LINE: usize = 8;
+const BITS_A_KEY: usize = 10;
+
+impl Filter {
+    fn new(keys: usize) -> Self {
+        Self { words: vec![0; (keys * BITS_A_KEY).div_ceil(LINE * 64).max(1) * LINE] }
+    }
+
+    fn add(&mut self, key: u64) {
+        let (line, bits) = self.bits(key);
+        for bit in bits {
+            if let Some(word) = self.words.get_mut(line + bit / 64) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+    }
+
+    fn may_hold(&self, key: u64) -> bool {
+        let (line, mut bits) = self.bits(key);
+        bits.all(|bit| {
+            self.words.get(line + bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        })
+    }
+
+    /// The line of a key, and its bits in there.
+    fn bits(&self, key: u64) -> (usize, impl Iterator<Item = usize> + use<>) {
+        let mixed = (key ^ key >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let lines = (self.words.len() / LINE) as u64;
+        let line = ((u128::from(mixed) * u128::from(lines)) >> 64) as usize * LINE;
+        let spread = (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (line, (0..7).map(move |index| (spread >> (index * 9) & 511) as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_never_misses_and_seldom_errs() {
+        let keys = |from: u64| (from..from + 20_000).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut filter = Filter::new(20_000);
+        keys(1).for_each(|key| filter.add(key));
+        assert!(keys(1).all(|key| filter.may_hold(key)));
+        let wrong = keys(1 << 40).filter(|key| filter.may_hold(*key)).count();
+        assert!(wrong < 500, "{wrong} of 20,000");
+    }
+}
