@@ -70,7 +70,7 @@ fn signal(line: &str) -> Signal {
     let levels: Vec<String> =
         (0..levels.parse::<usize>().unwrap()).map(|level| level.to_string()).collect();
     let kind = if levels.is_empty() { SignalKind::Number } else { SignalKind::Category { levels } };
-    Signal { id: 0, name: name.to_owned(), kind }
+    Signal::new(name, kind)
 }
 
 fn column(signal: &Signal, place: usize, rows: &[&[f64]]) -> Column {

@@ -45,7 +45,7 @@ fn read(text: &str) -> (Table, Vec<bool>) {
             let levels = (0..levels).map(|level| level.to_string()).collect();
             (SignalKind::Category { levels }, Values::Level(values.map(level).collect()))
         };
-        let signal = Signal { id: 0, name: String::new(), kind };
+        let signal = Signal::new("", kind);
         Column { signal, values, monotone: Monotone::Free }
     };
     let columns = levels.iter().enumerate().map(column).collect();

@@ -28,13 +28,9 @@ fn demo_signals() -> Value {
 
 /// Reads how often pricing was visited, the interest in it, the channel and the current visit.
 fn model() -> Vec<u8> {
-    let number = |name: &str| Signal { id: 0, name: name.to_owned(), kind: SignalKind::Number };
+    let number = |name: &str| Signal::new(name, SignalKind::Number);
     let channels = ["direct", "paid search"].map(str::to_owned).to_vec();
-    let channel = Signal {
-        id: 0,
-        name: "first_channel".to_owned(),
-        kind: SignalKind::Category { levels: channels },
-    };
+    let channel = Signal::new("first_channel", SignalKind::Category { levels: channels });
     let term = |signal, effect| Term { signal, effect, missing: 0.0, usual: 0.0 };
     let terms = vec![
         term(

@@ -7,7 +7,8 @@ use oracle::{Growth, Random, forest, margin, row};
 use rapport_core::binary::crc32;
 use rapport_core::model::{
     AdditiveModel, Bands, Calibration, Effect, EncodeError, Group, Kind, Knot, LeadModel, Leaves,
-    LevelHash, Model, ModelError, Packing, Scale, Signal, SignalKind, Step, Term, decode, encode,
+    LevelHash, Model, ModelError, Notation, Packing, Scale, Signal, SignalKind, Step, Term, decode,
+    encode,
 };
 use rapport_core::scoring::{Explainer, points, score};
 use std::path::Path;
@@ -23,7 +24,7 @@ fn tree_model(packing: Packing) -> LeadModel {
 }
 
 fn points_model() -> LeadModel {
-    let number = |name: &str| Signal { id: 7, name: name.to_owned(), kind: SignalKind::Number };
+    let number = |name: &str| Signal { id: 7, ..Signal::new(name, SignalKind::Number) };
     let levels = ["DE", "US"].map(str::to_owned).to_vec();
     let term = |signal, effect| Term { signal, effect, missing: 0.0, usual: 0.0 };
     let steps = vec![Step { from: 0.0, points: 3.0 }, Step { from: 10.0, points: 12.0 }];
@@ -40,7 +41,7 @@ fn points_model() -> LeadModel {
         kind: Kind::Points(AdditiveModel {
             signals: vec![
                 number("visits"),
-                Signal { id: 8, name: "country".to_owned(), kind: SignalKind::Category { levels } },
+                Signal { id: 8, ..Signal::new("country", SignalKind::Category { levels }) },
                 number("days"),
             ],
             bias: 5.0,
@@ -190,16 +191,32 @@ fn no_file_however_broken_makes_the_engine_panic() {
 }
 
 #[test]
+fn how_the_training_table_was_written_is_kept() {
+    let all = [
+        Notation::Untold,
+        Notation::DecimalPoint,
+        Notation::DecimalComma,
+        Notation::DayFirst,
+        Notation::MonthFirst,
+    ];
+    for notation in all {
+        let mut model = points_model();
+        let Kind::Points(points) = &mut model.kind else { panic!("points") };
+        points.signals[2] =
+            Signal { kind: SignalKind::Date, notation, ..points.signals[2].clone() };
+        let file = encode(&model).unwrap();
+        assert_eq!(Model::open(&file).unwrap().signals()[2].notation, notation);
+        assert_eq!(decode(&file).unwrap(), model);
+    }
+}
+
+#[test]
 fn levels_of_one_hash_are_refused_by_name() {
     // Both have the FNV-1a hash 0x2f2f0ec3… of 32 bits: "costarring" and "liquid".
     let levels = ["costarring", "liquid"].map(str::to_owned).to_vec();
     let mut model = tree_model(Packing::COMPACT);
     let Kind::Trees(trees) = &mut model.kind else { panic!("trees") };
-    trees.signals.push(Signal {
-        id: 1,
-        name: "mood".to_owned(),
-        kind: SignalKind::Category { levels },
-    });
+    trees.signals.push(Signal::new("mood", SignalKind::Category { levels }));
     assert!(
         matches!(encode(&model), Err(EncodeError::LevelsCollide { .. })),
         "{:?}",

@@ -253,7 +253,7 @@ fn category(name: &str, levels: usize, values: impl Iterator<Item = u32>) -> Col
 }
 
 fn column(name: &str, kind: SignalKind, values: Values) -> Column {
-    Column { signal: Signal { id: 0, name: name.into(), kind }, values, monotone: Monotone::Free }
+    Column { signal: Signal::new(name, kind), values, monotone: Monotone::Free }
 }
 
 fn pick(labels: &[bool], rows: &[u32]) -> Vec<bool> {

@@ -322,11 +322,7 @@ pub fn model(weight: f64) -> Vec<u8> {
 
 /// Adds so much for each unit of a signal.
 pub fn additive(weights: &[(&str, f64)]) -> Vec<u8> {
-    let signals = weights.iter().map(|(name, _)| Signal {
-        id: 0,
-        name: (*name).to_owned(),
-        kind: SignalKind::Number,
-    });
+    let signals = weights.iter().map(|(name, _)| Signal::new(*name, SignalKind::Number));
     let groups = (0..).zip(weights).map(|(signal, (_, points))| {
         let effect = Effect::PerUnit { points: *points, from: 0.0, to: 10.0 };
         Group::uncapped(vec![Term { signal, effect, missing: 0.0, usual: 0.0 }])

@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Outcome {
     let mut ticker = Ticker::new();
     let source = Source::open(&args.input, args.separator)?;
     let target = source.column(&args.target)?;
-    let reader = Reader::new(&model, &source, &mut ticker)?;
+    let mut reader = Reader::new(&model, &source, &mut ticker)?;
     let (mut sketch, mut outcomes, mut probabilities) = (Sketch::default(), Vec::new(), Vec::new());
     let mut row = model.row();
     let mut rows = source.rows()?;
@@ -47,13 +47,14 @@ pub fn run(args: Args) -> Outcome {
         let outcome = record.get(target).unwrap_or("").trim();
         sketch.see(outcome);
         if !is_missing(outcome) {
-            reader.fill(record, &mut row);
+            reader.fill(sketch.rows, record, &mut row);
             outcomes.push(outcome.to_owned());
             probabilities.push(score(&model, &row).probability.0);
         }
         ticker.tick(|| format!("scoring {}: row {}", source.path.display(), probabilities.len()));
     }
     drop(ticker);
+    reader.report();
     let request = TrainingTableRequest {
         target: &args.target,
         positive: args.positive.as_deref(),

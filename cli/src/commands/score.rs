@@ -41,23 +41,26 @@ pub fn run(args: Args) -> Outcome {
     let model = crate::scoring::open(&args.model)?;
     let mut ticker = Ticker::new();
     let source = Source::open(&args.input, args.separator)?;
-    let reader = Reader::new(&model, &source, &mut ticker)?;
+    let mut reader = Reader::new(&model, &source, &mut ticker)?;
     let mut failed: Outcome = Ok(());
     write_whole(&args.out, |file| {
-        failed = write(&args, &model, &source, &reader, file, &mut ticker);
+        failed = write(&args, &model, &source, &mut reader, file, &mut ticker);
         match &failed {
             Ok(()) => Ok(()),
             Err(error) => Err(std::io::Error::other(error.to_string())),
         }
     })
-    .or_else(|error| failed.and(Err(error.into())))
+    .or_else(|error| failed.and(Err(error.into())))?;
+    drop(ticker);
+    reader.report();
+    Ok(())
 }
 
 fn write(
     args: &Args,
     model: &Model,
     source: &Source,
-    reader: &Reader,
+    reader: &mut Reader,
     out: impl std::io::Write,
     ticker: &mut Ticker,
 ) -> Outcome {
@@ -73,7 +76,7 @@ fn write(
     let mut number = 0_u64;
     while let Some(record) = rows.next()? {
         number += 1;
-        reader.fill(record, &mut row);
+        reader.fill(number, record, &mut row);
         let scored = score(model, &row);
         out.write_field(number.to_string())?;
         out.write_field(scored.probability.0.to_string())?;

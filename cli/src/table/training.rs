@@ -141,7 +141,7 @@ impl Reading {
             SignalKind::Category { .. } => Values::Level(Vec::new()),
             _ => Values::Number(Vec::new()),
         };
-        let signal = Signal { id: 0, name: name.to_owned(), kind: signal_kind };
+        let signal = Signal { notation: sketch.notation(), ..Signal::new(name, signal_kind) };
         self.columns.push(Draft {
             place,
             kind,

@@ -18,6 +18,28 @@ pub struct Signal {
     pub id: u32,
     pub name: String,
     pub kind: SignalKind,
+    /// How the table that the model was trained on writes the values.
+    pub notation: Notation,
+}
+
+impl Signal {
+    /// A signal of a table that declares none, and of whose writing nothing is known.
+    pub fn new(name: impl Into<String>, kind: SignalKind) -> Signal {
+        Signal { id: 0, name: name.into(), kind, notation: Notation::Untold }
+    }
+}
+
+/// How a table writes numbers or dates that could be read in two ways, so that later tables are
+/// read as the one that a model was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Notation {
+    /// No table, or no cell of it, said so.
+    #[default]
+    Untold,
+    DecimalPoint,
+    DecimalComma,
+    DayFirst,
+    MonthFirst,
 }
 
 /// How the values of a signal are read.

@@ -18,7 +18,7 @@ mod sum;
 pub(crate) mod trees;
 
 pub use additive::{AdditiveModel, Effect, Group, Step, Term};
-pub use authored::{LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel};
+pub use authored::{LevelSet, Node, Notation, Rule, Signal, SignalKind, Tree, TreeModel};
 pub use calibration::{Calibration, CurveError, Knot, Scale};
 pub use file::{EncodeError, ModelError, decode, encode};
 pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};

@@ -39,12 +39,11 @@ pub struct Growth {
 pub fn forest(random: &mut Random, growth: Growth) -> TreeModel {
     let levels = |n: usize| (0..n).map(|level| format!("level {level}")).collect();
     let mut signals: Vec<Signal> = (0..growth.numbers)
-        .map(|n| Signal { id: n as u32, name: format!("number {n}"), kind: SignalKind::Number })
+        .map(|n| Signal { id: n as u32, ..Signal::new(format!("number {n}"), SignalKind::Number) })
         .collect();
     signals.extend((0..growth.categories).map(|n| Signal {
         id: 1000 + n as u32,
-        name: format!("category {n}"),
-        kind: SignalKind::Category { levels: levels(2 + 9 * n) },
+        ..Signal::new(format!("category {n}"), SignalKind::Category { levels: levels(2 + 9 * n) })
     }));
     let trees = (0..growth.trees).map(|_| tree(random, growth, &signals)).collect();
     TreeModel { signals, trees, base_margin: random.unit() - 0.5 }

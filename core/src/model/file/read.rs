@@ -139,7 +139,11 @@ fn signals(input: &mut Reader, packing: Packing) -> Option<Vec<Signal>> {
 fn signal(input: &mut Reader, packing: Packing) -> Option<Signal> {
     let id = input.u32()?;
     let name = input.text()?;
-    let kind = match input.u8()? {
+    let tags = input.u8()?;
+    let Some(notation) = tag::NOTATIONS.get(usize::from(tags >> 4)) else {
+        return input.invalid("how a signal is written is unknown");
+    };
+    let kind = match tags & 0x0F {
         tag::NUMBER => SignalKind::Number,
         tag::NON_ZERO => SignalKind::NonZero,
         tag::DATE => SignalKind::Date,
@@ -158,7 +162,7 @@ fn signal(input: &mut Reader, packing: Packing) -> Option<Signal> {
         }
         _ => return input.invalid("the kind of a signal is unknown"),
     };
-    Some(Signal { id, name, kind })
+    Some(Signal { id, name, kind, notation: *notation })
 }
 
 fn trees(input: &mut Reader, signals: &[Signal], packing: Packing) -> Option<PackedTrees> {

@@ -18,6 +18,8 @@ pub mod flag {
 
 /// The numbers that stand for kinds.
 pub mod tag {
+    use crate::model::Notation;
+
     pub const TREES: u8 = 0;
     pub const POINTS: u8 = 1;
     pub const LOGISTIC: u8 = 2;
@@ -31,6 +33,14 @@ pub mod tag {
     pub const DATE: u8 = 1;
     pub const CATEGORY: u8 = 2;
     pub const NON_ZERO: u8 = 3;
+    /// Beside a signal's kind, in the upper four bits.
+    pub const NOTATIONS: [Notation; 5] = [
+        Notation::Untold,
+        Notation::DecimalPoint,
+        Notation::DecimalComma,
+        Notation::DayFirst,
+        Notation::MonthFirst,
+    ];
 
     pub const PER_UNIT: u8 = 0;
     pub const STEPS: u8 = 1;
@@ -112,17 +122,19 @@ fn signals(out: &mut Writer, packed: &Packed) {
     for signal in &packed.signals {
         out.u32(signal.id);
         out.text(&signal.name);
-        match &signal.kind {
-            SignalKind::Number => out.u8(tag::NUMBER),
-            SignalKind::NonZero => out.u8(tag::NON_ZERO),
-            SignalKind::Date => out.u8(tag::DATE),
-            SignalKind::Category { levels } => {
-                out.u8(tag::CATEGORY);
-                out.u32(levels.len() as u32);
-                levels.iter().for_each(|level| out.u32(LevelHash::of(level).0));
-                if packed.packing.level_names {
-                    levels.iter().for_each(|level| out.text(level));
-                }
+        let kind = match &signal.kind {
+            SignalKind::Number => tag::NUMBER,
+            SignalKind::NonZero => tag::NON_ZERO,
+            SignalKind::Date => tag::DATE,
+            SignalKind::Category { .. } => tag::CATEGORY,
+        };
+        let notation = tag::NOTATIONS.iter().take_while(|&&other| other != signal.notation).count();
+        out.u8(kind | (notation as u8) << 4);
+        if let SignalKind::Category { levels } = &signal.kind {
+            out.u32(levels.len() as u32);
+            levels.iter().for_each(|level| out.u32(LevelHash::of(level).0));
+            if packed.packing.level_names {
+                levels.iter().for_each(|level| out.text(level));
             }
         }
     }

@@ -195,7 +195,7 @@ impl Features {
                     SignalKind::Category { levels }
                 }
             };
-            Signal { id: 0, name, kind }
+            Signal::new(name, kind)
         };
         self.names.into_iter().zip(self.kinds).map(signal).collect()
     }

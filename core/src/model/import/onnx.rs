@@ -312,7 +312,7 @@ impl Ids {
                     );
                 }
             };
-            Ok(Signal { id: 0, name: format!("feature {feature}"), kind })
+            Ok(Signal::new(format!("feature {feature}"), kind))
         };
         (0..count as usize).map(signal).collect()
     }

@@ -227,10 +227,7 @@ impl Features {
                 SignalKind::Category { levels: (0..count).map(|level| level.to_string()).collect() }
             }
         };
-        self.0
-            .into_iter()
-            .map(|feature| Signal { id: 0, name: feature.name, kind: kind(feature.levels) })
-            .collect()
+        self.0.into_iter().map(|feature| Signal::new(feature.name, kind(feature.levels))).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all cells of a column, seen once and in order, say about it. Bounded memory.
 
 use super::{DateOrder, DecimalMark, days, is_missing, number, says_nothing};
+use crate::model::Notation;
 use std::collections::BTreeMap;
 
 /// What was seen of a column.
@@ -14,6 +15,9 @@ pub struct Sketch {
     commas: u64,
     day_first: u64,
     month_first: u64,
+    /// Whether some number, or some date, says another with the other mark or order.
+    mark_matters: bool,
+    order_matters: bool,
     /// Up to [`MOST_LEVELS`] texts and how often each occurs.
     levels: BTreeMap<String, u64>,
     overflow: u64,
@@ -83,6 +87,7 @@ impl Sketch {
                 (number(text, DecimalMark::Point), number(text, DecimalMark::Comma));
             self.points += u64::from(point.is_some());
             self.commas += u64::from(comma.is_some());
+            self.mark_matters |= point != comma;
             if point.is_none() && comma.is_none() {
                 self.not_a_number
                     .get_or_insert_with(|| Stray { row: self.rows, text: text.to_owned() });
@@ -90,6 +95,7 @@ impl Sketch {
                     (days(text, DateOrder::DayFirst), days(text, DateOrder::MonthFirst));
                 self.day_first += u64::from(day.is_some());
                 self.month_first += u64::from(month.is_some());
+                self.order_matters |= day != month;
                 if day.is_none() && month.is_none() {
                     self.not_a_date
                         .get_or_insert_with(|| Stray { row: self.rows, text: text.to_owned() });
@@ -115,6 +121,26 @@ impl Sketch {
     #[must_use]
     pub fn date_order(&self) -> DateOrder {
         if self.month_first > self.day_first { DateOrder::MonthFirst } else { DateOrder::DayFirst }
+    }
+
+    /// How the column is written, where its cells depend on it.
+    #[must_use]
+    pub fn notation(&self) -> Notation {
+        match self.kind() {
+            ColumnKind::Number { mark: DecimalMark::Point, .. } if self.mark_matters => {
+                Notation::DecimalPoint
+            }
+            ColumnKind::Number { mark: DecimalMark::Comma, .. } if self.mark_matters => {
+                Notation::DecimalComma
+            }
+            ColumnKind::Date { order: DateOrder::DayFirst, .. } if self.order_matters => {
+                Notation::DayFirst
+            }
+            ColumnKind::Date { order: DateOrder::MonthFirst, .. } if self.order_matters => {
+                Notation::MonthFirst
+            }
+            _ => Notation::Untold,
+        }
     }
 
     /// Texts seen and how often, in order of text.
