@@ -21,6 +21,9 @@ type Draft = Pick<RapportEvent, "type"> &
 /** One call made before the SDK was there: a method's name and its arguments. */
 export type Call = readonly [method: string, ...rest: unknown[]];
 
+/** Events kept for an engine that is not there yet. */
+const WAITING = 200;
+
 /** Tracks a visitor and knows the visitor's score. Nothing here throws into the host page. */
 export class Rapport {
   /** The newest decision. */
@@ -34,6 +37,10 @@ export class Rapport {
   private engine: LocalEngine | undefined;
   private deciding: "not yet" | "page" | "server" = "not yet";
   private waiting: RapportEvent[] = [];
+  /** The page has been left: what still happens, such as its last reading time, is left behind too. */
+  private gone = false;
+  /** The engine could not be fetched: this page's events are still owed to the stored profile. */
+  private owing = false;
   /** The score that the next decision is compared with. */
   private before: number | undefined;
 
@@ -165,8 +172,13 @@ export class Rapport {
       },
     };
     this.delivery.add(event);
-    if (this.deciding === "not yet") this.waiting.push(event);
-    else this.fold(event, started);
+    if (this.deciding === "not yet") {
+      this.waiting.push(event);
+      if (this.gone) this.leave();
+      return;
+    }
+    if (this.owing) this.leaveBehind([event]);
+    this.fold(event, started);
   }
 
   private fold(event: RapportEvent, started: number): void {
@@ -222,8 +234,9 @@ export class Rapport {
 
   /** Starts the engine, or turns to the server where there is none for this page. */
   private async wake(arriving: Promise<Early | undefined>): Promise<void> {
+    let early: Early | undefined;
     try {
-      const early = await arriving;
+      early = await arriving;
       if (!early) throw new Error("the workspace asks for it");
       const [module, bytes] = await Promise.all([early.module, early.bytes]);
       this.engine = new LocalEngine(module, bytes);
@@ -235,8 +248,12 @@ export class Rapport {
       this.deciding = "page";
     } catch (error) {
       this.turnToServer(error);
+      // What failed may work on the next page: browsers even fail the fetches of a page before they say that it
+      // goes. A policy against WebAssembly stays.
+      this.owing = early !== undefined && !(error instanceof WebAssembly.CompileError);
     }
-    const waiting = [...this.left(), ...this.waiting.splice(0)];
+    if (this.owing) this.leaveBehind(this.waiting);
+    const waiting = [...(this.owing ? [] : this.left()), ...this.waiting.splice(0)];
     this.guard(() => {
       if (waiting.length === 0) this.look("start");
       for (const event of waiting) this.fold(event, performance.now());
@@ -245,7 +262,15 @@ export class Rapport {
 
   /** A page left before its engine was there leaves its events to the next page's profile. */
   private leave(): void {
-    if (this.waiting.length > 0) this.storage.set("waiting", JSON.stringify(this.waiting));
+    this.gone = true;
+    this.leaveBehind(this.waiting.splice(0));
+  }
+
+  /** Adds events to those that the next page with an engine folds. */
+  private leaveBehind(events: readonly RapportEvent[]): void {
+    if (events.length === 0) return;
+    const all = [...this.left(), ...events].slice(-WAITING);
+    this.storage.set("waiting", JSON.stringify(all));
   }
 
   private left(): RapportEvent[] {
