@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every suite on every host, then the suite × host matrix.
 
+pub mod leads;
 mod native;
 mod node;
 mod readme;
@@ -32,6 +33,7 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
     timed("page build", || wasm::page(root).and_then(|()| wasm::full(root)))?;
+    timed("model of the tests' pages", || leads::train(root))?;
     if wants(Stage::Native) {
         timed("native", || native::run(root, &mut matrix))?;
     }

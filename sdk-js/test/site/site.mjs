@@ -9,12 +9,12 @@ const read = (relative) => readFile(path(relative));
 
 initSync({ module: await read("../../dist/full/engine_bg.wasm") });
 
-/** The demo's signals with a model that `rapport demo` trained on invented visitors. */
+/** The demo's signals with a model trained on the leads of `examples/leads`: `cargo xtask test` puts it there. */
 export async function bundle() {
   const signals = JSON.parse(await read("../../../examples/demo/signals.json"));
   const models = [{ name: "leads" }];
   const authored = { workspace: "test", environment: "test", signals, models };
-  const parts = compileBundle(authored, { leads: await read("leads.rpm") });
+  const parts = compileBundle(authored, { leads: await read("../../dist/test/leads.rpm") });
   if (parts.problems.length > 0) throw new Error(parts.problems.join("\n"));
   return parts;
 }

@@ -1,6 +1,7 @@
 //! What a visitor's page pays: an event's way to reasons inside WebAssembly, and to the screen.
 
 use super::{Figure, score};
+use crate::test::leads;
 use crate::{setup, shell, wasm};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -11,6 +12,7 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     setup::npm(&root.join("sdk-js"))?;
     wasm::page(root)?;
     wasm::full(root)?;
+    leads::train(root)?;
     let model = score::folder(root).join("model.rpm");
     if !model.is_file() {
         // The scoring figures train it.
