@@ -1,8 +1,9 @@
 use super::Outcome;
 use super::train::separator;
+use crate::output::print;
 use crate::progress::Ticker;
 use crate::scoring::Reader;
-use crate::table::{Source, TrainingTableRequest, positive_label, same};
+use crate::table::{Source, TableError, TrainingTableRequest, positive_label, same};
 use rapport_core::scoring::score;
 use rapport_core::training::metrics::{AtThresholds, Metrics};
 use rapport_core::training::reading::{Sketch, is_missing};
@@ -54,6 +55,9 @@ pub fn run(args: Args) -> Outcome {
         ticker.tick(|| format!("scoring {}: row {}", source.path.display(), probabilities.len()));
     }
     drop(ticker);
+    if sketch.rows == 0 {
+        return Err(TableError::NoRows { path: source.path }.into());
+    }
     reader.report();
     let request = TrainingTableRequest {
         target: &args.target,
@@ -74,7 +78,7 @@ pub fn run(args: Args) -> Outcome {
             at: AtThresholds::of(&labels, &probabilities, bands.not_below, bands.qualified_from),
         },
     };
-    println!("{}", serde_json::to_string_pretty(&evaluation)?);
+    print(&serde_json::to_string_pretty(&evaluation)?)?;
     Ok(())
 }
 

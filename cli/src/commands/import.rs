@@ -1,7 +1,7 @@
 //! `rapport import`: models of other software become model files.
 
 use super::Outcome;
-use crate::output::write_whole;
+use crate::output::{look_ahead, write_whole};
 use rapport_core::model::import::{ImportError, lightgbm, onnx, xgboost};
 use rapport_core::model::{Bands, LeadModel, Packing, TreeModel, encode};
 use std::io::Write;
@@ -46,8 +46,17 @@ pub fn run(args: Args) -> Outcome {
     let shown = args.input.display();
     let bytes =
         std::fs::read(&args.input).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    look_ahead(&args.out)?;
+    if bytes.is_empty() {
+        return Err(format!("{shown} is empty").into());
+    }
     let format = args.format.unwrap_or_else(|| Format::of(&bytes));
-    let trees = format.import(&bytes).map_err(|error| format!("{shown}: {error}"))?;
+    let trees = format.import(&bytes).map_err(|error| match (args.format, format) {
+        (None, Format::Onnx) => format!(
+            "{shown} begins like no model of LightGBM (“tree”) or XGBoost (“{{”), and as ONNX: {error}"
+        ),
+        _ => format!("{shown}: {error}"),
+    })?;
     let bands = Bands { not_below: args.not_below, qualified_from: args.qualified_from };
     let (count, signals) = (trees.trees.len(), trees.signals.len());
     let name = args.input.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,6 +1,6 @@
 use super::Outcome;
 use super::train::separator;
-use crate::output::write_whole;
+use crate::output::{look_ahead, write_whole};
 use crate::progress::Ticker;
 use crate::scoring::Reader;
 use crate::table::Source;
@@ -38,6 +38,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
+    look_ahead(&args.out)?;
     let model = crate::scoring::open(&args.model)?;
     let mut ticker = Ticker::new();
     let source = Source::open(&args.input, args.separator)?;
@@ -50,7 +51,11 @@ pub fn run(args: Args) -> Outcome {
             Err(error) => Err(std::io::Error::other(error.to_string())),
         }
     })
-    .or_else(|error| failed.and(Err(error.into())))?;
+    .map_err(|error| match failed {
+        // What is wrong with the input says so itself.
+        Err(failed) if !failed.is::<csv::Error>() && !failed.is::<std::io::Error>() => failed,
+        _ => error.into(),
+    })?;
     drop(ticker);
     reader.report();
     Ok(())
@@ -93,5 +98,8 @@ fn write(
         ticker.tick(|| format!("scoring {}: row {number}", source.path.display()));
     }
     out.flush()?;
+    if number == 0 {
+        eprintln!("note: {} has a header but no rows", source.path.display());
+    }
     Ok(())
 }

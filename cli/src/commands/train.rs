@@ -1,5 +1,5 @@
 use super::Outcome;
-use crate::output::write_whole;
+use crate::output::{look_ahead, write_whole};
 use crate::progress::Ticker;
 use crate::table::{LeftOut, Source, TrainingTable, TrainingTableRequest};
 use crate::threads::Threads;
@@ -64,6 +64,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
+    look_ahead(&args.out)?;
+    args.report.as_deref().map(look_ahead).transpose()?;
     let mut ticker = Ticker::new();
     let source = Source::open(&args.input, args.separator)?;
     let request = TrainingTableRequest {

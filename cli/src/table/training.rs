@@ -267,7 +267,7 @@ pub fn positive_label(target: &Sketch, request: &TrainingTableRequest) -> Result
     let name = request.target;
     if let [only] = levels.as_slice() {
         return Err(format!(
-            "target “{name}” has one value only, “{}”, in all {} rows: a model needs both outcomes",
+            "target “{name}” has one value only, “{}” ({} rows): give rows of both outcomes",
             only.0, only.1
         ));
     }

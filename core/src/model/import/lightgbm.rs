@@ -15,6 +15,9 @@ pub fn lightgbm(bytes: &[u8]) -> Result<TreeModel, ImportError> {
         return Err(wrong("the header lacks version and max_feature_idx".to_owned()));
     }
     let scale = header.scale()?;
+    if !text.contains("\nend of trees") {
+        return Err(wrong("it ends before “end of trees”: save it again".to_owned()));
+    }
     let trees = blocks
         .enumerate()
         .map(|(index, block)| Source { index, fields: Fields::of(block) })
