@@ -3,15 +3,23 @@
 use crate::audit::AuditStore;
 use crate::bundles::BundleStore;
 use crate::error::StoreError;
+use crate::identity::secrets::SecretStore;
+use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
 use crate::privacy::ErasureStore;
 use crate::sqlite::{Database, Durability};
 use std::path::Path;
 
 /// Everything that is administered. Each change writes its audit row in its own transaction.
-pub trait Records: IdentityStore + AuditStore + BundleStore + ErasureStore {}
+pub trait Records:
+    IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore
+{
+}
 
-impl<T: IdentityStore + AuditStore + BundleStore + ErasureStore> Records for T {}
+impl<T> Records for T where
+    T: IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore
+{
+}
 
 /// Records in one SQLite file.
 pub struct SqliteRecords {
@@ -28,7 +36,7 @@ impl SqliteRecords {
             database: Database::open(
                 directory.join("records.db"),
                 Durability::Synced,
-                &[VERSION_1],
+                &[VERSION_1, VERSION_2],
             )?,
         })
     }
@@ -97,5 +105,23 @@ CREATE TABLE erasures (
     subject BLOB NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (workspace, environment, subject)
+) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_2: &str = "
+ALTER TABLE keys ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE settings (
+    workspace INTEGER NOT NULL REFERENCES workspaces (id),
+    environment TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    PRIMARY KEY (workspace, environment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE identity_secrets (
+    workspace INTEGER NOT NULL REFERENCES workspaces (id),
+    environment TEXT NOT NULL,
+    id TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (workspace, environment, id)
 ) STRICT, WITHOUT ROWID;
 ";

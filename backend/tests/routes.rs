@@ -28,6 +28,7 @@ struct Acme {
     tenant: Tenant,
     visitor: String,
     key_id: String,
+    secret_id: String,
     part: String,
 }
 
@@ -75,6 +76,15 @@ const TABLE: &[Route] = &[
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: false },
     Route { name: "delete /v1/keys/{id}", call: |house, acme| house.call("DELETE", &format!("/v1/keys/{}", acme.key_id)),
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/keys/{id}/terms", call: |house, acme| house.call("PUT", &format!("/v1/keys/{}/terms", acme.key_id)).json(&json!({ "origins": [] })),
+        roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/identity-secrets", call: |house, _| house.get("/v1/identity-secrets"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/identity-secrets", call: |house, _| house.post("/v1/identity-secrets"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "delete /v1/identity-secrets/{id}", call: |house, acme| house.call("DELETE", &format!("/v1/identity-secrets/{}", acme.secret_id)),
+        roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/settings", call: |house, _| house.get("/v1/settings"), roles: EVERY_PERSON, key_in_path: false, names_a_thing: false },
+    Route { name: "put /v1/settings", call: |house, _| house.call("PUT", "/v1/settings").json(&json!({ "consent": { "profiling": true } })),
+        roles: &[Owner, Admin], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/audit", call: |house, _| house.get("/v1/audit"), roles: &[Owner, Admin, Auditor], key_in_path: false, names_a_thing: false },
 ];
 
@@ -90,10 +100,12 @@ fn acme(house: &House) -> Acme {
     let keys = house.get("/v1/keys").key(&tenant.admin_key).send().json();
     let page_key =
         keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "page").unwrap();
+    let secret = house.post("/v1/identity-secrets").key(&tenant.admin_key).send().json();
     let config = house.get(&format!("/v1/sdk/{}.json", tenant.write_key)).send().json();
     Acme {
         visitor,
         key_id: page_key["id"].as_str().unwrap().to_owned(),
+        secret_id: secret["id"].as_str().unwrap().to_owned(),
         part: config["parts"]["model"].as_str().unwrap().to_owned(),
         tenant,
     }
@@ -391,6 +403,7 @@ fn every_administrative_change_is_in_the_audit_log() {
         "key.create",
         "key.create",
         "bundle.publish",
+        "identity_secret.create",
         "key.create",
         "key.revoke",
         "bundle.publish",
@@ -403,7 +416,7 @@ fn every_administrative_change_is_in_the_audit_log() {
     assert_eq!(republished["before"]["format"], 1);
     assert!(republished["after"]["parts"].is_array());
     let numbers: Vec<_> = entries.iter().map(|entry| entry["number"].as_i64().unwrap()).collect();
-    assert_eq!(numbers, (1..=10).rev().collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=11).rev().collect::<Vec<_>>());
     let page_two = house.get("/v1/audit?before=3").key(admin).send().json();
     assert_eq!(page_two["entries"].as_array().unwrap().len(), 2);
 }

@@ -1,6 +1,7 @@
 //! Who may do what: the one table, and the one function that every route goes through.
 
 use super::ids::{Scope, WorkspaceId};
+use super::terms::KeyTerms;
 use crate::error::Problem;
 
 /// What a credential may be allowed to do.
@@ -72,6 +73,9 @@ pub enum Action {
     ReadPublished,
     ReadKeys,
     ManageKeys,
+    ReadSettings,
+    ChangeSettings,
+    ManageIdentitySecrets,
     ReadAudit,
 }
 
@@ -92,7 +96,10 @@ impl Action {
             Self::PublishBundle => "publish a bundle",
             Self::ReadPublished => "read what is published",
             Self::ReadKeys => "read the list of keys",
-            Self::ManageKeys => "create or revoke keys",
+            Self::ManageKeys => "create, change or revoke keys",
+            Self::ReadSettings => "read the settings",
+            Self::ChangeSettings => "change the settings",
+            Self::ManageIdentitySecrets => "manage identity secrets",
             Self::ReadAudit => "read the audit log",
         }
     }
@@ -115,7 +122,9 @@ const fn allows(role: Role, action: Action) -> bool {
             matches!(role, Owner | Admin | Marketer | Analyst | Developer | Auditor)
         }
         Action::ReadKeys => matches!(role, Owner | Admin | Developer | Auditor),
-        Action::ManageKeys => matches!(role, Owner | Admin),
+        Action::ManageKeys | Action::ChangeSettings => matches!(role, Owner | Admin),
+        Action::ReadSettings => !matches!(role, Anyone | Page),
+        Action::ManageIdentitySecrets => matches!(role, Owner | Admin | Developer),
         Action::ReadAudit => matches!(role, Owner | Admin | Auditor),
     }
 }
@@ -131,12 +140,19 @@ pub struct Principal {
     pub role: Role,
     /// What the credential opens; nothing without a credential.
     pub scope: Option<Scope>,
+    /// What the credential's key was limited to.
+    pub terms: KeyTerms,
 }
 
 impl Principal {
     /// Who comes without a credential.
     pub fn anyone() -> Self {
-        Self { actor: Actor("anyone".to_owned()), role: Role::Anyone, scope: None }
+        Self {
+            actor: Actor("anyone".to_owned()),
+            role: Role::Anyone,
+            scope: None,
+            terms: KeyTerms::default(),
+        }
     }
 }
 

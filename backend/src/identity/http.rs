@@ -6,7 +6,8 @@ use super::view::{
     IssuedKeyView, KeyView, KeysView, MembershipView, NewKeyWire, SessionView, SwitchWire,
 };
 use super::{
-    Action, Caller, Environment, Principal, Resource, Role, WorkspaceId, authorize, service,
+    Action, Caller, Environment, KeyTerms, Principal, Resource, Role, WorkspaceId, authorize,
+    service,
 };
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
@@ -100,6 +101,7 @@ pub async fn keys(State(app): State<Shared>, caller: Caller) -> Result<Json<Keys
         name: key.name,
         role: key.role.word(),
         shown: key.shown,
+        terms: key.terms,
         created_at: key.created_at,
     });
     Ok(Json(KeysView { keys: keys.collect() }))
@@ -129,11 +131,27 @@ pub async fn create_key(
             action: "make an owner's key",
         });
     }
-    let issued = blocking(move || service::create_key(&app, &permit, role, &new.name)).await?;
+    let issued =
+        blocking(move || service::create_limited_key(&app, &permit, role, &new.name, new.terms));
+    let issued = issued.await?;
     Ok((
         StatusCode::CREATED,
         Json(IssuedKeyView { id: issued.id, key: issued.key, role: issued.role.word() }),
     ))
+}
+
+/// Limits a key in use anew, from the next request on.
+#[utoipa::path(put, path = "/v1/keys/{id}/terms", tag = "identity", params(("id" = String, Path)), request_body = KeyTerms,
+    responses((status = 204, description = "changed"), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn change_key(
+    State(app): State<Shared>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    JsonBody(terms): JsonBody<KeyTerms>,
+) -> Result<StatusCode, Problem> {
+    let permit = authorize(&caller.principal, Action::ManageKeys, Resource::Own)?;
+    blocking(move || service::change_key(&app, &permit, &id, &terms)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a key out of use at once.

@@ -3,6 +3,7 @@
 use super::authorize::{Actor, Permit, Role};
 use super::ids::{Environment, Scope, WorkspaceId};
 use super::store::{Key, NewKey, OwnerLink, Workspace};
+use super::terms::KeyTerms;
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::error::{Problem, StoreError};
@@ -52,6 +53,21 @@ pub fn create_key(
     role: Role,
     name: &str,
 ) -> Result<IssuedKey, Problem> {
+    create_limited_key(app, permit, role, name, KeyTerms::default())
+}
+
+/// As [`create_key`], with limits.
+///
+/// # Errors
+/// As [`create_key`], and [`Problem::Malformed`] for limits that make no sense.
+pub fn create_limited_key(
+    app: &App,
+    permit: &Permit,
+    role: Role,
+    name: &str,
+    terms: KeyTerms,
+) -> Result<IssuedKey, Problem> {
+    terms.check().map_err(|error| Problem::Malformed(error.to_string()))?;
     let name = name.trim();
     let length = name.chars().count();
     if !(1..=MAX_NAME).contains(&length) || name.contains(char::is_control) {
@@ -74,6 +90,7 @@ pub fn create_key(
         role,
         digest: Sha256Digest::of(key.as_bytes()),
         shown,
+        terms,
         created_at: clock::now(),
     };
     app.records.create_key(permit.actor(), scope, &kept)?;
@@ -86,6 +103,18 @@ pub fn create_key(
 /// Where they cannot be read.
 pub fn keys(app: &App, permit: &Permit) -> Result<Vec<Key>, StoreError> {
     app.records.keys(permit.scope())
+}
+
+/// Limits a key in use anew.
+///
+/// # Errors
+/// [`Problem::NotFound`] where the scope has no such key in use, [`Problem::Malformed`] for limits
+/// that make no sense.
+pub fn change_key(app: &App, permit: &Permit, id: &str, terms: &KeyTerms) -> Result<(), Problem> {
+    terms.check().map_err(|error| Problem::Malformed(error.to_string()))?;
+    let (actor, scope) = (permit.actor(), permit.scope());
+    let changed = app.records.change_key(actor, scope, id, terms, clock::now())?;
+    if changed { Ok(()) } else { Err(Problem::NotFound("key")) }
 }
 
 /// Takes a key out of use.

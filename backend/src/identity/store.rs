@@ -1,6 +1,6 @@
 //! Workspaces, people, keys, owner links and sessions at rest.
 
-use super::{Actor, Principal, Role, Scope, WorkspaceId};
+use super::{Actor, KeyTerms, Principal, Role, Scope, WorkspaceId};
 use crate::audit::{Change, append};
 use crate::clock::Millis;
 use crate::error::StoreError;
@@ -20,6 +20,15 @@ pub trait IdentityStore: Send + Sync {
     fn create_key(&self, by: &Actor, scope: Scope, key: &NewKey) -> Result<(), StoreError>;
     /// The keys of a scope that still work, oldest first.
     fn keys(&self, scope: Scope) -> Result<Vec<Key>, StoreError>;
+    /// Limits a key in use anew; `false` where the scope has no such key.
+    fn change_key(
+        &self,
+        by: &Actor,
+        scope: Scope,
+        id: &str,
+        terms: &KeyTerms,
+        at: Millis,
+    ) -> Result<bool, StoreError>;
     /// Takes a key out of use; `false` where the scope has no such key in use.
     fn revoke_key(
         &self,
@@ -63,6 +72,7 @@ pub struct NewKey {
     pub digest: Sha256Digest,
     /// The whole of a write key, which is public; the first letters of a secret one.
     pub shown: String,
+    pub terms: KeyTerms,
     pub created_at: Millis,
 }
 
@@ -73,6 +83,7 @@ pub struct Key {
     pub name: String,
     pub role: Role,
     pub shown: String,
+    pub terms: KeyTerms,
     pub created_at: Millis,
 }
 
@@ -119,21 +130,48 @@ impl IdentityStore for SqliteRecords {
     fn create_key(&self, by: &Actor, scope: Scope, key: &NewKey) -> Result<(), StoreError> {
         self.database.write(|transaction| {
             transaction.execute(
-                "INSERT INTO keys (workspace, environment, id, name, role, digest, shown, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![scope.workspace, scope.environment, key.id, key.name, key.role.word(), key.digest.0, key.shown, key.created_at],
+                "INSERT INTO keys (workspace, environment, id, name, role, digest, shown, terms, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![scope.workspace, scope.environment, key.id, key.name, key.role.word(), key.digest.0, key.shown, text(&key.terms)?, key.created_at],
             )?;
-            let after = serde_json::json!({ "name": key.name, "role": key.role.word(), "environment": scope.environment });
+            let after = serde_json::json!({ "name": key.name, "role": key.role.word(), "environment": scope.environment, "terms": key.terms });
             append(transaction, scope, key.created_at, Change::new(by, "key.create", key.id.clone()).after(&after))
         })
     }
 
     fn keys(&self, scope: Scope) -> Result<Vec<Key>, StoreError> {
         self.database.rows(
-            "SELECT id, name, role, shown, created_at FROM keys
+            "SELECT id, name, role, shown, created_at, terms FROM keys
              WHERE workspace = ?1 AND environment = ?2 AND revoked_at IS NULL ORDER BY created_at, id",
             params![scope.workspace, scope.environment],
             key_row,
         )
+    }
+
+    fn change_key(
+        &self,
+        by: &Actor,
+        scope: Scope,
+        id: &str,
+        terms: &KeyTerms,
+        at: Millis,
+    ) -> Result<bool, StoreError> {
+        self.database.write(|transaction| {
+            let found = transaction
+                .prepare_cached(
+                    "SELECT terms FROM keys WHERE workspace = ?1 AND environment = ?2 AND id = ?3 AND revoked_at IS NULL",
+                )?
+                .query_row(params![scope.workspace, scope.environment, id], |row| terms_column(row, 0))
+                .optional()?;
+            let Some(before) = found else { return Ok(false) };
+            transaction.execute(
+                "UPDATE keys SET terms = ?4 WHERE workspace = ?1 AND environment = ?2 AND id = ?3",
+                params![scope.workspace, scope.environment, id, text(terms)?],
+            )?;
+            let json = |terms| serde_json::json!({ "terms": terms });
+            let change = Change::new(by, "key.change", id.to_owned());
+            append(transaction, scope, at, change.before(&json(&before)).after(&json(terms)))?;
+            Ok(true)
+        })
     }
 
     fn revoke_key(
@@ -157,12 +195,13 @@ impl IdentityStore for SqliteRecords {
     }
 
     fn key_holder(&self, digest: Sha256Digest) -> Result<Option<Principal>, StoreError> {
-        let sql = "SELECT workspace, environment, id, role FROM keys WHERE digest = ?1 AND revoked_at IS NULL";
+        let sql = "SELECT workspace, environment, id, role, terms FROM keys WHERE digest = ?1 AND revoked_at IS NULL";
         self.database.row(sql, [digest.0], |row| {
             Ok(Principal {
                 actor: Actor(format!("key {}", row.get::<_, String>(2)?)),
                 role: role_column(row, 3)?,
                 scope: Some(Scope::in_row(row, 0)?),
+                terms: terms_column(row, 4)?,
             })
         })
     }
@@ -222,7 +261,7 @@ impl IdentityStore for SqliteRecords {
             let found = statement.query_row(params![digest.0, at], |row| {
                 let scope = Scope::in_row(row, 0)?;
                 let person: i64 = row.get(2)?;
-                let principal = Principal { actor: person_actor(person), role: role_column(row, 3)?, scope: Some(scope) };
+                let principal = Principal { actor: person_actor(person), role: role_column(row, 3)?, scope: Some(scope), terms: KeyTerms::default() };
                 Ok((Session { principal, expires_at: row.get(4)?, workspaces: Vec::new() }, person))
             });
             let Some((mut session, person)) = found.optional()? else { return Ok(None) };
@@ -263,6 +302,19 @@ fn key_row(row: &Row<'_>) -> rusqlite::Result<Key> {
         role: role_column(row, 2)?,
         shown: row.get(3)?,
         created_at: row.get(4)?,
+        terms: terms_column(row, 5)?,
+    })
+}
+
+fn text(terms: &KeyTerms) -> Result<String, StoreError> {
+    serde_json::to_string(terms).map_err(|error| StoreError::corrupt("key", error))
+}
+
+/// Limits that this release cannot read are not taken for none.
+fn terms_column(row: &Row<'_>, index: usize) -> rusqlite::Result<KeyTerms> {
+    let text: String = row.get(index)?;
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, error.into())
     })
 }
 

@@ -1,6 +1,7 @@
 //! What the identity routes take and give.
 
 use super::ids::Environment;
+use super::terms::KeyTerms;
 use crate::clock::Millis;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -45,6 +46,8 @@ pub struct NewKeyWire {
     /// `page` for a public write key; for a secret key what its holder may do.
     #[schema(example = "page")]
     pub role: String,
+    #[serde(flatten)]
+    pub terms: KeyTerms,
 }
 
 /// A new key. A secret one is shown here and never again.
@@ -64,6 +67,8 @@ pub struct KeyView {
     pub role: &'static str,
     /// The whole of a write key, the first letters of a secret one.
     pub shown: String,
+    #[serde(flatten)]
+    pub terms: KeyTerms,
     /// Milliseconds since 1970-01-01 UTC.
     pub created_at: Millis,
 }

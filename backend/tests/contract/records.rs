@@ -2,8 +2,12 @@
 
 use rapport_backend::Sha256Digest;
 use rapport_backend::bundles::Publication;
+use rapport_backend::identity::secrets::SealedSecret;
+use rapport_backend::identity::settings::ConsentDefault;
 use rapport_backend::identity::store::{NewKey, OwnerLink, Workspace};
-use rapport_backend::identity::{Actor, Environment, Role, Scope, SubjectId, WorkspaceId};
+use rapport_backend::identity::{
+    Actor, Environment, KeyTerms, Role, Scope, Settings, SubjectId, WorkspaceId,
+};
 use rapport_backend::privacy::Erasure;
 use rapport_backend::records::Records;
 
@@ -45,18 +49,27 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
     sessions(&*records, &by, one, other);
     bundles(&*records, &by, one, other);
     erasures(&*records, &by, one);
+    settings(&*records, &by, one, other);
+    secrets(&*records, &by, one, other);
 
     let actions: Vec<_> =
         open().audit(one, None, 99).unwrap().into_iter().rev().map(|entry| entry.action).collect();
     let expected = [
         "workspace.create",
         "key.create",
+        "key.change",
         "key.revoke",
         "owner_link.create",
         "member.join",
         "bundle.publish",
         "bundle.publish",
         "visitor.erase",
+        "settings.change",
+        "identity_secret.create",
+        "identity_secret.create",
+        "identity_secret.create",
+        "identity_secret.end",
+        "identity_secret.end",
     ];
     assert_eq!(actions, expected, "each change has one row");
     assert_eq!(records.audit(one, Some(3), 1).unwrap()[0].number, 2);
@@ -82,6 +95,7 @@ fn keys(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
         role: Role::Page,
         digest,
         shown: "wk".to_owned(),
+        terms: KeyTerms::default(),
         created_at: 1,
     };
     records.create_key(by, one, &key).unwrap();
@@ -91,9 +105,18 @@ fn keys(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
         assert!(records.keys(elsewhere).unwrap().is_empty(), "keys belong to one scope");
         assert!(!records.revoke_key(by, elsewhere, "key_1", 2).unwrap());
+        assert!(!records.change_key(by, elsewhere, "key_1", &KeyTerms::default(), 2).unwrap());
     }
     assert_eq!(records.keys(one).unwrap().len(), 1);
+    let terms = KeyTerms {
+        origins: vec!["https://acme.example".to_owned().try_into().unwrap()],
+        events_per_second: Some(5),
+    };
+    assert!(records.change_key(by, one, "key_1", &terms, 2).unwrap());
+    assert_eq!(records.key_holder(digest).unwrap().unwrap().terms, terms);
+    assert_eq!(records.keys(one).unwrap()[0].terms, terms);
     assert!(records.revoke_key(by, one, "key_1", 2).unwrap());
+    assert!(!records.change_key(by, one, "key_1", &terms, 3).unwrap(), "it is out of use");
     assert!(!records.revoke_key(by, one, "key_1", 3).unwrap(), "once is enough");
     assert_eq!(records.key_holder(digest).unwrap(), None);
     assert!(records.keys(one).unwrap().is_empty());
@@ -147,4 +170,38 @@ fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
     records.record_erasure(by, &erasure).unwrap();
     records.record_erasure(by, &Erasure { at: 8, ..erasure }).unwrap();
     assert_eq!(records.erasures().unwrap(), [erasure]);
+}
+
+fn settings(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    assert_eq!(records.settings(one).unwrap(), Settings::default());
+    let consent = ConsentDefault { profiling: false, ..ConsentDefault::default() };
+    records.change_settings(by, one, &Settings { consent }, 5).unwrap();
+    assert_eq!(records.settings(one).unwrap(), Settings { consent });
+    for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
+        assert_eq!(records.settings(elsewhere).unwrap(), Settings::default());
+    }
+}
+
+fn secrets(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let secret = |number: u8| SealedSecret {
+        id: format!("secret_{number}"),
+        sealed: vec![number],
+        // Made within one millisecond.
+        created_at: 5,
+    };
+    let held = |scope| -> Vec<String> {
+        let mut ids: Vec<_> =
+            records.secrets(scope).unwrap().into_iter().map(|secret| secret.id).collect();
+        ids.sort();
+        ids
+    };
+    records.add_secret(by, one, &secret(1)).unwrap();
+    records.add_secret(by, one, &SealedSecret { created_at: 6, ..secret(2) }).unwrap();
+    records.add_secret(by, one, &SealedSecret { created_at: 6, ..secret(3) }).unwrap();
+    assert_eq!(held(one), ["secret_2", "secret_3"], "the newest two are valid");
+    assert!(held(other).is_empty());
+    assert!(!records.end_secret(by, other, "secret_2", 7).unwrap());
+    assert!(records.end_secret(by, one, "secret_2", 7).unwrap());
+    assert!(!records.end_secret(by, one, "secret_2", 8).unwrap());
+    assert_eq!(held(one), ["secret_3"]);
 }

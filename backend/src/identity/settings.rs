@@ -1,0 +1,123 @@
+//! What a workspace's environment has decided for all its visitors.
+
+use super::{Action, Actor, Caller, Resource, Scope, authorize};
+use crate::app::Shared;
+use crate::audit::{Change, append};
+use crate::clock::{self, Millis};
+use crate::error::{Problem, ProblemView, StoreError, blocking};
+use crate::log::Consent;
+use crate::records::SqliteRecords;
+use crate::request::JsonBody;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Settings of a workspace's environment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// What holds for a visitor who was not asked or has not answered.
+    pub consent: ConsentDefault,
+}
+
+/// Purposes that visitors are taken to agree to until they say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsentDefault {
+    pub analytics: bool,
+    pub profiling: bool,
+    pub personalization: bool,
+}
+
+impl Default for ConsentDefault {
+    fn default() -> Self {
+        Self { analytics: true, profiling: true, personalization: true }
+    }
+}
+
+impl From<ConsentDefault> for Consent {
+    fn from(default: ConsentDefault) -> Self {
+        let ConsentDefault { analytics, profiling, personalization } = default;
+        Self { analytics, profiling, personalization }
+    }
+}
+
+/// Keeps settings.
+pub trait SettingsStore: Send + Sync {
+    /// The settings of a scope; the defaults where nobody changed them.
+    fn settings(&self, scope: Scope) -> Result<Settings, StoreError>;
+    /// Replaces them.
+    fn change_settings(
+        &self,
+        by: &Actor,
+        scope: Scope,
+        settings: &Settings,
+        at: Millis,
+    ) -> Result<(), StoreError>;
+}
+
+const FIND: &str = "SELECT settings FROM settings WHERE workspace = ?1 AND environment = ?2";
+
+impl SettingsStore for SqliteRecords {
+    fn settings(&self, scope: Scope) -> Result<Settings, StoreError> {
+        let found =
+            self.database
+                .row(FIND, params![scope.workspace, scope.environment], |row| row.get(0))?;
+        read(found)
+    }
+
+    fn change_settings(
+        &self,
+        by: &Actor,
+        scope: Scope,
+        settings: &Settings,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        self.database.write(|transaction| {
+            let place = params![scope.workspace, scope.environment];
+            let before = transaction.query_row(FIND, place, |row| row.get(0)).optional()?;
+            let (before, after) = (serde_json::json!(read(before)?), serde_json::json!(settings));
+            transaction.execute(
+                "INSERT OR REPLACE INTO settings (workspace, environment, settings) VALUES (?1, ?2, ?3)",
+                params![scope.workspace, scope.environment, after.to_string()],
+            )?;
+            let change = Change::new(by, "settings.change", "settings".to_owned());
+            append(transaction, scope, at, change.before(&before).after(&after))
+        })
+    }
+}
+
+fn read(text: Option<String>) -> Result<Settings, StoreError> {
+    let settings = text.map(|text| serde_json::from_str(&text)).transpose();
+    settings.map(Option::unwrap_or_default).map_err(|error| StoreError::corrupt("settings", error))
+}
+
+/// Reads the settings of the workspace's environment.
+#[utoipa::path(get, path = "/v1/settings", tag = "identity",
+    responses((status = 200, body = Settings), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
+pub async fn read_settings(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Json<Settings>, Problem> {
+    let scope = authorize(&caller.principal, Action::ReadSettings, Resource::Own)?.scope();
+    blocking(move || app.records.settings(scope)).await.map(Json)
+}
+
+/// Replaces them; what is left out goes back to its default. Counts for events that come from now on.
+#[utoipa::path(put, path = "/v1/settings", tag = "identity", request_body = Settings,
+    responses((status = 204, description = "changed"), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
+pub async fn change_settings(
+    State(app): State<Shared>,
+    caller: Caller,
+    JsonBody(settings): JsonBody<Settings>,
+) -> Result<StatusCode, Problem> {
+    let permit = authorize(&caller.principal, Action::ChangeSettings, Resource::Own)?;
+    let change = move || {
+        app.records.change_settings(permit.actor(), permit.scope(), &settings, clock::now())
+    };
+    blocking(change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
