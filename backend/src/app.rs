@@ -1,7 +1,7 @@
 //! What every handler shares: the ports, and the threads behind them.
 
 use crate::bundles::{OpenBundles, SdkFiles};
-use crate::collect::Writer;
+use crate::collect::{Rates, Writer};
 use crate::error::StoreError;
 use crate::files::Files;
 use crate::identity::Scope;
@@ -21,6 +21,9 @@ pub struct App {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) profiles: Arc<dyn ProfileStore>,
     pub(crate) writer: Writer,
+    pub(crate) rates: Rates,
+    /// So many proxies of the operator's own stand before the server.
+    pub(crate) proxies: usize,
     pub(crate) projector: Projector,
     pub(crate) feed: Feed,
     pub(crate) bundles: OpenBundles,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const BACKLOG: usize = 64 * 1024 * 1024;
+/// Far above what a large office's browsers send together.
+const EVENTS_PER_SECOND: u32 = 500;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
@@ -26,6 +28,12 @@ pub struct Config {
     pub connections: Connections,
     /// How the log reaches stable storage.
     pub disk: Arc<dyn Disk>,
+    /// So many proxies of the operator's own stand before the server, each adding to
+    /// `X-Forwarded-For` the address that it was called from.
+    pub proxies: usize,
+    /// So many events a second may come from one address with a public key, twenty times as many at
+    /// once; any number where absent.
+    pub events_per_second: Option<u32>,
 }
 
 /// How many connections there are at once, and how long one may stall.
@@ -69,6 +77,8 @@ impl Config {
             sdk: None,
             connections: Connections::default(),
             disk: Arc::new(MachineDisk),
+            proxies: 0,
+            events_per_second: Some(EVENTS_PER_SECOND),
         }
     }
 }

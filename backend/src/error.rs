@@ -37,6 +37,8 @@ pub enum Problem {
     NoBundle,
     #[error("the server has as much to write as it can hold; try again in {retry_after} s")]
     Overloaded { retry_after: u32 },
+    #[error("more events came from this {whose} than may; try again in {retry_after} s")]
+    TooFast { whose: &'static str, retry_after: u32 },
     #[error("the request took too long")]
     Timeout,
     #[error(transparent)]
@@ -138,6 +140,7 @@ impl Problem {
             Self::LinkSpent => (StatusCode::GONE, "link-spent", "link no longer valid"),
             Self::NoBundle => (StatusCode::NOT_FOUND, "no-bundle", "nothing published"),
             Self::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded", "too busy"),
+            Self::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-fast", "too fast"),
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "too slow"),
             Self::Store(error) => error.class(),
         }
@@ -172,7 +175,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Self::Overloaded { retry_after } = self {
+        if let Self::Overloaded { retry_after } | Self::TooFast { retry_after, .. } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
         }
         if status == StatusCode::UNAUTHORIZED {

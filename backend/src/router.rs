@@ -43,6 +43,15 @@ async fn no_method(method: Method) -> Problem {
 fn for_pages() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(collect::http::events))
+        .routes(routes!(collect::pixel::pixel))
+        .routes(routes!(collect::segment::batch))
+        .routes(routes!(collect::segment::import))
+        .routes(routes!(collect::segment::track))
+        .routes(routes!(collect::segment::page))
+        .routes(routes!(collect::segment::screen))
+        .routes(routes!(collect::segment::identify))
+        .routes(routes!(collect::segment::group))
+        .routes(routes!(collect::segment::alias))
         .routes(routes!(profiles::http::decide))
         .routes(routes!(bundles::http::sdk))
         .routes(routes!(bundles::http::part_of_bundle))
@@ -91,7 +100,7 @@ async fn share(request: Request, next: Next) -> Response {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type"),
+            HeaderValue::from_static("authorization, content-type, content-encoding"),
         );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     } else {

@@ -2,9 +2,10 @@
 
 use crate::app::{App, Shared};
 use crate::bundles::{OpenBundles, SdkFiles};
-use crate::collect::Writer;
+use crate::clock;
+use crate::collect::{Rates, Writer};
 use crate::config::Config;
-use crate::error::StoreError;
+use crate::error::{StoreError, blocking};
 use crate::files::DirectoryFiles;
 use crate::keys::DirectoryKeys;
 use crate::live::Feed;
@@ -84,6 +85,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         files: Arc::new(DirectoryFiles::open(config.data.join("files"))?),
         profiles: Arc::new(SqliteProfiles::open(&config.data)?),
         writer,
+        rates: Rates::new(config.events_per_second),
+        proxies: config.proxies,
         projector,
         feed: Feed::default(),
         bundles: OpenBundles::default(),
@@ -106,6 +109,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app.stopping.subscribe(),
     );
     let serving = tokio::spawn(serving);
+    tokio::spawn(forget_salts(app.clone()));
     Ok(Running {
         address,
         app,
@@ -114,6 +118,23 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         keeper,
         _lock: lock,
     })
+}
+
+/// Destroys old salts though nobody comes who would make a new one.
+async fn forget_salts(app: Shared) {
+    let mut stopping = app.stopping.subscribe();
+    let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            _ = hourly.tick() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        let app = app.clone();
+        let yesterday = clock::now().div_euclid(86_400_000) - 1;
+        if let Err(error) = blocking(move || app.keys.forget_salts(yesterday)).await {
+            tracing::error!(%error, "old salts were not destroyed");
+        }
+    }
 }
 
 impl Running {

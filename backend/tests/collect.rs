@@ -32,8 +32,22 @@ fn a_batch_is_acknowledged_event_by_event() {
         statuses(&reply),
         ["accepted", "rejected", "rejected", "rejected", "accepted", "duplicate"]
     );
-    assert_eq!(reply["accepted"], 2);
+    assert_eq!((&reply["accepted"], &reply["duplicates"]), (&json!(2), &json!(1)));
     assert!(reply["results"][1]["error"].as_str().unwrap().contains("anonymousId"));
+    let rejected: Vec<_> = reply["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| json!([note["index"], note["messageId"], note["code"]]))
+        .collect();
+    assert_eq!(
+        rejected,
+        [
+            json!([1, "m2", "no-visitor"]),
+            json!([2, "m3", "unknown-type"]),
+            json!([3, null, "malformed"])
+        ]
+    );
     assert_eq!(house.settle(&acme, 2)[0]["lastEvent"]["name"], "Clicked");
 }
 
@@ -293,10 +307,14 @@ fn who_asks_gets_the_servers_profile_of_a_browser_but_never_of_a_claimed_person(
         house.post("/v1/events").key(&acme.write_key).json(&body).send().json()
     };
     let reply = ask(page("ann", "m1", "/pricing"));
-    let hint = &reply["hints"][0];
-    assert_eq!((&hint["anonymousId"], &hint["events"]), (&json!("ann"), &json!(1)));
-    assert!(hint["profile"].as_str().unwrap().len() > 50);
-    assert_eq!(ask(page("ann", "m2", "/"))["hints"][0]["events"], 2);
+    let hints = &reply["hints"];
+    assert_eq!((&hints["anonymousId"], &hints["events"]), (&json!("ann"), &json!(1)));
+    assert!(hints["profile"].as_str().unwrap().len() > 50);
+    assert_eq!(hints["upTo"], "m1");
+    assert!(hints["expires"].as_i64().unwrap() > rapport_backend::clock::now());
+    let later = ask(page("ann", "m2", "/"));
+    assert_eq!((&later["hints"]["events"], &later["hints"]["upTo"]), (&json!(2), &json!("m2")));
+    assert!(later["hints"]["version"].as_i64() > hints["version"].as_i64());
     let claim = json!({ "type": "identify", "userId": "boss@example.com", "messageId": "m3" });
     assert_eq!(ask(claim).get("hints"), None);
     let quiet = house.send(&acme, json!([page("ann", "m4", "/")]));

@@ -45,6 +45,7 @@ fn golden_draft(workspace: WorkspaceId) -> Draft {
 
 fn contents() -> SealedWire {
     SealedWire {
+        proven: false,
         ip: Some("203.0.113.7".to_owned()),
         user_agent: Some("Mozilla/5.0".to_owned()),
         event: serde_json::from_value(json!({

@@ -34,6 +34,7 @@ struct Acme {
 
 use Role::{Admin, Agent, Analyst, Auditor, Developer, Marketer, Owner, Page, Sales};
 
+const SENDERS: &[Role] = &[Page, Owner, Admin, Developer];
 const EVERY_PERSON: &[Role] = &[Owner, Admin, Marketer, Sales, Agent, Analyst, Developer, Auditor];
 
 #[rustfmt::skip]
@@ -49,9 +50,18 @@ const TABLE: &[Route] = &[
     Route { name: "get /live/live.css", call: |house, _| house.get("/live/live.css"), roles: &[], key_in_path: false, names_a_thing: false },
     Route { name: "get /owner/{token}", call: |house, _| house.get("/owner/ol_nonsense"), roles: &[], key_in_path: false, names_a_thing: false },
     Route { name: "post /v1/events", call: |house, _| house.post("/v1/events").json(&json!({ "batch": [page("stranger", "m-route", "/")] })),
-        roles: &[Page, Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+        roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/pixel.gif", call: |house, _| house.get("/v1/pixel.gif"), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/batch", call: |house, _| house.post("/v1/batch").json(&json!({ "batch": [page("stranger", "m-batch", "/")] })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/import", call: |house, _| house.post("/v1/import").json(&json!({ "batch": [page("stranger", "m-import", "/")] })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/track", call: |house, _| house.post("/v1/track").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/page", call: |house, _| house.post("/v1/page").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/screen", call: |house, _| house.post("/v1/screen").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/identify", call: |house, _| house.post("/v1/identify").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/group", call: |house, _| house.post("/v1/group").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/alias", call: |house, _| house.post("/v1/alias").json(&json!({ "event": "x", "userId": "stranger" })), roles: SENDERS, key_in_path: false, names_a_thing: false },
     Route { name: "post /v1/decide", call: |house, _| house.post("/v1/decide").json(&json!({ "anonymousId": "ann" })),
-        roles: &[Page, Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+        roles: SENDERS, key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/sdk/{file}", call: |house, acme| house.get(&format!("/v1/sdk/{}.json", acme.tenant.write_key)), roles: &[Page], key_in_path: true, names_a_thing: false },
     Route { name: "get /v1/parts/{key}/{name}", call: |house, acme| house.get(&acme.part), roles: &[Page], key_in_path: true, names_a_thing: true },
     Route { name: "post /v1/bundles", call: |house, _| house.post("/v1/bundles").json(&publication()),

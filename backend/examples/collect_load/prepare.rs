@@ -118,6 +118,7 @@ impl<'a> Filler<'a> {
                 let wire = SealedWire {
                     ip: Some("203.0.113.7".to_owned()),
                     user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36".to_owned()),
+                    proven: false,
                     event,
                 };
                 draft.sealed = seal(key, &draft, &wire).unwrap();
@@ -168,7 +169,7 @@ fn bundle() -> Map<String, Value> {
 
 fn model() -> Vec<u8> {
     let weights = [("pricing_views", 0.5), ("page_views", 0.1)];
-    let signal = |name: &str| Signal { id: 0, name: name.to_owned(), kind: SignalKind::Number };
+    let signal = |name: &str| Signal::new(name, SignalKind::Number);
     let groups = (0..).zip(weights).map(|(signal, (_, points))| {
         let effect = Effect::PerUnit { points, from: 0.0, to: 10.0 };
         Group::uncapped(vec![Term { signal, effect, missing: 0.0, usual: 0.0 }])

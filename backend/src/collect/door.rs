@@ -1,9 +1,11 @@
-//! What a page or server sent, checked by core before anything is written.
+//! The door: each event is checked by core before anything is written, and made what the log keeps.
 
+use super::batch::Batch;
+use super::bots::{is_bot, is_driven};
 use super::writer::Item;
 use crate::clock::Millis;
-use crate::error::Problem;
 use crate::identity::Scope;
+use crate::identity::proof::{NotProved, prove};
 use crate::keys::{VisitorRef, pseudonym};
 use crate::log::{Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION, SealedWire};
 use crate::seal::SecretKey;
@@ -12,42 +14,31 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// A body holds at most this many bytes: what Segment's libraries send.
-pub const MAX_BODY: usize = 512 * 1024;
-/// A batch holds at most this many events.
-pub const MAX_BATCH: usize = 500;
-const MAX_ID: usize = 256;
+/// An id holds at most this many bytes.
+pub const MAX_ID: usize = 256;
 
-/// A batch, its events not looked at yet, so that one bad event spoils no other.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    /// The write key, where it came in the body: pages cannot set headers without asking first.
-    pub key: Option<String>,
-    pub sent_at: Option<Value>,
-    pub events: Vec<&'a RawValue>,
-    /// Whether the sender asks for the server's view of its visitors.
-    pub hints: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BodyWire<'a> {
-    #[serde(alias = "writeKey")]
-    key: Option<String>,
-    sent_at: Option<Value>,
-    #[serde(borrow, alias = "events")]
-    batch: Option<Vec<&'a RawValue>>,
-    #[serde(default)]
-    hints: bool,
-}
-
-/// Where and when a request arrived.
+/// Where and when a batch arrived, and what holds for its events.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub scope: Scope,
+    pub workspace_key: SecretKey,
     pub received_at: Millis,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// What holds for visitors who were not asked.
+    pub consent: Consent,
+    /// What proves users.
+    pub identity_secrets: Vec<Vec<u8>>,
+    /// The id of a visitor who comes without one, where the server may make one up.
+    pub nameless: Option<String>,
+}
+
+/// An event that may be written.
+#[derive(Debug)]
+pub struct Admitted {
+    pub item: Item,
+    /// Why its identity token proved nothing; the event is a claim like any other.
+    pub unproved: Option<NotProved>,
 }
 
 /// Why an event of a batch was refused.
@@ -61,36 +52,39 @@ pub enum Refusal {
     Event(#[from] WireError),
     #[error("`anonymousId` or `userId` must say, in 1 to 256 bytes, whom it is about")]
     NoVisitor,
+    #[error(
+        "it comes from a program, not from a person: crawlers and driven browsers are not kept"
+    )]
+    Bot,
+    #[error("this visitor was erased; start with a new anonymousId")]
+    Erased,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
 
-impl<'a> Batch<'a> {
-    /// Reads `{"sentAt": …, "batch": […]}`, or one event.
-    ///
-    /// # Errors
-    /// [`Problem::Malformed`] for anything that is not JSON of that shape, or holds too many events.
-    pub fn read(body: &'a [u8]) -> Result<Self, Problem> {
-        let malformed = |error: &dyn std::fmt::Display| {
-            Problem::Malformed(format!("the body is not a batch: {error}"))
-        };
-        let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
-        if !text.trim_start().starts_with('{') {
-            return Err(malformed(&"it is no JSON object"));
+impl Refusal {
+    /// A word that names the reason; stable.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::NoObject => "malformed",
+            Self::Event(WireError::Kind(_)) => "unknown-type",
+            Self::Event(WireError::NoName) => "no-name",
+            Self::Event(WireError::Time(_)) => "bad-time",
+            Self::Event(WireError::TooDeep(_)) => "too-deep",
+            Self::Event(WireError::TooManyFields(_)) => "too-many-fields",
+            Self::Event(WireError::Event(_)) => "beyond-limit",
+            Self::NoVisitor => "no-visitor",
+            Self::Bot => "bot",
+            Self::Erased => "erased",
+            Self::NoRandomness => "no-randomness",
         }
-        let wire: BodyWire<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-        let events = match wire.batch {
-            Some(events) => events,
-            None => vec![serde_json::from_str(text).map_err(|error| malformed(&error))?],
-        };
-        if events.len() > MAX_BATCH {
-            return Err(Problem::Malformed(format!(
-                "the batch holds {} events; at most {MAX_BATCH} are allowed",
-                events.len()
-            )));
-        }
-        Ok(Self { key: wire.key, sent_at: wire.sent_at, events, hints: wire.hints })
     }
+}
+
+/// What stands beside an event and is not kept with it.
+#[derive(Default, Deserialize)]
+struct BesideWire {
+    token: Option<String>,
 }
 
 impl Arrival {
@@ -98,26 +92,32 @@ impl Arrival {
     ///
     /// # Errors
     /// Says what is wrong with the event.
-    pub fn admit(
-        &self,
-        workspace_key: &SecretKey,
-        sent_at: Option<&Value>,
-        raw: &RawValue,
-    ) -> Result<Item, Refusal> {
+    pub fn admit(&self, batch: &Batch<'_>, raw: &RawValue) -> Result<Admitted, Refusal> {
         if !raw.get().starts_with('{') {
             return Err(Refusal::NoObject);
         }
         let mut wire: EventWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
-        wire.sent_at = wire.sent_at.or_else(|| sent_at.cloned());
+        if let Some(kind) = batch.kind {
+            kind.clone_into(&mut wire.kind);
+        }
+        if wire.kind == "screen" {
+            screen_as_track(&mut wire);
+        }
+        self.refuse_bots(&wire.context)?;
+        wire.sent_at = wire.sent_at.or_else(|| batch.sent_at.clone());
+        if wire.anonymous_id.as_deref().unwrap_or_default().is_empty() {
+            wire.anonymous_id.clone_from(&self.nameless);
+        }
         let message_id = match wire.message_id.take().filter(|id| !id.is_empty()) {
             Some(id) => id,
             None => crate::secret::token("srv_").map_err(|_| Refusal::NoRandomness)?,
         };
         wire.message_id = Some(message_id.clone());
-        let subject = pseudonym(workspace_key, self.scope, visitor(&wire)?);
+        let subject = pseudonym(&self.workspace_key, self.scope, visitor(&wire)?);
         let event_time = wire.event_time(CoreMillis(self.received_at))?;
         let compact = wire.encode(event_time)?;
         let event = Event::decode(&compact).map_err(WireError::from)?;
+        let proof = self.proof(&wire, raw)?;
         let draft = Draft {
             scope: self.scope,
             message_id,
@@ -125,19 +125,49 @@ impl Arrival {
             event_time: event_time.0,
             sent_at: wire.sent_at.as_ref().and_then(client_time),
             received_at: self.received_at,
-            consent: consent(&wire.context),
+            consent: consent(&wire.context, self.consent),
             schema_version: SCHEMA_VERSION,
             open: open(&wire, event.kind.word(), event.name)?,
             sealed: Vec::new(),
         };
-        Ok(Item {
-            draft,
-            contents: SealedWire {
-                ip: self.ip.clone(),
-                user_agent: self.user_agent.clone(),
-                event: wire,
-            },
-        })
+        let contents = SealedWire {
+            ip: self.ip.clone(),
+            user_agent: self.user_agent.clone(),
+            proven: proof == Some(Ok(())),
+            event: wire,
+        };
+        Ok(Admitted { item: Item { draft, contents }, unproved: proof.and_then(Result::err) })
+    }
+
+    fn refuse_bots(&self, context: &Map<String, Value>) -> Result<(), Refusal> {
+        // A server that sends for its visitors says what browser they have.
+        let said = context.get("userAgent").and_then(Value::as_str);
+        let bot = said.or(self.user_agent.as_deref()).is_some_and(is_bot);
+        if bot || is_driven(context) { Err(Refusal::Bot) } else { Ok(()) }
+    }
+
+    /// What the identity token beside an `identify` proves; `None` where there is none.
+    fn proof(
+        &self,
+        wire: &EventWire,
+        raw: &RawValue,
+    ) -> Result<Option<Result<(), NotProved>>, Refusal> {
+        let user = wire.user_id.as_deref().filter(|id| !id.is_empty());
+        let Some(user) = user.filter(|_| wire.kind == "identify") else { return Ok(None) };
+        let beside: BesideWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
+        let proved = beside.token.map(|token| {
+            prove(&token, &self.identity_secrets, user, self.scope.workspace, self.received_at)
+        });
+        Ok(proved)
+    }
+}
+
+/// Apps show screens where websites show pages.
+fn screen_as_track(wire: &mut EventWire) {
+    "track".clone_into(&mut wire.kind);
+    wire.event = Some("Screen Viewed".to_owned());
+    if let Some(name) = wire.name.take() {
+        wire.properties.entry("name").or_insert(Value::String(name));
     }
 }
 
@@ -173,19 +203,19 @@ fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
     })
 }
 
-/// Segment's consent object: `context.consent.categoryPreferences`; what it does not name is granted.
-fn consent(context: &Map<String, Value>) -> Consent {
-    let preferences = context.get("consent").and_then(|consent| consent.get("categoryPreferences"));
-    let granted = |purpose| {
-        preferences
-            .and_then(|preferences| preferences.get(purpose))
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
+/// `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`.
+fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
+    let said = context.get("consent");
+    let of = |purpose, default| {
+        let categories = said.and_then(|said| said.get("categoryPreferences"));
+        let places = [said, categories].into_iter().flatten();
+        let mut answers = places.filter_map(|place| place.get(purpose)?.as_bool());
+        answers.next().unwrap_or(default)
     };
     Consent {
-        analytics: granted("analytics"),
-        profiling: granted("profiling"),
-        personalization: granted("personalization"),
+        analytics: of("analytics", default.analytics),
+        profiling: of("profiling", default.profiling),
+        personalization: of("personalization", default.personalization),
     }
 }
 

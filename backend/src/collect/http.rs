@@ -1,68 +1,185 @@
-//! `POST /v1/events`.
+//! `POST /v1/events`, and what all of the collector's addresses do.
 
-use super::door::{Arrival, Batch, MAX_BODY};
+use super::batch::Batch;
+use super::body;
+use super::browser::{Browser, cookieless_id};
+use super::door::{Admitted, Arrival, MAX_ID};
 use super::hints::Asking;
-use super::view::{CollectedView, ItemView};
+use super::rate::TooFast;
+use super::source::Source;
+use super::view::{CollectedView, Outcome};
+use super::writer::Room;
 use crate::app::Shared;
-use crate::clock;
-use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Resource, Sender, authorize};
-use crate::request::bounded;
+use crate::error::{Problem, ProblemView, StoreError, blocking};
+use crate::identity::{Action, Principal, Resource, Scope, Sender, authorize, secrets};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, header};
-use std::net::SocketAddr;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-/// Takes events in the Segment shape: `{"sentAt", "batch": […]}` or one event. `text/plain` is read
-/// as JSON, so that pages need not ask first; their write key may stand in the body as `key`.
+/// Takes events in the Segment shape: `{"sentAt", "batch": […]}` or one event. Whatever it is declared
+/// as, it is read as what it is: JSON, a form whose field `data` holds JSON, either packed with gzip.
+/// So pages need not ask first, and their write key may stand in the body as `key`.
 /// Answers when everything accepted is on disk.
 #[utoipa::path(post, path = "/v1/events", tag = "collect",
     request_body(content = serde_json::Value, content_type = "application/json"),
     responses((status = 200, body = CollectedView), (status = 400, body = ProblemView), (status = 401, body = ProblemView),
-        (status = 413, body = ProblemView), (status = 429, body = ProblemView), (status = 507, body = ProblemView)))]
-pub async fn events(
-    State(app): State<Shared>,
-    sender: Sender,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<CollectedView>, Problem> {
-    let received_at = clock::now();
-    let body = bounded(body, MAX_BODY).await?;
-    let batch = Batch::read(&body)?;
+        (status = 403, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView), (status = 507, body = ProblemView)))]
+pub async fn events(State(app): State<Shared>, parcel: Parcel) -> Result<Collected, Problem> {
+    let Parcel { sender, source, body, key, room } = parcel;
+    let mut batch = Batch::read(&body)?;
+    batch.key = key.or(batch.key);
     let principal = sender.or_key(&app, batch.key.as_deref()).await?;
-    let scope = authorize(&principal, Action::CollectEvents, Resource::Own)?.scope();
-    let workspace_key = {
-        let app = app.clone();
-        blocking(move || app.keys.workspace_key(scope.workspace)).await?
-    };
-    let user_agent =
-        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let arrival = Arrival { scope, received_at, ip: Some(peer.ip().to_string()), user_agent };
+    collect(&app, &principal, &source, &batch, room).await
+}
 
-    let (mut items, mut refusals, mut asking) = (Vec::new(), Vec::new(), Asking::default());
+/// What came with a request, read to its end.
+pub struct Parcel {
+    pub sender: Sender,
+    pub source: Source,
+    /// JSON, if it is anything.
+    pub body: Vec<u8>,
+    /// The write key of a form.
+    pub key: Option<String>,
+    pub room: Room,
+}
+
+impl FromRequest<Shared> for Parcel {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, app: &Shared) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let sender = Sender::from_request_parts(&mut parts, app).await?;
+        let source = Source::of(&parts, app.proxies);
+        // Who sends too fast is told so before their body is read.
+        app.rates.address(sender.principal(), source.address, 0).map_err(too_fast("address"))?;
+        let (body, room) = body::read(body, app.writer.backlog()).await?;
+        let (body, key) = body::json(body)?;
+        Ok(Self { sender, source, body, key, room })
+    }
+}
+
+/// What became of a batch, and a cookie for the browser.
+pub struct Collected {
+    pub view: CollectedView,
+    pub cookie: Option<HeaderValue>,
+}
+
+impl IntoResponse for Collected {
+    fn into_response(self) -> Response {
+        let cookie = self.cookie.map(|cookie| [(header::SET_COOKIE, cookie)]);
+        (cookie, Json(self.view)).into_response()
+    }
+}
+
+/// Checks a batch event by event, writes what is good, and says what became of each.
+///
+/// # Errors
+/// Where the sender may not send, sends too fast, or nothing can be written.
+pub async fn collect(
+    app: &Shared,
+    principal: &Principal,
+    source: &Source,
+    batch: &Batch<'_>,
+    room: Room,
+) -> Result<Collected, Problem> {
+    let scope = authorize(principal, Action::CollectEvents, Resource::Own)?.scope();
+    if !principal.terms.admit(source.origin.as_deref()) {
+        return Err(Problem::ForeignOrigin("this key is for pages of other websites"));
+    }
+    app.rates.key(principal, batch.events.len()).map_err(too_fast("key"))?;
+    app.rates
+        .address(principal, source.address, batch.events.len())
+        .map_err(too_fast("address"))?;
+    let arrival = arrival(app, scope, source, batch).await?;
+
+    let (mut items, mut admitted) = (Vec::new(), Vec::with_capacity(batch.events.len()));
     for raw in &batch.events {
-        match arrival.admit(&workspace_key, batch.sent_at.as_ref(), raw) {
-            Ok(item) => {
-                asking.add(item.draft.subject, item.contents.event.anonymous_id.as_deref());
-                items.push(item);
-                refusals.push(None);
+        admitted.push(arrival.admit(batch, raw).map(|Admitted { item, unproved }| {
+            let message_id = item.draft.message_id.clone();
+            items.push(item);
+            (message_id, unproved)
+        }));
+    }
+    let asking = Asking::of(&items);
+    let browser = Browser::of(app, scope, source, batch, asking.as_ref()).await?;
+    let written =
+        if items.is_empty() { Vec::new() } else { app.writer.submit(items, room).await? };
+    let hints = match asking {
+        Some(asking) if batch.hints && !batch.cookieless => {
+            asking.answer(app, scope, &written).await?
+        }
+        _ => None,
+    };
+    let Browser { cookie, known } = browser;
+    let mut view = CollectedView { hints, visitor: known, ..CollectedView::default() };
+    let mut written = written.into_iter();
+    for (raw, admitted) in batch.events.iter().zip(admitted) {
+        match admitted {
+            Err(refusal) => view.add(message_id(raw), Outcome::Refused(refusal)),
+            Ok((id, unproved)) => {
+                let Some(submission) = written.next() else { break };
+                view.add(Some(id), Outcome::Submitted(submission, unproved));
             }
-            Err(refusal) => refusals.push(Some(refusal)),
         }
     }
-    let written =
-        if items.is_empty() { Vec::new() } else { app.writer.submit(items, body.len()).await? };
-    let hints = if batch.hints { asking.answer(&app, scope, &written).await? } else { Vec::new() };
-    let mut written = written.into_iter();
-    let results: Vec<_> = refusals
-        .into_iter()
-        .filter_map(|refusal| match refusal {
-            Some(refusal) => Some(ItemView::Rejected { error: refusal.to_string() }),
-            None => written.next().map(ItemView::from),
+    Ok(Collected { view, cookie })
+}
+
+/// The id of an event that was refused, as far as it has one.
+fn message_id(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct IdWire {
+        message_id: Option<String>,
+    }
+    serde_json::from_str::<IdWire>(raw.get()).ok()?.message_id.filter(|id| id.len() <= MAX_ID)
+}
+
+/// What holds for all events of a batch.
+async fn arrival(
+    app: &Shared,
+    scope: Scope,
+    source: &Source,
+    batch: &Batch<'_>,
+) -> Result<Arrival, Problem> {
+    let Source { received_at, .. } = *source;
+    let tokens = batch.events.iter().any(|event| event.get().contains("\"token\""));
+    // Without a name of their own, visitors are told apart by what is forgotten within two days.
+    let nameless = batch.cookieless.then(|| source.traces());
+    let looked_up = {
+        let app = app.clone();
+        blocking(move || -> Result<_, StoreError> {
+            let workspace_key = app.keys.workspace_key(scope.workspace)?;
+            let settings = app.records.settings(scope)?;
+            let identity_secrets = if tokens { secrets::valid(&app, scope)? } else { Vec::new() };
+            let nameless = nameless
+                .map(|traces| cookieless_id(&*app.keys, scope, received_at, &traces))
+                .transpose()?;
+            Ok((workspace_key, settings, identity_secrets, nameless))
         })
-        .collect();
-    let accepted = results.iter().filter(|result| matches!(result, ItemView::Accepted)).count();
-    Ok(Json(CollectedView { accepted, results, hints }))
+    };
+    let (workspace_key, settings, identity_secrets, nameless) = looked_up.await?;
+    // Who wants no id is not to be known again by an address either.
+    let kept = !batch.cookieless;
+    Ok(Arrival {
+        scope,
+        workspace_key,
+        received_at,
+        ip: kept.then(|| source.address.to_string()),
+        user_agent: source.user_agent.clone(),
+        consent: settings.consent.into(),
+        identity_secrets,
+        nameless,
+    })
+}
+
+fn too_fast(whose: &'static str) -> impl Fn(TooFast) -> Problem {
+    move |TooFast(wait)| Problem::TooFast {
+        whose,
+        retry_after: u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX),
+    }
 }

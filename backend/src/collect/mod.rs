@@ -1,10 +1,22 @@
-//! `POST /v1/events`: checked at the door, written by one writer, acknowledged when on disk.
+//! Events come in: checked at the door, written by one writer, acknowledged when on disk.
 
+mod batch;
+mod body;
+mod bots;
+mod browser;
 mod door;
 mod hints;
 pub mod http;
+pub mod pixel;
+mod rate;
+pub mod segment;
+mod source;
 mod view;
 mod writer;
 
-pub use door::{Arrival, Batch, MAX_BATCH, MAX_BODY};
+pub use batch::{Batch, EVENT_SCHEMA, MAX_BATCH};
+pub use body::MAX_BODY;
+pub use bots::is_bot;
+pub use door::{Admitted, Arrival, Refusal};
+pub use rate::Rates;
 pub use writer::{Item, Submission, Writer};

@@ -28,8 +28,52 @@ pub enum Submission {
 /// The way to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
-    /// Kilobytes that may wait.
-    room: Arc<Semaphore>,
+    backlog: Backlog,
+}
+
+/// The room for events that are being read or wait to be written, in kilobytes.
+#[derive(Clone)]
+pub struct Backlog(Arc<Semaphore>);
+
+/// A place in the backlog, given up when it is dropped.
+pub struct Room {
+    held: OwnedSemaphorePermit,
+    backlog: Backlog,
+}
+
+impl Backlog {
+    fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / 1024)))
+    }
+
+    /// The smallest place.
+    ///
+    /// # Errors
+    /// [`Problem::Overloaded`] where there is none.
+    pub fn room(&self) -> Result<Room, Problem> {
+        Ok(Room { held: self.take(1)?, backlog: self.clone() })
+    }
+
+    fn take(&self, kilobytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
+        let taken = self.0.clone().try_acquire_many_owned(kilobytes);
+        taken.map_err(|_| Problem::Overloaded { retry_after: RETRY_AFTER_SECONDS })
+    }
+}
+
+impl Room {
+    /// Makes it large enough for so many bytes.
+    ///
+    /// # Errors
+    /// [`Problem::Overloaded`] where the backlog is full.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let wanted = bytes / 1024 + 1;
+        let held = self.held.num_permits();
+        if wanted > held {
+            self.held.merge(self.backlog.take(wanted - held)?);
+        }
+        Ok(())
+    }
 }
 
 enum Message {
@@ -40,7 +84,7 @@ enum Message {
 struct Waiting {
     items: Vec<Item>,
     done: oneshot::Sender<Result<Vec<Submission>, Arc<StoreError>>>,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 /// Requests that may wait.
@@ -64,21 +108,25 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("log writer".to_owned())
             .spawn(move || run(inbox, &*log, &*keys, &written))?;
-        Ok((Self { queue, room: Arc::new(Semaphore::new(backlog / 1024)) }, thread))
+        Ok((Self { queue, backlog: Backlog::new(backlog) }, thread))
+    }
+
+    /// Where bodies are counted while they arrive.
+    pub const fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     /// Writes the items; answers when they are on stable storage.
     ///
     /// # Errors
     /// [`Problem::Overloaded`] where too much waits already, or why the log could not be written.
-    pub async fn submit(&self, items: Vec<Item>, bytes: usize) -> Result<Vec<Submission>, Problem> {
-        let overloaded = || Problem::Overloaded { retry_after: RETRY_AFTER_SECONDS };
-        let kilobytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
-        let room = self.room.clone().try_acquire_many_owned(kilobytes).map_err(|_| overloaded())?;
+    pub async fn submit(&self, items: Vec<Item>, room: Room) -> Result<Vec<Submission>, Problem> {
         let (done, result) = oneshot::channel();
         self.queue.try_send(Message::Write(Waiting { items, done, _room: room })).map_err(
             |error| match error {
-                mpsc::error::TrySendError::Full(_) => overloaded(),
+                mpsc::error::TrySendError::Full(_) => {
+                    Problem::Overloaded { retry_after: RETRY_AFTER_SECONDS }
+                }
                 mpsc::error::TrySendError::Closed(_) => StoreError::Stopping.into(),
             },
         )?;

@@ -70,6 +70,11 @@ impl FromRequestParts<Shared> for Sender {
 }
 
 impl Sender {
+    /// The sender, as far as header and address tell.
+    pub const fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
     /// The sender, by the key in the body where no header or address carries one.
     ///
     /// # Errors
@@ -168,10 +173,15 @@ fn key(headers: &HeaderMap, uri: &Uri) -> Result<Option<Credential>, Problem> {
 }
 
 fn session_token(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SESSION_COOKIE).filter(|value| value.len() <= MAX_CREDENTIAL)
+}
+
+/// The first cookie of that name.
+pub fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies.flat_map(|value| value.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == SESSION_COOKIE && value.len() <= MAX_CREDENTIAL).then_some(value)
+        (name == wanted).then_some(value)
     })
 }
 

@@ -21,6 +21,8 @@ pub struct DirectoryKeys {
     database: Database,
     workspace_keys: Mutex<HashMap<WorkspaceId, SecretKey>>,
     subject_keys: Mutex<HashMap<(Scope, SubjectId), SecretKey>>,
+    /// Of the latest day.
+    salt: Mutex<Option<(i64, SecretKey)>>,
 }
 
 /// Unwrapped subject keys that are held in memory; beyond it the memory starts anew.
@@ -37,6 +39,9 @@ CREATE TABLE subject_keys (
     PRIMARY KEY (workspace, environment, subject)
 ) STRICT, WITHOUT ROWID;
 ";
+
+const VERSION_2: &str =
+    "CREATE TABLE salts (day INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;";
 
 impl DirectoryKeys {
     /// Opens the store, or makes it with a new master key.
@@ -62,12 +67,13 @@ impl DirectoryKeys {
             }
             Err(error) => return Err(StoreError::file("reading", file, error)),
         };
-        let database = Database::open(wrapped_keys, Durability::Synced, &[VERSION_1])?;
+        let database = Database::open(wrapped_keys, Durability::Synced, &[VERSION_1, VERSION_2])?;
         let store = Self {
             master,
             database,
             workspace_keys: Mutex::default(),
             subject_keys: Mutex::default(),
+            salt: Mutex::default(),
         };
         // Every store has this key: a wrong master key shows at once, not at the first event.
         store.workspace_key(WorkspaceId::INSTALLATION)?;
@@ -153,6 +159,40 @@ impl KeyStore for DirectoryKeys {
         }
         let wrapping = self.wrapping_key(scope)?;
         self.database.read(|connection| find(connection, &wrapping, scope, subject))
+    }
+
+    fn daily_salt(&self, day: i64) -> Result<SecretKey, StoreError> {
+        let mut latest = lock(&self.salt);
+        if let Some((_, salt)) = latest.as_ref().filter(|(known, _)| *known == day) {
+            return Ok(salt.clone());
+        }
+        let bound = [b"salt".as_slice(), &day.to_be_bytes()].concat();
+        let wrapped: Vec<u8> = self.database.write(|transaction| {
+            let fresh = self.master.seal(&bound, SecretKey::generate()?.expose())?;
+            transaction.execute(
+                "INSERT OR IGNORE INTO salts (day, wrapped) VALUES (?1, ?2)",
+                params![day, fresh],
+            )?;
+            let sql = "SELECT wrapped FROM salts WHERE day = ?1";
+            Ok(transaction.query_row(sql, [day], |row| row.get(0))?)
+        })?;
+        let salt = unwrap(&self.master, &bound, &wrapped)?;
+        *latest = Some((day, salt.clone()));
+        drop(latest);
+        self.forget_salts(day - 1)?;
+        Ok(salt)
+    }
+
+    fn forget_salts(&self, day: i64) -> Result<(), StoreError> {
+        let mut latest = lock(&self.salt);
+        if latest.as_ref().is_some_and(|(known, _)| *known < day) {
+            *latest = None;
+        }
+        drop(latest);
+        let forgotten = self.database.write(|transaction| {
+            Ok(transaction.execute("DELETE FROM salts WHERE day < ?1", [day])?)
+        })?;
+        if forgotten > 0 { self.database.empty_log() } else { Ok(()) }
     }
 
     fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError> {

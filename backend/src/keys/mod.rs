@@ -27,6 +27,11 @@ pub trait KeyStore: Send + Sync {
         scope: Scope,
         subject: SubjectId,
     ) -> Result<Option<SubjectKey>, StoreError>;
+    /// The salt of a day, counted from 1970-01-01 (UTC); made where missing. Salts of days before the
+    /// one before it are destroyed.
+    fn daily_salt(&self, day: i64) -> Result<SecretKey, StoreError>;
+    /// Destroys the salts of all days before `day`.
+    fn forget_salts(&self, day: i64) -> Result<(), StoreError>;
     /// Destroys the key of a subject for good, and the chance of a new one. Doing it again changes nothing.
     fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError>;
 }

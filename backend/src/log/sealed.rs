@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct SealedWire {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// Whether the customer's own server vouches for the event's `userId`: without, it is a claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proven: bool,
     pub event: EventWire,
 }
 

@@ -38,6 +38,17 @@ pub fn holds(open: &dyn Fn() -> Box<dyn KeyStore>) {
         assert_ne!(store.ensure_subject_keys(elsewhere, &[alice]).unwrap().first(), keys.first());
     }
 
+    let salt = store.daily_salt(20_000).unwrap();
+    assert_eq!(store.daily_salt(20_000).unwrap(), salt, "one salt a day");
+    assert_eq!(open().daily_salt(20_000).unwrap(), salt, "which outlives the process");
+    assert_ne!(store.daily_salt(20_001).unwrap(), salt);
+    assert_eq!(open().daily_salt(20_000).unwrap(), salt, "the day before is still there");
+    store.daily_salt(20_002).unwrap();
+    assert_ne!(open().daily_salt(20_000).unwrap(), salt, "the day before that is gone for good");
+    let salt = store.daily_salt(20_003).unwrap();
+    store.forget_salts(20_004).unwrap();
+    assert_ne!(store.daily_salt(20_003).unwrap(), salt);
+
     store.shred(one, alice, 1).unwrap();
     store.shred(one, alice, 2).unwrap();
     for store in [store, open()] {

@@ -22,6 +22,15 @@ pub struct Args {
     /// How browsers reach the server; http://LISTEN where left out
     #[arg(long, value_parser = web_address)]
     public_url: Option<String>,
+    /// So many proxies of your own stand before the server and add to X-Forwarded-For
+    #[arg(long, default_value_t = 0)]
+    proxies: usize,
+    /// Events a second that one address may send with a public key; 0 for any number
+    #[arg(long, default_value_t = 500)]
+    events_per_second: u32,
+    /// Connections that are open at once
+    #[arg(long, default_value_t = 800)]
+    connections: usize,
     /// What the SDK's build wrote; without it pages get no SDK from here
     #[arg(long)]
     sdk_dir: Option<PathBuf>,
@@ -55,6 +64,10 @@ async fn serve(args: Args) -> Outcome {
     }
     config.listen = args.listen;
     config.public_url = args.public_url;
+    config.proxies = args.proxies;
+    config.events_per_second = Some(args.events_per_second).filter(|rate| *rate > 0);
+    config.connections.most = args.connections;
+    config.connections.most_of_one = one_address(args.connections, args.proxies);
     if let Some(sdk) = &args.sdk_dir {
         sdk_is_built(sdk)?;
     }
@@ -66,6 +79,11 @@ async fn serve(args: Args) -> Outcome {
     say(format_args!("stopping: what was acknowledged is on disk"));
     running.stop().await;
     Ok(())
+}
+
+/// A proxy holds everybody's connections; any other address half of them at most.
+const fn one_address(connections: usize, proxies: usize) -> usize {
+    if proxies > 0 { connections } else { connections.div_ceil(2) }
 }
 
 fn web_address(text: &str) -> Result<String, String> {

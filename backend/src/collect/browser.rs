@@ -1,0 +1,79 @@
+//! The browser that a batch comes from: by the cookie that this server gave it, or by nothing that it keeps.
+
+use super::batch::Batch;
+use super::hints::Asking;
+use super::source::Source;
+use crate::app::Shared;
+use crate::clock::Millis;
+use crate::error::{Problem, StoreError, blocking};
+use crate::identity::Scope;
+use crate::identity::proof::VisitorCookies;
+use crate::keys::KeyStore;
+use crate::secret::base32;
+use axum::http::HeaderValue;
+
+const DAY: Millis = 86_400_000;
+
+/// What the visitor cookie says, or is to say.
+#[derive(Default)]
+pub struct Browser {
+    /// The header that gives the browser its cookie.
+    pub cookie: Option<HeaderValue>,
+    /// The id in its cookie, where its pages use another.
+    pub known: Option<String>,
+}
+
+impl Browser {
+    /// Reads the cookie of a first-party browser. One without gets a cookie for the id that its page
+    /// made up, unless anything was ever heard of that id: who knows another visitor's id must not
+    /// get it signed.
+    ///
+    /// # Errors
+    /// Where a key cannot be read.
+    pub async fn of(
+        app: &Shared,
+        scope: Scope,
+        source: &Source,
+        batch: &Batch<'_>,
+        asking: Option<&Asking>,
+    ) -> Result<Self, Problem> {
+        let Some(asking) = asking.filter(|_| source.first_party && !batch.cookieless) else {
+            return Ok(Self::default());
+        };
+        let (source, app) = (source.clone(), app.clone());
+        let (subject, id) = (asking.subject, asking.anonymous_id.clone());
+        let stores = asking.stores;
+        let browser = blocking(move || -> Result<Self, StoreError> {
+            let key = app.keys.workspace_key(scope.workspace)?;
+            let cookies = VisitorCookies::new(key.derive("visitor cookie", &scope.to_bytes()));
+            let now = source.received_at;
+            let known = source.cookie.as_deref().and_then(|cookie| cookies.read(cookie, now));
+            if let Some(known) = known {
+                let known = (known != id).then(|| known.to_owned());
+                return Ok(Self { known, cookie: None });
+            }
+            let fresh = stores && app.keys.subject_key(scope, subject)?.is_none();
+            let secure = app.public_url().starts_with("https:");
+            let cookie = fresh.then(|| cookies.header(&id, now, secure)).flatten();
+            Ok(Self { cookie: cookie.and_then(|text| text.parse().ok()), known: None })
+        });
+        browser.await
+    }
+}
+
+/// The id of a visitor who keeps none: the same until midnight (UTC) for the same website, address
+/// and browser, and nothing that anybody can trace back once the day's salt is gone.
+///
+/// # Errors
+/// Where the salt cannot be read.
+pub fn cookieless_id(
+    keys: &dyn KeyStore,
+    scope: Scope,
+    now: Millis,
+    traces: &[String; 3],
+) -> Result<String, StoreError> {
+    let salt = keys.daily_salt(now.div_euclid(DAY))?.derive("visitor", &scope.to_bytes());
+    // A zero byte stands in no header.
+    let hash = salt.authenticate(&[traces.join("\0").as_bytes()]);
+    Ok(format!("day_{}", base32(hash.get(..16).unwrap_or_default())))
+}
