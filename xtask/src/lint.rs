@@ -1,6 +1,7 @@
 //! `cargo xtask lint`: format, lints and the invariants of ARCHITECTURE.md.
 
 use crate::shell::{self, capture, cargo};
+use crate::vectors;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ const CHECKS: &[Check] = &[
     ("the map names every folder", map_names_every_folder),
     ("links in documents lead somewhere", links),
     ("lock files name no host", lock_files),
+    ("rules to break stand where they are listed", vectors::mutate::check),
 ];
 
 /// Hosts, clocks and randomness that core's dependencies must not bring.

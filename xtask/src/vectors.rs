@@ -1,6 +1,6 @@
 //! `cargo xtask vectors`: what the conformance cases cover, and whether they would notice a fault.
 
-mod mutate;
+pub mod mutate;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;

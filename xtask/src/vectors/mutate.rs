@@ -3,45 +3,76 @@
 use super::json;
 use crate::shell::{self, cargo};
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
 
+/// A rule of core, and an edit that breaks it.
+struct Mutation {
+    rule: String,
+    file: String,
+    from: String,
+    to: String,
+}
+
 /// Tries every mutation of `conformance/mutations.json` whose rule contains `wanted`.
 pub fn run(root: &Path, wanted: &str) -> Result<()> {
-    let table = json(&root.join("conformance/mutations.json"))?;
-    let mutations = table["mutations"].as_array().context("mutations.json lists no mutations")?;
+    check(root)?;
     let copy = root.join("target/mutants");
     std::fs::create_dir_all(&copy)?;
     copy_tree(root, &copy)?;
     if !cases_pass(&copy)? {
         bail!("the cases fail before anything is broken: run cargo test --package rapport-core");
     }
+    let mut noticed = 0;
     let mut survived = Vec::new();
-    for mutation in mutations {
-        let field = |name: &str| {
-            mutation[name].as_str().with_context(|| format!("a mutation without `{name}`"))
-        };
-        let (rule, file) = (field("rule")?, field("file")?);
-        if !rule.contains(wanted) {
+    for mutation in mutations(root)? {
+        if !mutation.rule.contains(wanted) {
             continue;
         }
-        let path = copy.join(file);
-        let sound = std::fs::read_to_string(&path).with_context(|| format!("no file {file}"))?;
-        if sound.matches(field("from")?).count() != 1 {
-            bail!("{rule}: `{}` does not stand exactly once in {file}", field("from")?);
-        }
-        std::fs::write(&path, sound.replacen(field("from")?, field("to")?, 1))?;
-        let noticed = !cases_pass(&copy)?;
+        let path = copy.join(&mutation.file);
+        let sound = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, sound.replacen(&mutation.from, &mutation.to, 1))?;
+        let passed = cases_pass(&copy)?;
         std::fs::write(&path, sound)?;
-        println!("{:<9} {rule}", if noticed { "noticed" } else { "SURVIVED" });
-        if !noticed {
-            survived.push(rule.to_string());
+        println!("{:<9} {}", if passed { "SURVIVED" } else { "noticed" }, mutation.rule);
+        if passed {
+            survived.push(mutation.rule);
+        } else {
+            noticed += 1;
         }
     }
+    println!("{noticed} noticed, {} survived", survived.len());
     if !survived.is_empty() {
         bail!("no case notices: {}", survived.join("; "));
     }
     Ok(())
+}
+
+/// Whether every rule stands where the table says, once: code moves on, and the table with it.
+pub fn check(root: &Path) -> Result<()> {
+    for Mutation { rule, file, from, .. } in mutations(root)? {
+        let text = std::fs::read_to_string(root.join(&file))
+            .with_context(|| format!("conformance/mutations.json: {rule}: no file {file}"))?;
+        if text.matches(&from).count() != 1 {
+            bail!("conformance/mutations.json: {rule}: `{from}` does not stand once in {file}");
+        }
+    }
+    Ok(())
+}
+
+fn mutations(root: &Path) -> Result<Vec<Mutation>> {
+    let table = json(&root.join("conformance/mutations.json"))?;
+    let listed = table["mutations"].as_array().context("mutations.json lists no mutations")?;
+    let mutation = |mutation: &Value| {
+        let field = |name: &str| {
+            let text = mutation[name].as_str().map(str::to_owned);
+            text.with_context(|| format!("a mutation without `{name}`"))
+        };
+        let (rule, file) = (field("rule")?, field("file")?);
+        Ok(Mutation { rule, file, from: field("from")?, to: field("to")? })
+    };
+    listed.iter().map(mutation).collect()
 }
 
 /// Tracked files only, so that nothing built comes along.
