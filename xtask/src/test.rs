@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every suite on every host, then the suite × host matrix.
 
+mod clients;
 pub mod leads;
 mod native;
 mod node;
@@ -21,6 +22,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
 enum Stage {
     Native,
+    Clients,
     Node,
     Chromium,
     Readme,
@@ -36,6 +38,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     timed("model of the tests' pages", || leads::train(root))?;
     if wants(Stage::Native) {
         timed("native", || native::run(root, &mut matrix))?;
+    }
+    if wants(Stage::Clients) {
+        timed("clients", || clients::run(root, &mut matrix))?;
     }
     if wants(Stage::Node) {
         timed("node", || node::run(root, node::Host::Node, &mut matrix))?;

@@ -48,7 +48,8 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
     conformance(with_host(runner), host, matrix)
 }
 
-fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The test files in a folder.
+pub fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries
@@ -60,7 +61,7 @@ fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Runs one test file and counts what its TAP summary says.
-fn tap(mut command: Command, suite: &str, host: Host, matrix: &mut Matrix) -> Result<()> {
+pub fn tap(mut command: Command, suite: &str, host: Host, matrix: &mut Matrix) -> Result<()> {
     let output = command.output().context("cannot start node")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let count = |word: &str| {
