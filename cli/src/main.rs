@@ -15,6 +15,13 @@ use std::process::ExitCode;
 /// Scores leads and visitors, and says why.
 #[derive(Parser)]
 #[command(name = "rapport", version, arg_required_else_help = true)]
+#[command(after_help = "\
+From a table of past leads to scores, with reasons:
+  rapport train --input leads.csv --target Converted --out leads.rpm
+  rapport score --model leads.rpm --input new.csv --out scores.csv --explain
+
+`rapport COMMAND --help` shows more examples. Tables are CSV files as people have them: encoding, \
+separator, dates, decimal marks and words for \"missing\" are found out.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

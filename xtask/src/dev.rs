@@ -6,6 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask dev                               learns from simulated visitors
+  cargo xtask dev --data leads.csv              learns from real leads of the X Education form
+  cargo xtask dev --data leads.csv --mapping mapping.json
+      (examples/demo/xeducation-mapping.json shows how a mapping is written)
+  cargo xtask dev --dir /tmp/demo --port 5500   beside another demo")]
 pub struct Arguments {
     /// Train on these leads (CSV) instead of simulated visitors
     #[arg(long, value_name = "FILE")]

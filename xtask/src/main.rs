@@ -19,7 +19,10 @@ use std::process::ExitCode;
 
 /// Build, run, test and measure Rapport. Each command sets up what it needs, or says what to install.
 #[derive(Parser)]
-#[command(name = "cargo xtask", max_term_width = 100)]
+#[command(name = "xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(after_help = "\
+New here? `cargo xtask dev` shows everything at work, `cargo xtask test` checks everything. \
+`cargo xtask COMMAND --help` says what a command needs, how long it takes and what it prints.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -27,21 +30,39 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build everything and start the demo: backend, two workspaces, a trained model, a website.
+    /// Build everything and start the demo: backend, two workspaces, a trained model, a website
+    ///
+    /// Installs what is missing, or says how to; takes minutes on a fresh machine, seconds later. Prints
+    /// the addresses of two websites and of the live page, and serves until Ctrl-C.
     Dev(dev::Arguments),
-    /// Run every suite on every host and print the suite × host matrix.
+    /// Run every suite on every host and print the suite × host matrix
+    ///
+    /// Hosts are native Rust, WebAssembly in Node.js and WebAssembly in Chromium. Ends with the line
+    /// `N passed, N failed, N skipped`; each skip is named with its reason.
     Test(test::Arguments),
-    /// Build what a page downloads, into sdk-js/dist.
+    /// Build what a page downloads, into sdk-js/dist
     Page(wasm::Arguments),
-    /// Run the long counts: fuzzing, kills, simulations.
+    /// Run the long counts: fuzzing, kills, simulations
+    ///
+    /// First every fuzzer of core/fuzz/targets, two at a time, then all tests with RAPPORT_SOAK=1, which
+    /// turns their counts up: about an hour in all. What a fuzzer finds stays in core/fuzz/corpus.
     Soak(soak::Arguments),
-    /// Measure against peers in the same run.
+    /// Measure against peers in the same run
+    ///
+    /// Prints one figure a line: name, value, unit, and the peer's figure and ratio from the same run;
+    /// docs/benchmarks.md says what each figure is. Machines are noisy: trust ratios, on a quiet machine.
+    /// Real data is read from RAPPORT_DATA (../shared/data where unset); Python peers are installed once.
     Bench(bench::Arguments),
-    /// Print the bytes of everything that a visitor downloads.
+    /// Print the bytes of everything that a visitor downloads
+    ///
+    /// Builds the page first; each file is compressed by brotli as servers do it ahead of time.
     Size(size::Arguments),
-    /// Check the conformance vectors.
+    /// Count the conformance cases, or show that they notice when a rule breaks
+    ///
+    /// Prints how many cases each suite has and what share was worked out by software independent of
+    /// core. `cargo xtask test` runs the cases.
     Vectors(vectors::Arguments),
-    /// Check format, lints and the invariants of ARCHITECTURE.md.
+    /// Check format, lints and the invariants of ARCHITECTURE.md
     Lint,
 }
 

@@ -8,6 +8,9 @@ use std::io::Write;
 use std::path::Path;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Example:
+  cargo xtask size --json --save    one JSON object a line, and kept in docs/figures.json")]
 pub struct Arguments {
     /// One JSON object a line
     #[arg(long)]

@@ -16,12 +16,17 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask soak                               everything
+  cargo xtask soak --only model --minutes 60     one fuzzer for an hour
+  cargo xtask soak --only test                   the long counts of the tests, no fuzzing")]
 pub struct Arguments {
     /// Minutes for each decoder
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Only the fuzzers, tests or rules whose name contains this
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    /// Only fuzzers whose name contains this; `test` is the long counts of the tests
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
 }
 

@@ -13,19 +13,33 @@ use std::path::Path;
 use std::time::Instant;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask test                         everything: ten minutes on two cores
+  cargo xtask test --only native           the Rust tests
+  cargo xtask test --only node,chromium    WebAssembly and the SDK
+
+Tests on real data read it from RAPPORT_DATA (../shared/data where unset) and are skipped without it.
+CHROMIUM names the browser to drive where it is not on the path.")]
 pub struct Arguments {
-    /// Only these stages
-    #[arg(long, value_enum, value_delimiter = ',')]
+    /// Only these stages, parted by commas
+    #[arg(long, value_name = "STAGES", value_enum, value_delimiter = ',')]
     only: Vec<Stage>,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
 enum Stage {
+    /// The Rust tests of all crates
     Native,
+    /// A server that Segment's own libraries send to
     Clients,
+    /// Conformance cases and SDK tests in Node.js
     Node,
+    /// The same and the websites in Chromium
     Chromium,
+    /// Every command that README.md and the examples show
     Readme,
+    /// What `cargo xtask lint` checks
     Lint,
 }
 

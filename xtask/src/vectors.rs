@@ -7,12 +7,20 @@ use serde_json::Value;
 use std::path::Path;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask vectors
+  cargo xtask vectors --mutate                  every rule of conformance/mutations.json: half an hour
+  cargo xtask vectors --mutate --rule points    the rules that speak of points
+
+A rule is broken in a copy of the tree, target/mutants, and core's conformance tests run on it: \
+`noticed` where a case fails, `SURVIVED` where none does and one is to be added.")]
 pub struct Arguments {
     /// Break each core rule in turn and show that at least one case fails
     #[arg(long)]
     mutate: bool,
     /// With --mutate: only rules whose name contains this
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     rule: String,
 }
 

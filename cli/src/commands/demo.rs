@@ -9,6 +9,12 @@ use std::path::PathBuf;
 /// Without --data the model learns from simulated visitors of the demo's website. With --data it
 /// learns from a table of real leads, whose columns a mapping turns into the demo's signals.
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  rapport demo
+  rapport demo --data leads.csv --mapping mapping.json --dir /tmp/demo --port 5500
+
+Run it in the project's folder, or say where things are; `cargo xtask dev` builds and does both.")]
 pub struct Args {
     /// Where everything is kept; made where missing
     #[arg(long, default_value = "data")]

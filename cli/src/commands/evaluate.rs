@@ -12,11 +12,16 @@ use std::path::PathBuf;
 
 /// Measure a model on rows whose outcome is known.
 ///
-/// Prints one JSON object. Use rows that the model was not trained on.
+/// Prints one JSON object: how many rows (n) and which share of them succeeded (prevalence); how well
+/// probabilities order (auc, pr_auc), hit (accuracy beside majority_accuracy, precision_top_decile)
+/// and are meant (log_loss, brier, ece: less is better); and, at the model's two thresholds, the
+/// share of non-buyers called qualified (fpr), of buyers found (recall) and of rows decided (coverage).
+/// Use rows that the model was not trained on.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Example:
-  rapport evaluate --model leads.rpm --input later.csv --target Converted")]
+Examples:
+  rapport evaluate --model leads.rpm --input later.csv --target Converted
+  rapport evaluate --model bank.rpm --input bank.csv --separator ';' --target y --positive yes")]
 pub struct Args {
     /// Model file that `rapport train` wrote
     #[arg(long, value_name = "FILE")]

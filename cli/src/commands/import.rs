@@ -10,7 +10,8 @@ use std::path::PathBuf;
 /// Turn a LightGBM, XGBoost or ONNX tree model into a model file
 ///
 /// Margins and decisions stay as they were, to the last digit; what cannot be kept is refused with
-/// the reason. The score is the model's probability in per cent.
+/// the reason. The score is the model's probability in per cent, and two thresholds part it into bands:
+/// choose them by what `rapport evaluate` says.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -25,10 +26,10 @@ pub struct Args {
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Probability from which a lead is qualified
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.5)]
     qualified_from: f64,
     /// Probability below which a lead is not qualified
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.2)]
     not_below: f64,
     /// Where to write the model
     #[arg(long, value_name = "FILE")]

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 /// Score the rows of a table with a model.
 ///
 /// Writes a CSV file with the columns row (counted from 1), probability, score (0 to 100) and band
-/// (qualified, undecided, not), in the order of the input.
+/// (qualified, undecided, not), in the order of the input. Columns are found by name; cells are read
+/// as in training, and those that cannot be are named on standard error and count as missing.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:

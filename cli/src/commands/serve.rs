@@ -8,7 +8,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Serve the API, the SDK and the live page from one data directory
+///
+/// The first start makes a workspace and prints its script tag, its secret key and a one-time owner
+/// link. What was acknowledged is on disk; end it with Ctrl-C or SIGTERM.
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  rapport serve --dir /var/lib/rapport --keys /etc/rapport/keys --sdk-dir sdk-js/dist \\
+      --listen 127.0.0.1:4400 --public-url https://rapport.example.com
+      (behind a proxy that speaks TLS)
+  rapport serve --dir data --owner-link
+      (prints another link where the first is lost)")]
 pub struct Args {
     /// Where everything is kept but keys; made where missing
     #[arg(long, default_value = "data")]

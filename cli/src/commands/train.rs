@@ -43,17 +43,18 @@ pub struct Args {
     /// What parts the cells: ',' ';' '|' or tab (found out where it is not given)
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     separator: Option<u8>,
-    /// Column that orders the rows in time: not learnt from, but used to judge on the latest rows
+    /// Column that orders the rows in time: not learnt from, but used to judge on the latest rows.
+    /// Dates as people write them, or numbers
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
     /// Share of non-buyers that may be called qualified
-    #[arg(long, default_value_t = 0.016, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.016, value_parser = share)]
     fpr: f64,
     /// Build a small model of at most this many trees, for pages that count bytes
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     trees: Option<u32>,
     /// Another seed gives another, equally good model; the same one gives the same bytes
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
     /// Where to write the model
     #[arg(long, value_name = "FILE")]

@@ -12,8 +12,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask bench score                  scoring and explaining, two minutes
+  cargo xtask bench score --json --save    one JSON object a line, and kept in docs/figures.json
+  cargo xtask bench train --sets bank      one data set of three")]
 pub struct Arguments {
-    /// Which suite; all when absent
+    /// Which suite; score, page and train where left out
     suite: Option<Suite>,
     /// One JSON object a line
     #[arg(long)]
@@ -31,8 +36,11 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
 enum Suite {
+    /// One row's score and explanation, in WebAssembly and natively, beside LightGBM and shap
     Score,
+    /// `rapport train` beside LightGBM, XGBoost, CatBoost and perpetual on the same folds: half an hour
     Train,
+    /// From an event to the new score on the screen, in Chromium
     Page,
     /// The server under load, on a store of 20 million events: takes half an hour, so only on request
     Collect,
