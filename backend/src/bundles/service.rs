@@ -54,8 +54,10 @@ pub fn publish(
     let files: Vec<_> =
         models.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     let compiled = compile(&wire, &files);
-    if let Some(problem) = compiled.problems.iter().find(|problem| problem.part == "model") {
-        return Err(Problem::Malformed(format!("nothing was published: {problem}")));
+    if compiled.problems.iter().any(|problem| problem.part == "model") {
+        // All of them: a model may not fit because a signal was left out.
+        let problems: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
+        return Err(Problem::Malformed(format!("nothing was published: {}", problems.join("; "))));
     }
     for part in &compiled.parts {
         let kind = if part.public { PartKind::Binary } else { PartKind::Private };

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 /// A bundle to publish.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(expecting = "an object with `bundle` and `models`")]
 pub struct PublishWire {
     /// `signals`, `models` and `words` as `docs/bundle-format.md` describes them.
     #[schema(value_type = serde_json::Value)]
