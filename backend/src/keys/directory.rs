@@ -14,19 +14,52 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A key store in a directory that only its owner can read.
 pub struct DirectoryKeys {
     master: SecretKey,
     database: Database,
     workspace_keys: Mutex<HashMap<WorkspaceId, SecretKey>>,
-    subject_keys: Mutex<HashMap<(Scope, SubjectId), SecretKey>>,
+    subject_keys: Mutex<Remembered>,
+    /// How often a key was to be shredded.
+    shreds: AtomicU64,
     /// Of the latest day.
     salt: Mutex<Option<(i64, SecretKey)>>,
 }
 
-/// Unwrapped subject keys that are held in memory; beyond it the memory starts anew.
-const REMEMBERED: usize = 100_000;
+/// Unwrapped subject keys in memory: those asked for lately, and those asked for before them.
+#[derive(Default)]
+struct Remembered {
+    late: HashMap<(Scope, SubjectId), SecretKey>,
+    before: HashMap<(Scope, SubjectId), SecretKey>,
+}
+
+impl Remembered {
+    /// So many of each are held: visitors who are active at a time.
+    const HALF: usize = 1 << 16;
+
+    fn get(&mut self, whose: (Scope, SubjectId)) -> Option<SecretKey> {
+        if let Some(key) = self.late.get(&whose) {
+            return Some(key.clone());
+        }
+        let key = self.before.remove(&whose)?;
+        self.insert(whose, key.clone());
+        Some(key)
+    }
+
+    fn insert(&mut self, whose: (Scope, SubjectId), key: SecretKey) {
+        if self.late.len() >= Self::HALF {
+            self.before = std::mem::take(&mut self.late);
+        }
+        self.late.insert(whose, key);
+    }
+
+    fn remove(&mut self, whose: (Scope, SubjectId)) {
+        self.late.remove(&whose);
+        self.before.remove(&whose);
+    }
+}
 
 const VERSION_1: &str = "
 CREATE TABLE workspace_keys (workspace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
@@ -74,6 +107,7 @@ impl DirectoryKeys {
             workspace_keys: Mutex::default(),
             subject_keys: Mutex::default(),
             salt: Mutex::default(),
+            shreds: AtomicU64::new(0),
         };
         // Every store has this key: a wrong master key shows at once, not at the first event.
         store.workspace_key(WorkspaceId::INSTALLATION)?;
@@ -85,17 +119,7 @@ impl DirectoryKeys {
     }
 
     fn remembered(&self, scope: Scope, subject: SubjectId) -> Option<SubjectKey> {
-        lock(&self.subject_keys).get(&(scope, subject)).cloned().map(SubjectKey::Kept)
-    }
-
-    fn remember(&self, scope: Scope, subject: SubjectId, key: &SubjectKey) {
-        let mut remembered = lock(&self.subject_keys);
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
-        }
-        if let SubjectKey::Kept(key) = key {
-            remembered.insert((scope, subject), key.clone());
-        }
+        lock(&self.subject_keys).get((scope, subject)).map(SubjectKey::Kept)
     }
 }
 
@@ -133,20 +157,39 @@ impl KeyStore for DirectoryKeys {
         scope: Scope,
         subjects: &[SubjectId],
     ) -> Result<Vec<SubjectKey>, StoreError> {
-        let known: Vec<_> =
+        let mut keys: Vec<_> =
             subjects.iter().map(|subject| self.remembered(scope, *subject)).collect();
-        if let Some(keys) = known.into_iter().collect() {
-            return Ok(keys);
+        if keys.iter().all(Option::is_some) {
+            return Ok(keys.into_iter().flatten().collect());
         }
+        let shreds = self.shreds.load(Ordering::SeqCst);
         let wrapping = self.wrapping_key(scope)?;
-        let keys = self.database.write(|transaction| {
-            subjects
-                .iter()
-                .map(|subject| ensure(transaction, &wrapping, scope, *subject))
-                .collect::<Result<Vec<_>, _>>()
+        // Most visitors come again: nothing is written, let alone synced, for them.
+        self.database.read(|connection| {
+            for (subject, key) in subjects.iter().zip(&mut keys).filter(|(_, key)| key.is_none()) {
+                *key = find(connection, &wrapping, scope, *subject)?;
+            }
+            Ok(())
         })?;
-        subjects.iter().zip(&keys).for_each(|(subject, key)| self.remember(scope, *subject, key));
-        Ok(keys)
+        if keys.iter().any(Option::is_none) {
+            self.database.write(|transaction| {
+                for (subject, key) in subjects.iter().zip(&mut keys) {
+                    *key = Some(ensure(transaction, &wrapping, scope, *subject)?);
+                }
+                Ok(())
+            })?;
+        }
+        // What was shredded meanwhile must not stay in memory.
+        let mut remembered = lock(&self.subject_keys);
+        if self.shreds.load(Ordering::SeqCst) == shreds {
+            for (subject, key) in subjects.iter().zip(&keys) {
+                if let Some(SubjectKey::Kept(key)) = key {
+                    remembered.insert((scope, *subject), key.clone());
+                }
+            }
+        }
+        drop(remembered);
+        Ok(keys.into_iter().flatten().collect())
     }
 
     fn subject_key(
@@ -196,6 +239,7 @@ impl KeyStore for DirectoryKeys {
     }
 
     fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError> {
+        self.shreds.fetch_add(1, Ordering::SeqCst);
         self.database.write(|transaction| {
             transaction.execute(
                 "INSERT INTO subject_keys (workspace, environment, subject, wrapped, shredded_at) VALUES (?1, ?2, ?3, NULL, ?4)
@@ -204,7 +248,7 @@ impl KeyStore for DirectoryKeys {
             )?;
             Ok(())
         })?;
-        lock(&self.subject_keys).remove(&(scope, subject));
+        lock(&self.subject_keys).remove((scope, subject));
         self.database.empty_log()
     }
 }
