@@ -50,4 +50,13 @@ impl App {
     pub async fn rebuild(&self, scope: Scope) -> Result<usize, StoreError> {
         self.projector.rebuild(scope).await
     }
+
+    /// How many events of a scope are in the log but not in its profiles yet.
+    ///
+    /// # Errors
+    /// Where a store cannot be read.
+    pub fn lag(&self, scope: Scope) -> Result<u64, StoreError> {
+        let (end, folded) = (self.log.end(scope)?, self.profiles.position(scope)?);
+        Ok(end.0.saturating_sub(folded.0).try_into().unwrap_or_default())
+    }
 }

@@ -69,6 +69,7 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(profiles::http::list))
         .routes(routes!(profiles::http::one, privacy::http::erase_visitor))
         .routes(routes!(profiles::http::rebuild))
+        .routes(routes!(profiles::http::status))
         .routes(routes!(identity::http::owner_link))
         .routes(routes!(identity::http::session, identity::http::switch))
         .routes(routes!(identity::http::keys, identity::http::create_key))

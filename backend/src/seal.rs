@@ -24,6 +24,21 @@ impl fmt::Debug for SecretKey {
 #[error("sealed data does not open: it was changed, or belongs elsewhere")]
 pub struct SealBroken;
 
+/// Opens what one key sealed.
+pub struct Opener(Aes256Gcm);
+
+impl Opener {
+    /// As [`SecretKey::open`].
+    ///
+    /// # Errors
+    /// As [`SecretKey::open`].
+    pub fn open(&self, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>().ok_or(SealBroken)?;
+        let payload = Payload { msg: ciphertext, aad: bound };
+        self.0.decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
+    }
+}
+
 impl SecretKey {
     /// A new key.
     ///
@@ -68,11 +83,12 @@ impl SecretKey {
     /// # Errors
     /// [`SealBroken`] for anything else.
     pub fn open(&self, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
-        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>().ok_or(SealBroken)?;
-        let cipher = Aes256Gcm::new(&self.0.into());
-        cipher
-            .decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: bound })
-            .map_err(|_| SealBroken)
+        self.opener().open(bound, sealed)
+    }
+
+    /// Opens many things that were sealed with this key: what can be worked out once is.
+    pub fn opener(&self) -> Opener {
+        Opener(Aes256Gcm::new(&self.0.into()))
     }
 
     /// HMAC-SHA-256 under this key.

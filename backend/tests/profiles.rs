@@ -5,6 +5,7 @@ mod house;
 
 use house::{House, Tenant, additive, copy, eventually, page};
 use rapport_backend::identity::SubjectId;
+use rapport_backend::profiles::profile_bytes;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -79,6 +80,44 @@ fn a_rebuilt_state_is_the_live_state() {
     let rebuilt = house.post("/v1/profiles/rebuild").key(&acme.admin_key).send().json();
     assert_eq!(rebuilt["profiles"], 11);
     assert_eq!(kept(&house, &acme), live);
+}
+
+#[test]
+fn rebuilt_profiles_are_the_live_ones_to_the_byte() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let mut sent = 0;
+    for round in 0..4 {
+        // More visitors than one thread folds alone, some of their events late or twice.
+        let batch: Vec<_> = (0..120)
+            .map(|index| {
+                let visitor = format!("visitor {}", (index * 7 + round) % 60);
+                let late = if index % 11 == 0 { 90_000 } else { 900 - round as i64 * 60 };
+                let number = if index % 13 == 0 { index } else { index + 1000 * (round + 1) };
+                at(late, page(&visitor, &format!("m{number}"), "/pricing"))
+            })
+            .collect();
+        let reply = house.send(&acme, json!(batch));
+        sent += reply["accepted"].as_u64().unwrap();
+        house.settle(&acme, sent);
+    }
+    let bytes = || -> Vec<_> {
+        let scope = acme.scope;
+        let ids = house.visitors(&acme).into_iter().map(|visitor| visitor["id"].to_string());
+        let mut ids: Vec<SubjectId> = ids.map(|id| id.trim_matches('"').parse().unwrap()).collect();
+        ids.sort_unstable();
+        let profiles = ids.into_iter().map(|id| profile_bytes(house.app(), scope, id).unwrap());
+        profiles
+            .map(|found| found.unwrap())
+            .map(|(stored, bytes)| (stored.subject, stored.trail, stored.events, bytes))
+            .collect()
+    };
+    let live = bytes();
+    assert_eq!(live.len(), 60);
+    house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
+    assert_eq!(bytes(), live);
+    let status = house.get("/v1/profiles/status").key(&acme.admin_key).send().json();
+    assert_eq!(status, json!({ "logged": sent, "folded": sent, "lag": 0 }));
 }
 
 #[test]

@@ -78,6 +78,8 @@ const TABLE: &[Route] = &[
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/profiles/rebuild", call: |house, _| house.post("/v1/profiles/rebuild"),
         roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/profiles/status", call: |house, _| house.get("/v1/profiles/status"),
+        roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/session", call: |house, _| house.get("/v1/session"), roles: EVERY_PERSON, key_in_path: false, names_a_thing: false },
     Route { name: "put /v1/session", call: |house, acme| house.call("PUT", "/v1/session").json(&json!({ "workspace": acme.tenant.scope.workspace.to_string() })),
         roles: EVERY_PERSON, key_in_path: false, names_a_thing: true },

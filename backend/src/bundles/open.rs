@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 /// A bundle that decides.
 pub struct OpenBundle {
     reading: Mutex<Engine>,
-    folding: Mutex<Engine>,
+    folding: [Mutex<Engine>; OpenBundle::LANES],
     /// Of the signals part: profiles that were folded for other signals are folded again.
     pub signals: Sha256Digest,
     /// Of the manifest.
@@ -33,9 +33,13 @@ impl OpenBundle {
         lock(&self.reading)
     }
 
-    /// The projector's own engine, so that a long history keeps nobody waiting.
-    pub fn folding_engine(&self) -> MutexGuard<'_, Engine> {
-        lock(&self.folding)
+    /// So many threads may fold at once.
+    pub const LANES: usize = 2;
+
+    /// The projector's own engines, so that a long history keeps nobody waiting: each lane has one.
+    pub fn folding_engine(&self, lane: usize) -> MutexGuard<'_, Engine> {
+        let [first, rest @ ..] = &self.folding;
+        lock(lane.checked_sub(1).and_then(|lane| rest.get(lane)).unwrap_or(first))
     }
 
     /// Opens the current bundle of a scope; `None` where none with a model is published.
@@ -75,7 +79,7 @@ impl OpenBundle {
         };
         Ok(Some(Self {
             reading: engine()?,
-            folding: engine()?,
+            folding: [engine()?, engine()?],
             signals: digest,
             digest: Sha256Digest::of(publication.manifest.as_bytes()),
             pages_may_ask,

@@ -1,6 +1,7 @@
 //! One file of envelopes as they came: group behind group, each written and synced as a whole.
 
 use super::disk::Disk;
+use super::group::{self, HEAD, MAGIC};
 use super::{Draft, Envelope, Offset, record};
 use crate::error::StoreError;
 use crate::identity::Scope;
@@ -33,17 +34,8 @@ pub struct Places {
 /// Where an envelope begins, for [`Journal::at`].
 pub type Place = u64;
 
-const MAGIC: [u8; 8] = *b"RPLOG\0\0\x01";
-/// The last byte of [`MAGIC`]: a later release may write a later one.
-const VERSION: u8 = 1;
-/// Mark, length and checksum before a group.
-const HEAD: u64 = 12;
-const MARK: [u8; 4] = *b"RPG1";
 /// Who looks for an offset reads at most about this much too much.
 const STRIDE: u64 = 64 * 1024;
-/// No group is longer; a head that says so is damaged.
-const MAX_GROUP: u64 = 1 << 30;
-
 impl Journal {
     /// Opens the file or makes it, reads what is in it, and tells `found` of every envelope behind
     /// `known`. A last group that never got to its end is cut off: nobody was told that it is there.
@@ -99,21 +91,13 @@ impl Journal {
     /// Where the group could not be written or synced.
     pub fn append(&self, group: &[(Offset, &Draft)]) -> Result<Vec<Place>, StoreError> {
         let start = self.end();
-        let mut bytes = MARK.to_vec();
-        bytes.extend_from_slice(&[0; HEAD as usize - MARK.len()]);
         let mut places = Vec::with_capacity(group.len());
-        for (offset, draft) in group {
-            places.push(start + bytes.len() as u64);
-            record::write(*offset, draft, &mut bytes);
-        }
-        let length = bytes.len() as u64 - HEAD;
-        let body = bytes.get(HEAD as usize..).unwrap_or_default();
-        let checksum = crc32fast::hash(body);
-        if let Some(head) = bytes.get_mut(MARK.len()..HEAD as usize) {
-            let (lower, upper) = head.split_at_mut(4);
-            lower.copy_from_slice(&(length as u32).to_le_bytes());
-            upper.copy_from_slice(&checksum.to_le_bytes());
-        }
+        let bytes = group::write(|bytes| {
+            for (offset, draft) in group {
+                places.push(start + bytes.len() as u64);
+                record::write(*offset, draft, bytes);
+            }
+        });
         let written = self
             .disk
             .write(&self.path, &self.file, &bytes, start)
@@ -246,24 +230,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Reads the group at `at` into `body`; answers where the next one begins, `None` where no whole
-    /// group stands there.
     fn group(&self, at: u64, end: u64, body: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
-        let failed = |error| StoreError::file("reading", &self.path, error);
-        if at + HEAD > end {
-            return Ok(None);
-        }
-        let mut head = [0; HEAD as usize];
-        self.file.read_exact_at(&mut head, at).map_err(failed)?;
-        let [a, b, c, d, l0, l1, l2, l3, c0, c1, c2, c3] = head;
-        let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
-        if [a, b, c, d] != MARK || length > MAX_GROUP || at + HEAD + length > end {
-            return Ok(None);
-        }
-        body.resize(length as usize, 0);
-        self.file.read_exact_at(body, at + HEAD).map_err(failed)?;
-        let whole = crc32fast::hash(body) == u32::from_le_bytes([c0, c1, c2, c3]);
-        Ok(whole.then_some(at + HEAD + length))
+        group::read(&self.file, at, end, body)
+            .map_err(|error| StoreError::file("reading", &self.path, error))
     }
 
     /// Cuts off a last group that is not whole. Another whole group behind it would say that bytes
@@ -274,13 +243,8 @@ impl Journal {
             return Ok(());
         }
         let failed = |error| StoreError::file("repairing", &self.path, error);
-        let mut tail = vec![0; (length - end) as usize];
-        self.file.read_exact_at(&mut tail, end).map_err(failed)?;
-        let mut body = Vec::new();
-        for (index, window) in tail.windows(MARK.len()).enumerate().skip(1) {
-            if window == MARK && self.group(end + index as u64, length, &mut body)?.is_some() {
-                return Err(self.damaged(end));
-            }
+        if group::next(&self.file, end + 1, length).map_err(failed)?.is_some() {
+            return Err(self.damaged(end));
         }
         tracing::warn!(path = %self.path.display(), bytes = length - end, "a group that was never acknowledged is cut off");
         self.file.set_len(end).map_err(failed)?;
@@ -291,18 +255,14 @@ impl Journal {
         let mut magic = [0; MAGIC.len()];
         let failed = |error| StoreError::file("reading", &self.path, error);
         self.file.read_exact_at(&mut magic, 0).map_err(failed)?;
-        match (magic.split_last(), MAGIC.split_last()) {
-            (Some((found, name)), Some((_, ours))) if name == ours => {
-                if *found > VERSION {
-                    return Err(StoreError::Newer {
-                        path: self.path.clone(),
-                        found: i64::from(*found),
-                        known: usize::from(VERSION),
-                    });
-                }
-                Ok(())
-            }
-            _ => Err(StoreError::corrupt(
+        match group::version(magic) {
+            Some(found) if found > group::VERSION => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found: i64::from(found),
+                known: usize::from(group::VERSION),
+            }),
+            Some(_) => Ok(()),
+            None => Err(StoreError::corrupt(
                 "log",
                 format_args!("{} is no journal", self.path.display()),
             )),

@@ -4,6 +4,7 @@ mod day;
 mod days;
 mod disk;
 mod envelope;
+mod group;
 mod index;
 mod journal;
 mod keeper;
@@ -11,12 +12,14 @@ mod old;
 mod record;
 mod run;
 mod sealed;
+mod survey;
 
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};
 pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
 pub use keeper::Keeper;
-pub use sealed::{Contents, Replayed, SealedWire, bound, contents, seal};
+pub use sealed::{Contents, Replayed, SealedWire, bound, compact, contents, seal};
+pub use survey::{Damage, DaySurvey, Span, survey};
 
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};

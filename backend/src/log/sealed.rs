@@ -4,8 +4,8 @@ use super::{Draft, Envelope, Offset, Open};
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::keys::{KeyStore, SubjectKey};
-use crate::seal::SecretKey;
-use rapport_core::event::EventWire;
+use crate::seal::{Opener, SecretKey};
+use rapport_core::event::{EventWire, FlatEvent, Millis as CoreMillis};
 use serde::{Deserialize, Serialize};
 
 /// What is sealed, as JSON: the event as sent, and how it arrived.
@@ -73,6 +73,28 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
             format_args!("the key store has no key for subject {}", draft.subject),
         )),
     }
+}
+
+/// The compact form of a sealed event, which core folds: what [`contents`] gives, without the rest.
+///
+/// # Errors
+/// Where the sealed half was changed, or holds no event.
+pub fn compact(opener: &Opener, draft: &Draft) -> Result<Vec<u8>, StoreError> {
+    #[derive(Deserialize)]
+    struct EventOnly<'a> {
+        #[serde(borrow)]
+        event: FlatEvent<'a>,
+    }
+    let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt("event", error);
+    let time = CoreMillis(draft.event_time);
+    let plain = opener.open(&bound(draft), &draft.sealed).map_err(|error| corrupt(&error))?;
+    let text = std::str::from_utf8(&plain).map_err(|error| corrupt(&error))?;
+    let flat = serde_json::from_str::<EventOnly<'_>>(text).ok();
+    if let Some(bytes) = flat.and_then(|wire| wire.event.encode(time)) {
+        return Ok(bytes);
+    }
+    let wire: SealedWire = serde_json::from_str(text).map_err(|error| corrupt(&error))?;
+    wire.event.encode(time).map_err(|error| corrupt(&error))
 }
 
 /// What a sealed half is bound to: it opens only in its own workspace and environment, for its own

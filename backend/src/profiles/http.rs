@@ -1,6 +1,6 @@
-//! `GET /v1/visitors`, `POST /v1/profiles/rebuild`, and `POST /v1/decide`.
+//! `GET /v1/visitors`, `/v1/profiles/…`, and `POST /v1/decide`.
 
-use super::view::{RebuiltView, ScoreView, VisitorView, VisitorsView};
+use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
 use super::{decide as decide_for, visitor, visitors};
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
@@ -46,6 +46,22 @@ pub async fn one(
     let scope = authorize(&caller.principal, Action::ReadVisitors, Resource::Own)?.scope();
     let subject: SubjectId = id.parse().map_err(|_| Problem::NotFound("visitor"))?;
     blocking(move || visitor(&app, scope, subject)).await.map(Json)
+}
+
+/// Says how far the profiles are behind the log.
+#[utoipa::path(get, path = "/v1/profiles/status", tag = "profiles",
+    responses((status = 200, body = StatusView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
+pub async fn status(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Json<StatusView>, Problem> {
+    let scope = authorize(&caller.principal, Action::RebuildProfiles, Resource::Own)?.scope();
+    blocking(move || -> Result<_, Problem> {
+        let (folded, logged) = (app.profiles.position(scope)?.0, app.log.end(scope)?.0);
+        let lag = logged.saturating_sub(folded).try_into().unwrap_or_default();
+        Ok(Json(StatusView { logged, folded, lag }))
+    })
+    .await
 }
 
 /// Throws all profiles of the workspace's environment away and folds them again from the log.

@@ -9,7 +9,7 @@ use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
-use crate::log::{Contents, Envelope, Offset, Replayed, contents};
+use crate::log::{Draft, Envelope, Offset, compact};
 use crate::seal::SecretKey;
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, Millis, WireError};
@@ -36,8 +36,12 @@ enum Message {
     Stop,
 }
 
-/// Envelopes that are folded in one commit.
+/// Subjects that are folded in one commit.
 pub(super) const STEP: u32 = 500;
+/// Envelopes that are read and folded in one commit, where so many wait.
+const READ: u32 = 8192;
+/// Fewer subjects are not worth a second thread.
+const ALONE: usize = 32;
 /// Who waits for the thread looks this often.
 const LOOK: Duration = Duration::from_millis(4);
 /// After a failure the thread waits before it tries again.
@@ -168,17 +172,18 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
     }
     loop {
         let after = app.profiles.position(scope)?;
-        let step = app.log.read(scope, after, STEP)?;
+        let step = app.log.read(scope, after, READ)?;
         let Some(last) = step.last() else { return Ok(()) };
         let end = last.offset;
         let mut by_subject: BTreeMap<SubjectId, Vec<Envelope>> = BTreeMap::new();
         for envelope in step {
             by_subject.entry(envelope.draft.subject).or_default().push(envelope);
         }
-        let fold = Fold { app, scope, bundle: &bundle, until: end };
-        let changes =
-            by_subject.into_iter().map(|(subject, envelopes)| fold.subject(subject, envelopes));
-        let changes: Vec<_> = changes.collect::<Result<_, _>>()?;
+        let fold = Fold { app, scope, bundle: &bundle, until: end, lane: 0 };
+        let changes = in_lanes(&fold, by_subject.into_iter().collect(), |fold, of_subject| {
+            let (subject, envelopes) = of_subject;
+            fold.subject(subject, envelopes)
+        })?;
         app.profiles.apply(scope, end, &changes)?;
         tell(app, scope, &bundle, &changes);
     }
@@ -188,14 +193,42 @@ fn refold_scope(app: &App, scope: Scope) -> Result<(), StoreError> {
     catch_up(app, scope)?;
     let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(()) };
     let until = app.profiles.position(scope)?;
-    let fold = Fold { app, scope, bundle: &bundle, until };
+    let fold = Fold { app, scope, bundle: &bundle, until, lane: 0 };
     for subjects in app.profiles.subjects(scope)?.chunks(STEP as usize) {
-        let changes: Vec<_> =
-            subjects.iter().map(|subject| fold.refold(*subject)).collect::<Result<_, _>>()?;
+        let changes = in_lanes(&fold, subjects.to_vec(), |fold, subject| fold.refold(subject))?;
         app.profiles.apply(scope, until, &changes)?;
         tell(app, scope, &bundle, &changes);
     }
     Ok(())
+}
+
+/// Folds subjects on as many threads as the bundle has engines; the changes come in the subjects' order.
+fn in_lanes<T: Send>(
+    fold: &Fold<'_>,
+    mut subjects: Vec<T>,
+    work: impl Fn(&Fold<'_>, T) -> Result<Change, StoreError> + Sync,
+) -> Result<Vec<Change>, StoreError> {
+    if subjects.len() < ALONE {
+        return subjects.into_iter().map(|subject| work(fold, subject)).collect();
+    }
+    let share = subjects.len().div_ceil(OpenBundle::LANES);
+    std::thread::scope(|threads| {
+        let mut lanes = Vec::new();
+        for lane in (1..OpenBundle::LANES).rev() {
+            let (own, work) = (subjects.split_off(share * lane), &work);
+            let fold = Fold { lane, ..*fold };
+            let folded = move || own.into_iter().map(|subject| work(&fold, subject)).collect();
+            lanes.push(threads.spawn(folded));
+        }
+        let mut changes: Vec<Change> =
+            subjects.into_iter().map(|subject| work(fold, subject)).collect::<Result<_, _>>()?;
+        for lane in lanes.into_iter().rev() {
+            let folded: Result<Vec<Change>, StoreError> =
+                lane.join().map_err(|_| StoreError::corrupt("profile", "folding it panicked"))?;
+            changes.extend(folded?);
+        }
+        Ok(changes)
+    })
 }
 
 pub(super) fn tell(app: &App, scope: Scope, bundle: &OpenBundle, changes: &[Change]) {
@@ -220,6 +253,8 @@ pub(super) struct Fold<'a> {
     pub(super) scope: Scope,
     pub(super) bundle: &'a OpenBundle,
     pub(super) until: Offset,
+    /// Which of the bundle's engines folds.
+    pub(super) lane: usize,
 }
 
 impl Fold<'_> {
@@ -237,7 +272,7 @@ impl Fold<'_> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };
-        let opened = open(&key, self.scope, &self.bundle.folding_engine(), &stored);
+        let opened = open(&key, self.scope, &self.bundle.folding_engine(self.lane), &stored);
         match opened {
             Ok(profile) => self.fold(&key, subject, Some((stored, profile)), envelopes),
             // Whatever is wrong with a profile, the log still has what it was made of.
@@ -263,25 +298,28 @@ impl Fold<'_> {
         start: Option<(StoredProfile, Profile)>,
         envelopes: Vec<Envelope>,
     ) -> Result<Change, StoreError> {
-        let mut engine = self.bundle.folding_engine();
+        let mut engine = self.bundle.folding_engine(self.lane);
+        let opener = key.opener();
         let mut wanted = true;
         let mut state = start;
-        for envelope in envelopes {
+        let mut last = None;
+        for Envelope { draft, .. } in envelopes {
             // Who says no to profiling is folded nowhere, and has no score until they say yes.
-            wanted = envelope.draft.consent.profiling;
-            let folded = contents(&*self.app.keys, envelope).and_then(|replayed| match replayed {
-                Replayed::Tombstone { .. } => Ok(false),
-                Replayed::Event(_) if !wanted => Ok(true),
-                Replayed::Event(contents) => {
-                    let (stored, profile) = state.get_or_insert_with(|| {
-                        (first(subject, self.bundle, &contents), engine.new_profile())
-                    });
-                    event(&mut engine, stored, profile, *contents).map(|()| true)
-                }
+            wanted = draft.consent.profiling;
+            if !wanted {
+                continue;
+            }
+            let folded = compact(&opener, &draft).and_then(|bytes| {
+                let event = Event::decode(&bytes)
+                    .map_err(|error| StoreError::corrupt("event", WireError::from(error)))?;
+                let (stored, profile) = state.get_or_insert_with(|| {
+                    (first(subject, self.bundle, draft.event_time), engine.new_profile())
+                });
+                fold_event(&mut engine, stored, profile, &event);
+                Ok(())
             });
             match folded {
-                Ok(true) => {}
-                Ok(false) => return Ok(Change::Drop(subject)),
+                Ok(()) => last = Some(draft),
                 // One damaged event must not hold up everybody's.
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%error, scope = %self.scope, "an event is left out of its profile");
@@ -289,8 +327,13 @@ impl Fold<'_> {
                 Err(error) => return Err(error),
             }
         }
+        // Whose key was shredded meanwhile is gone.
+        let kept = self.app.keys.subject_key(self.scope, subject)?;
         match state {
-            Some((mut stored, profile)) if wanted => {
+            Some((mut stored, profile)) if wanted && matches!(kept, Some(SubjectKey::Kept(_))) => {
+                if let Some(draft) = last {
+                    note(&mut engine, &mut stored, &profile, draft);
+                }
                 stored.sealed = seal(key, self.scope, subject, &engine, &profile)?;
                 Ok(Change::Keep(Box::new(stored)))
             }
@@ -299,44 +342,42 @@ impl Fold<'_> {
     }
 }
 
-/// Folds one event in, and keeps what the live page shows of it.
-fn event(
+/// Folds one event in, and keeps how the score moved.
+fn fold_event(
     engine: &mut Engine,
     stored: &mut StoredProfile,
     profile: &mut Profile,
-    contents: Contents,
-) -> Result<(), StoreError> {
-    let draft = contents.envelope.draft;
-    let time = Millis(draft.event_time);
-    let compact =
-        contents.sealed.event.encode(time).map_err(|error| StoreError::corrupt("event", error))?;
-    let event = Event::decode(&compact)
-        .map_err(|error| StoreError::corrupt("event", WireError::from(error)))?;
-    engine.fold(profile, &event, time);
-    let decision = engine.decide(profile, time, Want { reasons: 0, next_change: true });
-    stored.trail.push(time.0, decision.score);
-    stored.event_time = time.0;
+    event: &Event<'_>,
+) {
+    engine.fold(profile, event, event.time);
+    let decision = engine.decide(profile, event.time, Want { reasons: 0, next_change: false });
+    stored.trail.push(event.time.0, decision.score);
+}
+
+/// Keeps what the live page shows of the last event, and when its score ages.
+fn note(engine: &mut Engine, stored: &mut StoredProfile, profile: &Profile, draft: Draft) {
+    let want = Want { reasons: 0, next_change: true };
+    let decision = engine.decide(profile, Millis(draft.event_time), want);
+    stored.event_time = draft.event_time;
     stored.last_event = (draft.open.kind, draft.open.name, draft.open.path);
     stored.events = profile.events();
     stored.score = decision.score;
     stored.band = band_word(decision.band).to_owned();
     stored.as_of = decision.as_of.0;
     stored.next_change_at = decision.next_change_at.map(|time| time.0);
-    Ok(())
 }
 
-fn first(subject: SubjectId, bundle: &OpenBundle, contents: &Contents) -> StoredProfile {
-    let draft = &contents.envelope.draft;
+fn first(subject: SubjectId, bundle: &OpenBundle, event_time: i64) -> StoredProfile {
     StoredProfile {
         subject,
         signals: bundle.signals,
-        event_time: draft.event_time,
+        event_time,
         last_event: Default::default(),
-        first_seen: draft.event_time,
+        first_seen: event_time,
         events: 0,
         score: 0,
         band: String::new(),
-        as_of: draft.event_time,
+        as_of: event_time,
         next_change_at: None,
         trail: Trail::default(),
         sealed: Vec::new(),

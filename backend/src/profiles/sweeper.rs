@@ -37,7 +37,7 @@ fn sweep(app: &App, scope: Scope) -> Result<(), StoreError> {
         return Ok(());
     }
     let position = app.profiles.position(scope)?;
-    let fold = Fold { app, scope, bundle: &bundle, until: position };
+    let fold = Fold { app, scope, bundle: &bundle, until: position, lane: 0 };
     let mut changes = Vec::with_capacity(due.len());
     let mut news = Vec::new();
     for stored in due {
@@ -67,7 +67,7 @@ fn again(
 ) -> Result<Option<StoredProfile>, StoreError> {
     let key = app.keys.subject_key(scope, stored.subject)?.and_then(SubjectKey::kept);
     let Some(key) = key.filter(|_| stored.signals == bundle.signals) else { return Ok(None) };
-    let mut engine = bundle.folding_engine();
+    let mut engine = bundle.folding_engine(0);
     let Ok(profile) = open(&key, scope, &engine, stored) else { return Ok(None) };
     let want = Want { reasons: 0, next_change: true };
     let decision = engine.decide(&profile, CoreMillis(now), want);

@@ -78,3 +78,14 @@ pub struct RebuiltView {
     /// How many profiles there are now.
     pub profiles: usize,
 }
+
+/// How far the profiles are behind the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusView {
+    /// Events that the log holds.
+    pub logged: i64,
+    /// Events that went into the profiles.
+    pub folded: i64,
+    /// Events that did not yet.
+    pub lag: u64,
+}

@@ -89,7 +89,7 @@ impl<'a> Event<'a> {
     }
 }
 
-fn check_names(kind: EventKind, name: &str, message_id: &str) -> Result<(), EventError> {
+pub(super) fn check_names(kind: EventKind, name: &str, message_id: &str) -> Result<(), EventError> {
     if kind == EventKind::Track && name.is_empty() {
         return Err(EventError::Empty("the name of a track event"));
     }

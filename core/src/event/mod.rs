@@ -5,6 +5,8 @@
 
 mod binary;
 mod channel;
+#[cfg(feature = "wire")]
+mod flat;
 mod time;
 #[cfg(feature = "wire")]
 mod wire;
@@ -14,6 +16,8 @@ pub use binary::{
     MAX_TEXT_BYTES,
 };
 pub use channel::{Channel, Visit};
+#[cfg(feature = "wire")]
+pub use flat::FlatEvent;
 pub use time::{Millis, event_time};
 #[cfg(feature = "wire")]
 pub use wire::{EventWire, MAX_DEPTH, WireError};
