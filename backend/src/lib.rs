@@ -31,4 +31,4 @@ mod sqlite;
 pub use app::{App, Shared};
 pub use config::{Config, Connections};
 pub use secret::Sha256Digest;
-pub use server::{Running, StartError, start};
+pub use server::{Running, StartError, lock_directory, start};

@@ -162,7 +162,10 @@ impl Running {
 }
 
 /// One process a data directory: two writers would give two events the same offset.
-fn lock_directory(directory: &Path) -> Result<File, StartError> {
+///
+/// # Errors
+/// Where another process has it, or it cannot be used.
+pub fn lock_directory(directory: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::Data { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let lock = File::create(directory.join("lock")).map_err(failed)?;

@@ -37,6 +37,8 @@ enum Command {
     Serve(commands::serve::Args),
     #[cfg(feature = "serve")]
     Demo(commands::demo::Args),
+    #[cfg(feature = "serve")]
+    Log(commands::log::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(args),
         #[cfg(feature = "serve")]
         Command::Demo(args) => commands::demo::run(args),
+        #[cfg(feature = "serve")]
+        Command::Log(args) => commands::log::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

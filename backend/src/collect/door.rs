@@ -186,7 +186,8 @@ pub fn visitor(wire: &EventWire) -> Result<VisitorRef<'_>, Refusal> {
     }
 }
 
-fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
+/// What everybody with the log may read of an event.
+pub fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
     let text = |path: &[&str]| text_at(&wire.context, path).map(|text| cut(text).to_owned());
     Ok(Open {
         kind: kind.to_owned(),
@@ -204,7 +205,7 @@ fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
 }
 
 /// `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`.
-fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
+pub fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
     let said = context.get("consent");
     let of = |purpose, default| {
         let categories = said.and_then(|said| said.get("categoryPreferences"));

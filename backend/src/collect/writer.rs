@@ -176,11 +176,11 @@ fn run(
 }
 
 /// What became of a request, or why it could not be written.
-type Outcome = Result<Vec<Submission>, Arc<StoreError>>;
+pub type Outcome = Result<Vec<Submission>, Arc<StoreError>>;
 
 /// Seals and appends in one commit; answers what became of each request, and which scopes grew.
 /// What is wrong with one request is no other's fault: where the commit fails, each tries its own.
-fn write(
+pub fn write(
     log: &dyn EventLog,
     keys: &dyn KeyStore,
     requests: Vec<Vec<Item>>,

@@ -7,18 +7,34 @@ use rapport_core::model::{Bands, LeadModel, Packing, TreeModel, encode};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Turn a LightGBM, XGBoost or ONNX tree model into a model file
+/// Turn a LightGBM, XGBoost or ONNX tree model into a model file, or take in events of the past
 ///
-/// Margins and decisions stay as they were, to the last digit; what cannot be kept is refused with
-/// the reason. The score is the model's probability in per cent, and two thresholds part it into bands:
-/// choose them by what `rapport evaluate` says.
+/// Of a model, margins and decisions stay as they were, to the last digit; what cannot be kept is
+/// refused with the reason. The score is the model's probability in per cent, and two thresholds part
+/// it into bands: choose them by what `rapport evaluate` says.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_long_help = "\
 Examples:
   rapport import --input model.txt --out leads.rpm        (LightGBM, save_model)
   rapport import --input model.json --out leads.rpm       (XGBoost, save_model as JSON)
-  rapport import --input model.onnx --format onnx --out leads.rpm")]
+  rapport import --input model.onnx --format onnx --out leads.rpm
+  rapport import events history.jsonl --dir data")]
 pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    model: Option<Model>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    #[cfg(feature = "serve")]
+    Events(super::import_events::Args),
+}
+
+#[derive(clap::Args)]
+struct Model {
     /// The model as its software wrote it
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -44,6 +60,15 @@ enum Format {
 }
 
 pub fn run(args: Args) -> Outcome {
+    match (args.what, args.model) {
+        #[cfg(feature = "serve")]
+        (Some(What::Events(events)), _) => super::import_events::run(events),
+        (_, Some(model)) => import(model),
+        (_, None) => Err("give a model with --input and --out, or `events` and a file".into()),
+    }
+}
+
+fn import(args: Model) -> Outcome {
     let shown = args.input.display();
     let bytes =
         std::fs::read(&args.input).map_err(|error| format!("cannot read {shown}: {error}"))?;

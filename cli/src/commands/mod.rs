@@ -4,6 +4,10 @@
 pub mod demo;
 pub mod evaluate;
 pub mod import;
+#[cfg(feature = "serve")]
+mod import_events;
+#[cfg(feature = "serve")]
+pub mod log;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;

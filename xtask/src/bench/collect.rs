@@ -115,6 +115,8 @@ impl Serving {
     fn start(root: &Path, server: &Path, directory: &Path) -> Result<Self> {
         let mut serve = shell::command(root, &server.to_string_lossy(), ["serve", "--dir"]);
         serve.arg(directory).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        // All the load comes from one address.
+        serve.args(["--events-per-second", "0"]);
         let mut child = serve.spawn().context("cannot start rapport serve")?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let url = lines
