@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hmac::{Hmac, KeyInit, Mac};
 use house::{Call, House, Tenant, eventually, page};
+use rapport_backend::identity::Role;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -343,6 +344,17 @@ fn programs_are_told_that_they_are_no_visitors() {
     let reply = send(&house, &acme, json!([driven, told, person])).send().json();
     assert_eq!((&reply["accepted"], reply["rejected"].as_array().unwrap().len()), (&json!(1), 2));
     assert_eq!(house.settle(&acme, 1).len(), 1);
+
+    let headless = |id: &str, key: &str| {
+        let call = house.post("/v1/events").key(key).header("user-agent", "HeadlessChrome/156.0");
+        call.json(&json!({ "batch": [page("test", id, "/")] })).send().json()["accepted"].clone()
+    };
+    assert_eq!(headless("m5", &acme.write_key), 0);
+    let test_key = house.key(house::test_environment(acme.scope), Role::Page);
+    assert_eq!(headless("m6", &test_key), 1, "that is what the test environment is for");
+    let settings = json!({ "automatedBrowsers": true });
+    house.call("PUT", "/v1/settings").key(&acme.admin_key).json(&settings).send();
+    assert_eq!(headless("m7", &acme.write_key), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod site;
 
 use crate::commands::{Outcome, sdk_is_built};
 use mapping::Mapping;
-use rapport_backend::identity::{Permit, Role, Scope, WorkspaceId, service};
+use rapport_backend::identity::{Permit, Role, Scope, Settings, WorkspaceId, service, settings};
 use rapport_backend::{App, Config, Running, bundles, start};
 use rapport_core::profile::SignalWire;
 use serde_json::{Map, Value, json};
@@ -152,7 +152,11 @@ fn map(leads: &Path, mapping: &Path, table: &Path) -> Result<String, Box<dyn std
 fn open_workspaces(app: &App) -> Result<Vec<WorkspaceId>, Box<dyn std::error::Error>> {
     let mut workspaces = service::workspaces(app)?;
     for (brand, _) in BRANDS.iter().skip(workspaces.len()) {
-        workspaces.push(service::create_workspace(app, brand)?);
+        let workspace = service::create_workspace(app, brand)?;
+        // Who tries the demo may well let a program do the clicking.
+        let settings = Settings { automated_browsers: true, ..Settings::default() };
+        settings::change(app, &Permit::operator(Scope::live(workspace)), &settings)?;
+        workspaces.push(workspace);
     }
     workspaces.truncate(BRANDS.len());
     Ok(workspaces)

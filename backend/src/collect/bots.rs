@@ -2,17 +2,21 @@
 
 use serde_json::{Map, Value};
 
+/// What sends where a person's browser should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Reads pages for a search engine, a preview, an archive.
+    Crawler,
+    /// A browser that a program drives: a test of the website's own, or a scraper.
+    Automated,
+}
+
 /// Parts of user agents, in lower case, that no browser of a person has. Programs that send for
 /// people, such as Segment's libraries, are not among them.
-const PARTS: &[&str] = &[
+const CRAWLERS: &[&str] = &[
     "crawl",
     "spider",
     "slurp",
-    "headless",
-    "phantomjs",
-    "puppeteer",
-    "playwright",
-    "selenium",
     "lighthouse",
     "pagespeed",
     "gtmetrix",
@@ -30,19 +34,31 @@ const PARTS: &[&str] = &[
     "chatgpt",
     "ia_archiver",
 ];
+const AUTOMATED: &[&str] = &["headless", "phantomjs", "puppeteer", "playwright", "selenium"];
 
 /// A telephone's maker has this in its name.
 const NOT: &str = "cubot";
 
-/// Whether a user agent says that it is no person's browser.
-pub fn is_bot(user_agent: &str) -> bool {
+/// Which program a user agent says that it is; `None` for a person's browser.
+pub fn program(user_agent: &str) -> Option<Program> {
     let text = user_agent.to_ascii_lowercase().replace(NOT, "");
-    PARTS.iter().any(|part| text.contains(part)) || has_word_ending_in_bot(&text)
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    if says(CRAWLERS) || has_word_ending_in_bot(&text) {
+        return Some(Program::Crawler);
+    }
+    says(AUTOMATED).then_some(Program::Automated)
 }
 
-/// Whether the page itself says that a program drives its browser.
-pub fn is_driven(context: &Map<String, Value>) -> bool {
-    context.get("webdriver").and_then(Value::as_bool) == Some(true)
+/// Which program the page itself says that drives its browser.
+pub fn confessed(context: &Map<String, Value>) -> Option<Program> {
+    match context.get("bot").and_then(Value::as_str) {
+        Some("crawler") => Some(Program::Crawler),
+        Some(_) => Some(Program::Automated),
+        None => {
+            let driven = context.get("webdriver").and_then(Value::as_bool) == Some(true);
+            driven.then_some(Program::Automated)
+        }
+    }
 }
 
 /// `Googlebot/2.1`, `bingbot;`, `AhrefsBot`, but no word that only begins so.
@@ -64,14 +80,15 @@ mod tests {
             "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0) Chrome/116.0 Safari/537.36",
             "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0 Safari/537.36",
             "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
             "Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)",
             "Baiduspider+(+http://www.baidu.com/search/spider.htm)",
             "GPTBot",
         ] {
-            assert!(is_bot(bot), "{bot}");
+            assert_eq!(program(bot), Some(Program::Crawler), "{bot}");
         }
+        let headless = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0 Safari/537.36";
+        assert_eq!(program(headless), Some(Program::Automated));
         for person in [
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36",
             "Mozilla/5.0 (Linux; Android 12; CUBOT P80) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36",
@@ -81,7 +98,7 @@ mod tests {
             "analytics-node-next/latest",
             "",
         ] {
-            assert!(!is_bot(person), "{person}");
+            assert_eq!(program(person), None, "{person}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The door: each event is checked by core before anything is written, and made what the log keeps.
 
 use super::batch::Batch;
-use super::bots::{is_bot, is_driven};
+use super::bots::{Program, confessed, program};
 use super::writer::Item;
 use crate::clock::Millis;
 use crate::identity::Scope;
@@ -27,6 +27,8 @@ pub struct Arrival {
     pub user_agent: Option<String>,
     /// What holds for visitors who were not asked.
     pub consent: Consent,
+    /// Whether automated browsers count.
+    pub automated: bool,
     /// What proves users.
     pub identity_secrets: Vec<Vec<u8>>,
     /// The id of a visitor who comes without one, where the server may make one up.
@@ -52,9 +54,7 @@ pub enum Refusal {
     Event(#[from] WireError),
     #[error("`anonymousId` or `userId` must say, in 1 to 256 bytes, whom it is about")]
     NoVisitor,
-    #[error(
-        "it comes from a program, not from a person: crawlers and driven browsers are not kept"
-    )]
+    #[error("it comes from a program, not from a person, and is not kept")]
     Bot,
     #[error("this visitor was erased; start with a new anonymousId")]
     Erased,
@@ -142,8 +142,12 @@ impl Arrival {
     fn refuse_bots(&self, context: &Map<String, Value>) -> Result<(), Refusal> {
         // A server that sends for its visitors says what browser they have.
         let said = context.get("userAgent").and_then(Value::as_str);
-        let bot = said.or(self.user_agent.as_deref()).is_some_and(is_bot);
-        if bot || is_driven(context) { Err(Refusal::Bot) } else { Ok(()) }
+        let shown = said.or(self.user_agent.as_deref()).and_then(program);
+        match shown.or_else(|| confessed(context)) {
+            Some(Program::Crawler) => Err(Refusal::Bot),
+            Some(Program::Automated) if !self.automated => Err(Refusal::Bot),
+            _ => Ok(()),
+        }
     }
 
     /// What the identity token beside an `identify` proves; `None` where there is none.

@@ -11,7 +11,9 @@ use super::view::{CollectedView, Outcome};
 use super::writer::Room;
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, StoreError, blocking};
-use crate::identity::{Action, Principal, Resource, Scope, Sender, authorize, secrets};
+use crate::identity::{
+    Action, Environment, Principal, Resource, Scope, Sender, authorize, secrets,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
@@ -172,6 +174,7 @@ async fn arrival(
         ip: kept.then(|| source.address.to_string()),
         user_agent: source.user_agent.clone(),
         consent: settings.consent.into(),
+        automated: settings.automated_browsers || scope.environment == Environment::Test,
         identity_secrets,
         nameless,
     })

@@ -17,7 +17,6 @@ mod writer;
 
 pub use batch::{Batch, EVENT_SCHEMA, MAX_BATCH};
 pub use body::MAX_BODY;
-pub use bots::is_bot;
 pub use door::{Admitted, Arrival, Refusal};
 pub use history::{History, HistoryRefusal};
 pub use rate::Rates;

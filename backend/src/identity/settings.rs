@@ -1,7 +1,7 @@
 //! What a workspace's environment has decided for all its visitors.
 
-use super::{Action, Actor, Caller, Resource, Scope, authorize};
-use crate::app::Shared;
+use super::{Action, Actor, Caller, Permit, Resource, Scope, authorize};
+use crate::app::{App, Shared};
 use crate::audit::{Change, append};
 use crate::clock::{self, Millis};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
@@ -21,6 +21,9 @@ use utoipa::ToSchema;
 pub struct Settings {
     /// What holds for a visitor who was not asked or has not answered.
     pub consent: ConsentDefault,
+    /// Whether events of automated browsers count, such as those of a website's own tests. In the test
+    /// environment they always do; crawlers' never do.
+    pub automated_browsers: bool,
 }
 
 /// Purposes that visitors are taken to agree to until they say something.
@@ -95,6 +98,14 @@ fn read(text: Option<String>) -> Result<Settings, StoreError> {
     settings.map(Option::unwrap_or_default).map_err(|error| StoreError::corrupt("settings", error))
 }
 
+/// Replaces the settings of a scope.
+///
+/// # Errors
+/// Where they cannot be kept.
+pub fn change(app: &App, permit: &Permit, settings: &Settings) -> Result<(), StoreError> {
+    app.records.change_settings(permit.actor(), permit.scope(), settings, clock::now())
+}
+
 /// Reads the settings of the workspace's environment.
 #[utoipa::path(get, path = "/v1/settings", tag = "identity",
     responses((status = 200, body = Settings), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
@@ -115,9 +126,6 @@ pub async fn change_settings(
     JsonBody(settings): JsonBody<Settings>,
 ) -> Result<StatusCode, Problem> {
     let permit = authorize(&caller.principal, Action::ChangeSettings, Resource::Own)?;
-    let change = move || {
-        app.records.change_settings(permit.actor(), permit.scope(), &settings, clock::now())
-    };
-    blocking(change).await?;
+    blocking(move || change(&app, &permit, &settings)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

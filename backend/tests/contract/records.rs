@@ -175,8 +175,8 @@ fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
 fn settings(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert_eq!(records.settings(one).unwrap(), Settings::default());
     let consent = ConsentDefault { profiling: false, ..ConsentDefault::default() };
-    records.change_settings(by, one, &Settings { consent }, 5).unwrap();
-    assert_eq!(records.settings(one).unwrap(), Settings { consent });
+    records.change_settings(by, one, &Settings { consent, automated_browsers: true }, 5).unwrap();
+    assert_eq!(records.settings(one).unwrap(), Settings { consent, automated_browsers: true });
     for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
         assert_eq!(records.settings(elsewhere).unwrap(), Settings::default());
     }
