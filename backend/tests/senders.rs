@@ -10,6 +10,8 @@ use flate2::write::GzEncoder;
 use hmac::{Hmac, KeyInit, Mac};
 use house::{Call, House, Tenant, eventually, page};
 use rapport_backend::identity::Role;
+use rapport_backend::keys::DirectoryKeys;
+use rapport_backend::log::{DayLog, EventLog, Offset, Replayed, contents};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -324,6 +326,65 @@ fn a_visitor_who_withdraws_is_gone_within_five_seconds_and_one_not_asked_is_as_t
     says("cleo", "m4", json!({ "profiling": true }));
     says("dan", "m5", json!({ "categoryPreferences": { "profiling": true } }));
     assert_eq!(house.settle(&acme, 2).len(), 2, "who agreed, and nobody else");
+}
+
+#[test]
+fn who_does_not_agree_to_be_profiled_gets_no_score() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let decide = |events: Value| {
+        let body = json!({ "anonymousId": "ann", "events": events });
+        house.post("/v1/decide").key(&acme.write_key).json(&body).send()
+    };
+    let says = |id: &str, profiling: bool| {
+        let mut event = page("ann", id, "/pricing");
+        event["context"]["consent"] = json!({ "profiling": profiling });
+        event
+    };
+    let score = |reply: house::Reply| reply.json()["score"].as_i64().unwrap();
+    let nothing = score(decide(json!([])));
+    let agreed = score(decide(json!([says("m1", true)])));
+    assert!(agreed > nothing);
+    assert_eq!(decide(json!([says("m1", true), says("m2", false)])).status, 404);
+    let later = score(decide(json!([says("m2", false), says("m1", true)])));
+    assert_eq!(later, agreed, "what happened without consent counts for nothing");
+    let origins = json!({ "origins": ["https://acme.example"] });
+    assert_eq!(limit(&house, &acme, origins), 204);
+    let body = json!({ "key": acme.write_key, "anonymousId": "ann" });
+    let foreign = house.post("/v1/decide").header("origin", "https://evil.example");
+    assert_eq!(foreign.body(body.to_string()).send().status, 403);
+}
+
+#[test]
+fn what_is_kept_says_what_was_proved_and_no_address_of_who_wants_no_id() {
+    let mut house = House::open();
+    let acme = house.tenant("Acme");
+    let made = house.post("/v1/identity-secrets").key(&acme.admin_key).send().json();
+    let proof = token(made["secret"].as_str().unwrap(), "u1", 60);
+    let identify = |id: &str, token: &str| json!({ "type": "identify", "anonymousId": "ann", "userId": "u1", "messageId": id, "token": token });
+    house.send(&acme, json!([identify("proved", &proof), identify("claimed", "v1.e30.AAAA")]));
+    let nameless =
+        json!({ "cookieless": true, "batch": [{ "type": "page", "messageId": "nameless" }] });
+    house.post("/v1/events").key(&acme.write_key).json(&nameless).send();
+    house.stop();
+    let config = house.config();
+    let (log, keys) =
+        (DayLog::open(&config.data).unwrap(), DirectoryKeys::open(&config.keys).unwrap());
+    let kept = log.read(acme.scope, Offset(0), 9).unwrap();
+    let kept = kept.into_iter().map(|envelope| match contents(&keys, envelope).unwrap() {
+        Replayed::Event(contents) => {
+            let text = serde_json::to_string(&contents.sealed).unwrap();
+            assert!(!text.contains("v1."), "tokens are not kept: {text}");
+            let id = contents.envelope.draft.message_id;
+            (id, contents.sealed.proven, contents.sealed.ip.is_some())
+        }
+        tombstone @ Replayed::Tombstone { .. } => panic!("{tombstone:?}"),
+    });
+    let expected = [("proved", true, true), ("claimed", false, true), ("nameless", false, false)];
+    assert_eq!(
+        kept.collect::<Vec<_>>(),
+        expected.map(|(id, proven, ip)| (id.to_owned(), proven, ip))
+    );
 }
 
 #[test]

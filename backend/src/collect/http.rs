@@ -9,7 +9,7 @@ use super::rate::TooFast;
 use super::source::Source;
 use super::view::{CollectedView, Outcome};
 use super::writer::Room;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{
     Action, Environment, Principal, Resource, Scope, Sender, authorize, secrets,
@@ -89,13 +89,7 @@ pub async fn collect(
     room: Room,
 ) -> Result<Collected, Problem> {
     let scope = authorize(principal, Action::CollectEvents, Resource::Own)?.scope();
-    if !principal.terms.admit(source.origin.as_deref()) {
-        return Err(Problem::ForeignOrigin("this key is for pages of other websites"));
-    }
-    app.rates.key(principal, batch.events.len()).map_err(too_fast("key"))?;
-    app.rates
-        .address(principal, source.address, batch.events.len())
-        .map_err(too_fast("address"))?;
+    may_send(app, principal, source, batch.events.len())?;
     let arrival = arrival(app, scope, source, batch).await?;
 
     let (mut items, mut admitted) = (Vec::new(), Vec::with_capacity(batch.events.len()));
@@ -129,6 +123,23 @@ pub async fn collect(
         }
     }
     Ok(Collected { view, cookie })
+}
+
+/// Whether a key's pages may send from where they are, so many events now.
+///
+/// # Errors
+/// [`Problem::ForeignOrigin`] for another website's page, [`Problem::TooFast`].
+pub fn may_send(
+    app: &App,
+    principal: &Principal,
+    source: &Source,
+    events: usize,
+) -> Result<(), Problem> {
+    if !principal.terms.admit(source.origin.as_deref()) {
+        return Err(Problem::ForeignOrigin("this key is for pages of other websites"));
+    }
+    app.rates.key(principal, events).map_err(too_fast("key"))?;
+    app.rates.address(principal, source.address, events).map_err(too_fast("address"))
 }
 
 /// The id of an event that was refused, as far as it has one.

@@ -17,7 +17,8 @@ mod writer;
 
 pub use batch::{Batch, EVENT_SCHEMA, MAX_BATCH};
 pub use body::MAX_BODY;
-pub use door::{Admitted, Arrival, Refusal};
+pub use door::{Admitted, Arrival, Refusal, consent};
 pub use history::{History, HistoryRefusal};
+pub use http::{Parcel, may_send};
 pub use rate::Rates;
 pub use writer::{Item, Submission, Writer};

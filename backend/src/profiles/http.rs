@@ -3,12 +3,12 @@
 use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
 use super::{decide as decide_for, visitor, visitors};
 use crate::app::Shared;
+use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Caller, Resource, Sender, SubjectId, authorize};
+use crate::identity::{Action, Caller, Resource, SubjectId, authorize};
 use crate::keys::{VisitorRef, pseudonym};
-use crate::request::{InPath, bounded};
+use crate::request::InPath;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use rapport_core::event::EventWire;
 use serde::Deserialize;
@@ -94,17 +94,16 @@ pub struct DecideWire {
 
 /// Decides for a page that cannot run the engine. Read as JSON whatever it is declared as.
 #[utoipa::path(post, path = "/v1/decide", tag = "profiles", request_body = DecideWire,
-    responses((status = 200, body = ScoreView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView)))]
-pub async fn decide(
-    State(app): State<Shared>,
-    sender: Sender,
-    body: Body,
-) -> Result<Json<ScoreView>, Problem> {
-    let body = bounded(body, MAX_DECIDE_BODY).await?;
-    let wire: DecideWire = serde_json::from_slice(&body)
+    responses((status = 200, body = ScoreView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
+pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<ScoreView>, Problem> {
+    if parcel.body.len() > MAX_DECIDE_BODY {
+        return Err(Problem::TooLarge(MAX_DECIDE_BODY));
+    }
+    let wire: DecideWire = serde_json::from_slice(&parcel.body)
         .map_err(|error| Problem::Malformed(format!("the body is not what this takes: {error}")))?;
-    let principal = sender.or_key(&app, wire.key.as_deref()).await?;
+    let principal = parcel.sender.or_key(&app, wire.key.as_deref()).await?;
     let scope = authorize(&principal, Action::Decide, Resource::Own)?.scope();
+    may_send(&app, &principal, &parcel.source, 1)?;
     if wire.anonymous_id.is_empty()
         || wire.anonymous_id.len() > MAX_ID
         || wire.events.len() > MAX_UNSEEN
@@ -124,6 +123,13 @@ pub async fn decide(
     };
     app.projector.reached(&app, scope, end, FOLD_PATIENCE).await?;
     let decided = blocking(move || {
+        let default = app.records.settings(scope)?.consent.into();
+        let agrees = |event: &EventWire| consent(&event.context, default).profiling;
+        // Who said no last has no score: not 0, and not somebody else's.
+        if unseen.last().is_some_and(|event| !agrees(event)) {
+            return Err(Problem::NotFound("score: the visitor does not agree to be profiled"));
+        }
+        unseen.retain(agrees);
         let workspace_key = app.keys.workspace_key(scope.workspace)?;
         let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(&wire.anonymous_id));
         decide_for(&app, scope, subject, &unseen)
