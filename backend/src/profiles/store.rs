@@ -6,7 +6,7 @@ use crate::identity::{Scope, SubjectId};
 use crate::log::Offset;
 use crate::secret::Sha256Digest;
 use crate::sqlite::{Database, Durability};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use std::path::Path;
 
 /// Keeps one profile a subject. An offset and its effect commit together.
@@ -153,17 +153,10 @@ impl SqliteProfiles {
 
 impl ProfileStore for SqliteProfiles {
     fn position(&self, scope: Scope) -> Result<Offset, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT offset FROM positions WHERE workspace = ?1 AND environment = ?2",
-            )?;
-            let found = statement
-                .query_row(params![scope.workspace, scope.environment], |row| {
-                    Ok(Offset(row.get(0)?))
-                })
-                .optional()?;
-            Ok(found.unwrap_or_default())
-        })
+        let sql = "SELECT offset FROM positions WHERE workspace = ?1 AND environment = ?2";
+        let place = params![scope.workspace, scope.environment];
+        let found = self.database.row(sql, place, |row| Ok(Offset(row.get(0)?)))?;
+        Ok(found.unwrap_or_default())
     }
 
     fn profile(
@@ -171,40 +164,23 @@ impl ProfileStore for SqliteProfiles {
         scope: Scope,
         subject: SubjectId,
     ) -> Result<Option<StoredProfile>, StoreError> {
-        self.database.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3");
-            let mut statement = connection.prepare_cached(&sql)?;
-            Ok(statement.query_row(params![scope.workspace, scope.environment, subject], stored).optional()?)
-        })
+        let place = params![scope.workspace, scope.environment, subject];
+        self.database.row(&select("AND subject = ?3"), place, stored)
     }
 
     fn recent(&self, scope: Scope, limit: u32) -> Result<Vec<StoredProfile>, StoreError> {
-        self.database.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY event_time DESC LIMIT ?3");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![scope.workspace, scope.environment, limit], stored)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let place = params![scope.workspace, scope.environment, limit];
+        self.database.rows(&select("ORDER BY event_time DESC LIMIT ?3"), place, stored)
     }
 
     fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError> {
-        self.database.read(|connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 AND next_change_at <= ?3
-                 ORDER BY next_change_at LIMIT ?4"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![scope.workspace, scope.environment, now, limit], stored)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let sql = select("AND next_change_at <= ?3 ORDER BY next_change_at LIMIT ?4");
+        self.database.rows(&sql, params![scope.workspace, scope.environment, now, limit], stored)
     }
 
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError> {
-        self.database.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT subject FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY subject")?;
-            let rows = statement.query_map(params![scope.workspace, scope.environment], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let sql = "SELECT subject FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY subject";
+        self.database.rows(sql, params![scope.workspace, scope.environment], |row| row.get(0))
     }
 
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError> {
@@ -265,6 +241,11 @@ impl ProfileStore for SqliteProfiles {
             Ok(())
         })
     }
+}
+
+/// Profiles of a scope, those that `rest` says.
+fn select(rest: &str) -> String {
+    format!("SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 {rest}")
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredProfile> {
