@@ -27,29 +27,29 @@ fn main() {
     let exported: Vec<u8> = exported.flat_map(f64::to_le_bytes).collect();
     fs::write(folder.join("exported_rows.f64"), exported).unwrap();
 
-    let load_us = best(50, || black_box(Model::open(black_box(&bytes)).unwrap()).signals().len());
+    let load_us = best(50, &[&[]], |_| {
+        black_box(Model::open(black_box(&bytes)).unwrap());
+    });
+    let slices: Vec<&[&[f64]]> = rows.chunks(100).collect();
     let mut row = model.row();
-    let score_us = best(40, || {
-        for values in &rows {
+    let score_us = best(100, &slices, |rows| {
+        for values in rows {
             model.fill(&mut row, values);
             black_box(score(&model, &row));
         }
-        rows.len()
-    });
-    let fill_us = best(20, || {
-        for values in &rows {
+    }) / 100.0;
+    let fill_us = best(40, &slices, |rows| {
+        for values in rows {
             model.fill(black_box(&mut row), values);
         }
-        rows.len()
-    });
+    }) / 100.0;
     let mut explainer = Explainer::new(&model);
-    let explain_us = best(5, || {
-        for values in &rows[..1000] {
+    let explain_us = best(40, &slices[..10], |rows| {
+        for values in rows {
             model.fill(&mut row, values);
             black_box(explainer.explain(&model, &row).unwrap());
         }
-        1000
-    });
+    }) / 100.0;
     let mut difference = None;
     if let Ok(theirs) = read("shap.f64") {
         for (values, theirs) in rows.iter().zip(floats(&theirs).chunks(width)) {
@@ -71,12 +71,16 @@ fn floats(bytes: &[u8]) -> Vec<f64> {
     bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect()
 }
 
-/// Microseconds an item, in the fastest of some rounds.
-fn best(rounds: usize, mut round: impl FnMut() -> usize) -> f64 {
-    let once = |_| {
-        let start = Instant::now();
-        let items = round();
-        start.elapsed().as_secs_f64() * 1e6 / (if items > 100 { items } else { 1 }) as f64
-    };
-    (0..rounds).map(once).fold(f64::INFINITY, f64::min)
+/// Microseconds a slice: the mean over slices of each one's fastest round, as a busy machine
+/// disturbs long rounds.
+fn best(rounds: usize, slices: &[&[&[f64]]], mut work: impl FnMut(&[&[f64]])) -> f64 {
+    let mut least = vec![f64::INFINITY; slices.len()];
+    for _ in 0..rounds {
+        for (slice, least) in slices.iter().zip(&mut least) {
+            let start = Instant::now();
+            work(slice);
+            *least = least.min(start.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    least.iter().sum::<f64>() / slices.len() as f64
 }
