@@ -60,11 +60,17 @@ pub struct Day {
 }
 
 impl Day {
-    /// Opens the day's directory below `parent`, or makes it.
+    /// Opens the day's directory below `parent`, or makes it. `remembers` while a message of it may
+    /// still be sent again.
     ///
     /// # Errors
     /// Where it cannot be used or is damaged.
-    pub fn open(parent: &Path, number: DayNumber, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+    pub fn open(
+        parent: &Path,
+        number: DayNumber,
+        disk: Arc<dyn Disk>,
+        remembers: bool,
+    ) -> Result<Self, StoreError> {
         let directory = parent.join(number.to_string());
         let new = !directory.exists();
         if new {
@@ -76,7 +82,8 @@ impl Day {
         }
         let messages = Index::open(&directory, "messages")?;
         let subjects = Index::open(&directory, "subjects")?;
-        let known = messages.upto().min(subjects.upto());
+        let of_messages = if remembers { messages.upto() } else { u64::MAX };
+        let known = of_messages.min(subjects.upto());
         let (mut ids, mut whose) = (Vec::new(), Vec::new());
         let journal = Journal::open(journal_of(&directory), disk, known, |place, envelope| {
             ids.push(message_entry(envelope.draft.scope, &envelope.draft.message_id));
@@ -95,7 +102,9 @@ impl Day {
             // The names of the new file and directory have to outlast a power cut too.
             [directory.as_path(), parent].into_iter().try_for_each(sync_directory)?;
         }
-        messages.add(ids, journal.end());
+        if remembers {
+            messages.add(ids, journal.end());
+        }
         subjects.add(whose, journal.end());
         Ok(Self { number, journal, messages, subjects })
     }
@@ -139,7 +148,8 @@ impl Day {
     /// Keeps the indexes small in memory; `over` for a day on which nothing more arrives.
     pub fn tidy(&self, over: bool) -> Result<(), StoreError> {
         self.messages.tidy(over)?;
-        self.subjects.tidy(over)
+        self.subjects.tidy(over)?;
+        self.journal.cover(over)
     }
 
     /// Forgets which messages arrived: nobody sends them again so late.

@@ -54,8 +54,10 @@ impl DayLog {
         numbers.sort_unstable();
         let mut days = Vec::with_capacity(numbers.len());
         let mut ends = BTreeMap::new();
+        let newest = numbers.last().copied();
         for number in numbers {
-            let day = Day::open(&directory, number, disk.clone())?;
+            let remembers = newest.is_some_and(|newest| remembered(number, newest));
+            let day = Day::open(&directory, number, disk.clone(), remembers)?;
             for (scope, places) in day.journal.places() {
                 ends.insert(scope, places.last);
             }
@@ -94,7 +96,7 @@ impl DayLog {
         {
             return Ok(last.clone());
         }
-        let day = Arc::new(Day::open(&self.directory, number, self.disk.clone())?);
+        let day = Arc::new(Day::open(&self.directory, number, self.disk.clone(), true)?);
         self.days.write().unwrap_or_else(PoisonError::into_inner).push(day.clone());
         Ok(day)
     }
@@ -112,6 +114,11 @@ impl DayLog {
         }
         Ok(false)
     }
+}
+
+/// Whether a message of a day may still be sent again while `newest` is the last one.
+const fn remembered(day: DayNumber, newest: DayNumber) -> bool {
+    day.0 >= newest.0 - REMEMBERED_DAYS
 }
 
 impl EventLog for DayLog {
@@ -189,7 +196,7 @@ impl EventLog for DayLog {
         let days = self.days();
         let Some(newest) = days.last().map(|day| day.number) else { return Ok(()) };
         for day in days {
-            if day.number.0 < newest.0 - REMEMBERED_DAYS {
+            if !remembered(day.number, newest) {
                 day.forget_messages()?;
             }
             day.tidy(day.number < newest)?;

@@ -217,3 +217,56 @@ pub fn entry(prefix: [u8; 8], rest: u64) -> Entry {
     last.copy_from_slice(&rest.to_be_bytes());
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries of a round: random prefixes, of which some come in every round.
+    fn round(number: u64) -> Vec<Entry> {
+        let mix = |n: u64| (n ^ n >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
+        let prefix = |n: u64| if n.is_multiple_of(1000) { mix(n) } else { mix(n << 20 | number) };
+        (0..FILE_AT as u64 + 5)
+            .map(|n| entry(prefix(n + 1).to_be_bytes(), number << 32 | n))
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_found_in_memory_in_files_in_merged_files_and_after_a_start() {
+        let directory = std::env::temp_dir().join(format!("rapport-index-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        let check = |index: &Index, rounds: u64| {
+            for number in 0..rounds {
+                let entries = round(number);
+                let sample = entries.iter().step_by(997);
+                assert!(sample.clone().all(|entry| index.contains(entry).unwrap()), "{number}");
+                let mut absent = sample.map(|entry| entry.map(|byte| byte ^ 0x5a));
+                assert!(!absent.any(|entry| index.contains(&entry).unwrap()), "{number}");
+            }
+            let everywhere = round(0)[999];
+            let (prefix, _) = everywhere.split_first_chunk::<8>().unwrap();
+            let found = index.find(*prefix).unwrap();
+            assert_eq!(found, (0..rounds).map(|number| number << 32 | 999).collect::<Vec<_>>());
+        };
+        let index = Index::open(&directory, "test").unwrap();
+        for number in 0..7 {
+            index.add(round(number), 100 * (number + 1));
+            check(&index, number + 1);
+            index.tidy(false).unwrap();
+            check(&index, number + 1);
+        }
+        drop(index);
+        let files = || std::fs::read_dir(&directory).unwrap().count();
+        assert!(files() < 7, "many files became one: {}", files());
+        let index = Index::open(&directory, "test").unwrap();
+        assert_eq!(index.upto(), 700);
+        check(&index, 7);
+        index.tidy(true).unwrap();
+        assert_eq!(files(), 1);
+        check(&index, 7);
+        index.clear().unwrap();
+        assert_eq!((files(), index.upto()), (0, 0));
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::group::{self, HEAD, MAGIC};
+use super::places::{self, Places};
 use super::{Draft, Envelope, Offset, record};
 use crate::error::StoreError;
 use crate::identity::Scope;
@@ -20,25 +21,20 @@ pub struct Journal {
     /// Behind the last group that is on stable storage.
     end: AtomicU64,
     places: RwLock<BTreeMap<Scope, Places>>,
-}
-
-/// What a journal holds of a scope.
-#[derive(Debug, Clone, Default)]
-pub struct Places {
-    pub first: Offset,
-    pub last: Offset,
-    /// Groups at least [`STRIDE`] apart: the first offset in each, and where it begins.
-    marks: Vec<(Offset, u64)>,
+    /// How much of it the file of places covers.
+    covered: AtomicU64,
 }
 
 /// Where an envelope begins, for [`Journal::at`].
 pub type Place = u64;
 
+/// The file of places is written again after so much more.
+const COVER: u64 = 64 * 1024 * 1024;
 /// Who looks for an offset reads at most about this much too much.
 const STRIDE: u64 = 64 * 1024;
 impl Journal {
-    /// Opens the file or makes it, reads what is in it, and tells `found` of every envelope behind
-    /// `known`. A last group that never got to its end is cut off: nobody was told that it is there.
+    /// Opens the file or makes it, reads what neither `known` nor the file of places covers, and
+    /// tells `found` of every envelope behind `known`. A last group that never got to its end is cut off: nobody was told that it is there.
     ///
     /// # Errors
     /// Where the file cannot be used, is of a newer release, or is damaged before its end.
@@ -64,6 +60,7 @@ impl Journal {
             disk,
             end: AtomicU64::new(MAGIC.len() as u64),
             places: RwLock::default(),
+            covered: AtomicU64::new(0),
         };
         if length < MAGIC.len() as u64 {
             journal.disk.write(&path, &journal.file, &MAGIC, 0).map_err(failed)?;
@@ -71,6 +68,13 @@ impl Journal {
             return Ok(journal);
         }
         journal.check_magic()?;
+        if let Some((covered, places)) =
+            places::read(&journal.beside()).filter(|(end, _)| *end <= length)
+        {
+            journal.end.store(known.min(covered).max(MAGIC.len() as u64), Ordering::Release);
+            journal.covered.store(covered, Ordering::Relaxed);
+            *journal.places.write().unwrap_or_else(PoisonError::into_inner) = places;
+        }
         let mut body = Vec::new();
         while let Some(end) = journal.group(journal.end(), length, &mut body)? {
             let start = journal.end();
@@ -175,6 +179,26 @@ impl Journal {
         if at == end { Ok(()) } else { Err(self.damaged(at)) }
     }
 
+    /// Writes down where its envelopes are, where enough is new since the last time; `over` where
+    /// nothing more comes.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn cover(&self, over: bool) -> Result<(), StoreError> {
+        let (end, covered) = (self.end(), self.covered.load(Ordering::Relaxed));
+        if end < covered + COVER && !(over && end > covered) {
+            return Ok(());
+        }
+        // The end was read first: whatever the places say beyond it is read again.
+        places::write(&self.beside(), end, &self.places())?;
+        self.covered.store(end, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn beside(&self) -> PathBuf {
+        self.path.with_extension("places")
+    }
+
     /// What it holds of each scope.
     pub fn places(&self) -> BTreeMap<Scope, Places> {
         self.places.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -211,7 +235,7 @@ impl Journal {
             if places.first == Offset(0) {
                 places.first = offset;
             }
-            places.last = offset;
+            places.last = places.last.max(offset);
         }
     }
 

@@ -9,6 +9,7 @@ mod index;
 mod journal;
 mod keeper;
 mod old;
+mod places;
 mod record;
 mod run;
 mod sealed;
