@@ -108,3 +108,42 @@ fn a_live_page_that_does_not_read_holds_nobody_up() {
     }
     house.settle(&acme, 400);
 }
+
+#[test]
+fn bodies_that_are_still_arriving_count_and_who_comes_then_is_told_to_come_back() {
+    let house = House::open_with(|config| config.backlog = 100 * 1024);
+    let acme = house.tenant("Acme");
+    let arriving: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = connect(&house);
+            let key = &acme.write_key;
+            write!(
+                stream,
+                "POST /v1/events?key={key} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+            )
+            .unwrap();
+            // The third has no room for what it sends.
+            let _ = stream.write_all(&[b' '; 45_000]);
+            stream
+        })
+        .collect();
+    let send = |id: &str| {
+        house
+            .post("/v1/events")
+            .key(&acme.write_key)
+            .json(&json!({ "batch": [page("ann", id, "/")] }))
+    };
+    let told = house::eventually(|| {
+        let mut large = page("ann", "m1", "/");
+        large["properties"] = json!({ "filler": "x".repeat(20_000) });
+        let call = house.post("/v1/events").key(&acme.write_key);
+        let reply = call.json(&json!({ "batch": [large] })).send();
+        (reply.status == 429).then_some(reply)
+    });
+    assert_eq!(
+        (told.header("retry-after").as_str(), &told.json()["type"]),
+        ("1", &json!("urn:rapport:problem:overloaded"))
+    );
+    drop(arriving);
+    house::eventually(|| (send("m2").send().status == 200).then_some(()));
+}

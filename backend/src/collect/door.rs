@@ -39,6 +39,8 @@ pub struct Arrival {
 #[derive(Debug)]
 pub struct Admitted {
     pub item: Item,
+    /// The id of the browser that it came from.
+    pub anonymous_id: Option<String>,
     /// Why its identity token proved nothing; the event is a claim like any other.
     pub unproved: Option<NotProved>,
 }
@@ -136,7 +138,9 @@ impl Arrival {
             proven: proof == Some(Ok(())),
             event: wire,
         };
-        Ok(Admitted { item: Item { draft, contents }, unproved: proof.and_then(Result::err) })
+        let item = Item::new(draft, &contents).map_err(Refusal::Shape)?;
+        let anonymous_id = contents.event.anonymous_id;
+        Ok(Admitted { item, anonymous_id, unproved: proof.and_then(Result::err) })
     }
 
     fn refuse_bots(&self, context: &Map<String, Value>) -> Result<(), Refusal> {

@@ -1,12 +1,12 @@
 //! What the server tells a page in return, where the page asks: its own fold of the visitor.
 
 use super::view::HintsView;
-use super::writer::{Item, Submission};
+use super::writer::Submission;
 use crate::app::{App, Shared};
 use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
-use crate::log::Offset;
+use crate::log::{Draft, Offset};
 use crate::profiles::profile_bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,7 +20,7 @@ const LIFE: Millis = 24 * 3_600_000;
 /// The browser that a batch is of. Only who is known by a browser's own random id gets hints: a
 /// `userId` can be guessed, and a claim returns nothing.
 #[derive(Debug)]
-pub struct Asking {
+pub struct Browser {
     pub subject: SubjectId,
     pub anonymous_id: String,
     /// Whether the visitor agreed to anything that an id is kept for.
@@ -29,20 +29,43 @@ pub struct Asking {
     last: (Millis, String),
 }
 
+/// Whom a batch's events are about, as they come by.
+#[derive(Debug, Default)]
+pub enum Asking {
+    #[default]
+    Nobody,
+    One(Browser),
+    /// Several, or somebody without an id of a browser's own.
+    Others,
+}
+
 impl Asking {
-    /// The one browser of a batch; `None` where there is none, or several.
-    pub fn of(items: &[Item]) -> Option<Self> {
-        let last = items.iter().max_by_key(|item| item.draft.event_time)?;
-        let subject = last.draft.subject;
-        let anonymous_id = last.contents.event.anonymous_id.clone().filter(|id| !id.is_empty())?;
-        items.iter().all(|item| item.draft.subject == subject).then(|| Self {
-            subject,
-            anonymous_id,
-            stores: items.iter().all(|item| item.draft.consent.analytics),
-            last: (last.draft.event_time, last.draft.message_id.clone()),
-        })
+    /// Looks at the next event.
+    pub fn add(&mut self, draft: &Draft, anonymous_id: Option<String>) {
+        let last = || (draft.event_time, draft.message_id.clone());
+        let known = anonymous_id.filter(|id| !id.is_empty());
+        match (&mut *self, known) {
+            (Self::Nobody, Some(anonymous_id)) => {
+                let (subject, stores) = (draft.subject, draft.consent.analytics);
+                *self = Self::One(Browser { subject, anonymous_id, stores, last: last() });
+            }
+            (Self::One(browser), Some(_)) if browser.subject == draft.subject => {
+                browser.stores &= draft.consent.analytics;
+                if draft.event_time >= browser.last.0 {
+                    browser.last = last();
+                }
+            }
+            _ => *self = Self::Others,
+        }
     }
 
+    /// The one browser that all of them are about.
+    pub fn one(self) -> Option<Browser> {
+        if let Self::One(browser) = self { Some(browser) } else { None }
+    }
+}
+
+impl Browser {
     /// The server's profile of the browser. The profile itself is left out where the fold has not
     /// caught up with what was just acknowledged.
     ///

@@ -87,7 +87,7 @@ impl<'a> History<'a> {
         };
         // Whoever may write to the data directory vouches for what they import.
         let contents = SealedWire { ip: None, user_agent: None, proven: true, event: wire };
-        Ok(Item { draft, contents })
+        Ok(Item::new(draft, &contents).map_err(Refusal::Shape)?)
     }
 
     /// Writes events in one commit; they are on stable storage when this returns.

@@ -2,8 +2,8 @@
 
 use super::batch::Batch;
 use super::body;
-use super::browser::{Browser, cookieless_id};
-use super::door::{Admitted, Arrival, MAX_ID};
+use super::cookie::{Cookie, cookieless_id};
+use super::door::{Admitted, Arrival, MAX_ID, Refusal};
 use super::hints::Asking;
 use super::rate::TooFast;
 use super::source::Source;
@@ -92,25 +92,25 @@ pub async fn collect(
     may_send(app, principal, source, batch.events.len())?;
     let arrival = arrival(app, scope, source, batch).await?;
 
-    let (mut items, mut admitted) = (Vec::new(), Vec::with_capacity(batch.events.len()));
-    for raw in &batch.events {
-        admitted.push(arrival.admit(batch, raw).map(|Admitted { item, unproved }| {
-            let message_id = item.draft.message_id.clone();
-            items.push(item);
-            (message_id, unproved)
-        }));
-    }
-    let asking = Asking::of(&items);
-    let browser = Browser::of(app, scope, source, batch, asking.as_ref()).await?;
+    let (mut items, mut asking) = (Vec::with_capacity(batch.events.len()), Asking::default());
+    let admit = |raw: &&RawValue| {
+        let Admitted { item, anonymous_id, unproved } = arrival.admit(batch, raw)?;
+        asking.add(&item.draft, anonymous_id);
+        let message_id = item.draft.message_id.clone();
+        items.push(item);
+        Ok((message_id, unproved))
+    };
+    let admitted: Vec<Result<_, Refusal>> = batch.events.iter().map(admit).collect();
+    let browser = asking.one();
+    let Cookie { cookie, known } = Cookie::of(app, scope, source, batch, browser.as_ref()).await?;
     let written =
         if items.is_empty() { Vec::new() } else { app.writer.submit(items, room).await? };
-    let hints = match asking {
-        Some(asking) if batch.hints && !batch.cookieless => {
-            asking.answer(app, scope, &written).await?
+    let hints = match browser {
+        Some(browser) if batch.hints && !batch.cookieless => {
+            browser.answer(app, scope, &written).await?
         }
         _ => None,
     };
-    let Browser { cookie, known } = browser;
     let mut view = CollectedView { hints, visitor: known, ..CollectedView::default() };
     let mut written = written.into_iter();
     for (raw, admitted) in batch.events.iter().zip(admitted) {

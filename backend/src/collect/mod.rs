@@ -3,7 +3,7 @@
 mod batch;
 mod body;
 mod bots;
-mod browser;
+mod cookie;
 mod door;
 mod hints;
 mod history;

@@ -3,7 +3,7 @@
 use crate::error::{Problem, StoreError};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::{KeyStore, SubjectKey};
-use crate::log::{Appended, Draft, EventLog, Offset, SealedWire, seal};
+use crate::log::{Appended, Draft, EventLog, Offset, SealedWire, seal_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,7 +13,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 #[derive(Debug)]
 pub struct Item {
     pub draft: Draft,
-    pub contents: SealedWire,
+    /// What will be sealed: small, because many items may wait.
+    plain: Vec<u8>,
+}
+
+impl Item {
+    /// A draft and what is to be sealed in it.
+    ///
+    /// # Errors
+    /// Where that cannot be written as JSON.
+    pub fn new(draft: Draft, contents: &SealedWire) -> Result<Self, serde_json::Error> {
+        Ok(Self { draft, plain: serde_json::to_vec(contents)? })
+    }
 }
 
 /// What became of an item.
@@ -250,7 +261,7 @@ fn seal_all(
     drafts: &mut Vec<Draft>,
 ) -> Result<Vec<bool>, StoreError> {
     let mut kept = Vec::with_capacity(items.len());
-    for Item { mut draft, contents } in items {
+    for Item { mut draft, plain } in items {
         let of_scope = match keys.get(&draft.scope) {
             Some(Ok(keys)) => keys,
             Some(Err(error)) => return Err(StoreError::Shared(error.clone())),
@@ -259,7 +270,7 @@ fn seal_all(
         let key = of_scope.get(&draft.subject).cloned().and_then(SubjectKey::kept);
         kept.push(key.is_some());
         if let Some(key) = key {
-            draft.sealed = seal(&key, &draft, &contents)?;
+            draft.sealed = seal_bytes(&key, &draft, &plain)?;
             drafts.push(draft);
         }
     }

@@ -45,7 +45,15 @@ pub struct Contents {
 /// Where it cannot be written as JSON or the operating system has no random bytes to give.
 pub fn seal(key: &SecretKey, draft: &Draft, wire: &SealedWire) -> Result<Vec<u8>, StoreError> {
     let plain = serde_json::to_vec(wire).map_err(|error| StoreError::corrupt("event", error))?;
-    Ok(key.seal(&bound(draft), &plain)?)
+    seal_bytes(key, draft, &plain)
+}
+
+/// As [`seal`], where it is written as JSON already.
+///
+/// # Errors
+/// Where the operating system has no random bytes to give.
+pub fn seal_bytes(key: &SecretKey, draft: &Draft, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    Ok(key.seal(&bound(draft), plain)?)
 }
 
 /// Opens an envelope, or says that it is a tombstone.

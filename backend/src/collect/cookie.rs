@@ -1,7 +1,7 @@
 //! The browser that a batch comes from: by the cookie that this server gave it, or by nothing that it keeps.
 
 use super::batch::Batch;
-use super::hints::Asking;
+use super::hints::Browser;
 use super::source::Source;
 use crate::app::Shared;
 use crate::clock::Millis;
@@ -16,14 +16,14 @@ const DAY: Millis = 86_400_000;
 
 /// What the visitor cookie says, or is to say.
 #[derive(Default)]
-pub struct Browser {
+pub struct Cookie {
     /// The header that gives the browser its cookie.
     pub cookie: Option<HeaderValue>,
     /// The id in its cookie, where its pages use another.
     pub known: Option<String>,
 }
 
-impl Browser {
+impl Cookie {
     /// Reads the cookie of a first-party browser. One without gets a cookie for the id that its page
     /// made up, unless anything was ever heard of that id: who knows another visitor's id must not
     /// get it signed.
@@ -35,15 +35,15 @@ impl Browser {
         scope: Scope,
         source: &Source,
         batch: &Batch<'_>,
-        asking: Option<&Asking>,
+        browser: Option<&Browser>,
     ) -> Result<Self, Problem> {
-        let Some(asking) = asking.filter(|_| source.first_party && !batch.cookieless) else {
+        let Some(browser) = browser.filter(|_| source.first_party && !batch.cookieless) else {
             return Ok(Self::default());
         };
         let (source, app) = (source.clone(), app.clone());
-        let (subject, id) = (asking.subject, asking.anonymous_id.clone());
-        let stores = asking.stores;
-        let browser = blocking(move || -> Result<Self, StoreError> {
+        let (subject, id) = (browser.subject, browser.anonymous_id.clone());
+        let stores = browser.stores;
+        let looked_up = blocking(move || -> Result<Self, StoreError> {
             let key = app.keys.workspace_key(scope.workspace)?;
             let cookies = VisitorCookies::new(key.derive("visitor cookie", &scope.to_bytes()));
             let now = source.received_at;
@@ -57,7 +57,7 @@ impl Browser {
             let cookie = fresh.then(|| cookies.header(&id, now, secure)).flatten();
             Ok(Self { cookie: cookie.and_then(|text| text.parse().ok()), known: None })
         });
-        browser.await
+        looked_up.await
     }
 }
 
