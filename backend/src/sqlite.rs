@@ -26,7 +26,8 @@ pub enum Durability {
     Rebuildable,
 }
 
-const IDLE_READERS: usize = 4;
+/// Opening one costs as much as many reads.
+const IDLE_READERS: usize = 16;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Database {

@@ -306,15 +306,21 @@ fn who_asks_gets_the_servers_profile_of_a_browser_but_never_of_a_claimed_person(
         let body = json!({ "hints": true, "batch": [event] });
         house.post("/v1/events").key(&acme.write_key).json(&body).send().json()
     };
-    let reply = ask(page("ann", "m1", "/pricing"));
-    let hints = &reply["hints"];
+    // Who asks again gets no more than an answer that has caught up.
+    let caught_up = |event: Value| {
+        house::eventually(|| {
+            let hints = ask(event.clone())["hints"].clone();
+            hints["profile"].is_string().then_some(hints)
+        })
+    };
+    let hints = caught_up(page("ann", "m1", "/pricing"));
     assert_eq!((&hints["anonymousId"], &hints["events"]), (&json!("ann"), &json!(1)));
     assert!(hints["profile"].as_str().unwrap().len() > 50);
     assert_eq!(hints["upTo"], "m1");
     assert!(hints["expires"].as_i64().unwrap() > rapport_backend::clock::now());
-    let later = ask(page("ann", "m2", "/"));
-    assert_eq!((&later["hints"]["events"], &later["hints"]["upTo"]), (&json!(2), &json!("m2")));
-    assert!(later["hints"]["version"].as_i64() > hints["version"].as_i64());
+    let later = caught_up(page("ann", "m2", "/"));
+    assert_eq!((&later["events"], &later["upTo"]), (&json!(2), &json!("m2")));
+    assert!(later["version"].as_i64() > hints["version"].as_i64());
     let claim = json!({ "type": "identify", "userId": "boss@example.com", "messageId": "m3" });
     assert_eq!(ask(claim).get("hints"), None);
     let quiet = house.send(&acme, json!([page("ann", "m4", "/")]));

@@ -81,7 +81,12 @@ impl Browser {
             Submission::Accepted(offset) => Some(*offset),
             _ => None,
         });
-        let last = written.max().unwrap_or_default();
+        let mut last = written.max().unwrap_or_default();
+        if submissions.contains(&Submission::Duplicate) {
+            // It was acknowledged before, nobody knows when.
+            let app = app.clone();
+            last = blocking(move || app.log.end(scope)).await?;
+        }
         app.projector.reached(app, scope, last, PATIENCE).await?;
         let app = app.clone();
         blocking(move || self.look_up(&app, scope, last)).await
@@ -93,13 +98,14 @@ impl Browser {
         scope: Scope,
         last: Offset,
     ) -> Result<Option<HintsView>, StoreError> {
-        let current = app.profiles.position(scope)? >= last;
+        let position = app.profiles.position(scope)?;
+        let current = position >= last;
         let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
             return Ok(None);
         };
         let (time, message_id) = self.last;
         Ok(Some(HintsView {
-            version: stored.as_of,
+            version: position.0,
             expires: crate::clock::now() + LIFE,
             anonymous_id: self.anonymous_id,
             profile: current.then(|| BASE64_STANDARD.encode(profile)),

@@ -62,7 +62,7 @@ pub enum ItemView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HintsView {
-    /// Grows with each change; of two hints the one with the larger version counts.
+    /// How much of the log went in: of two hints the one with the larger version counts.
     pub version: i64,
     /// A page forgets the hints then. Milliseconds since 1970-01-01 UTC.
     pub expires: Millis,
