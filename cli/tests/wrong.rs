@@ -30,6 +30,7 @@ fn what_is_wrong_with_a_file_is_said_in_one_sentence() {
     folder.write("open header.csv", &table.replacen("visits", "\"visits", 1));
     folder.write("carets.csv", &table.replace(',', "^"));
     folder.write("spreadsheet.csv", &format!("sep=,\n{table}"));
+    folder.write("side.csv", &(vec!["a"; 70_000].join(",") + ",won\n"));
     fs::create_dir_all(folder.0.join("folder.csv")).unwrap();
     folder.write(
         "states.csv",
@@ -76,6 +77,11 @@ fn what_is_wrong_with_a_file_is_said_in_one_sentence() {
             "there is no column “visit” (did you mean “visits”?)",
         ),
         (["good.csv", "won", "--separator=;"], "try --separator ','"),
+        (
+            ["good.csv", "won", "--time-column=source"],
+            "column “source” holds neither dates nor different numbers",
+        ),
+        (["side.csv", "won", ""], "side.csv has 70001 columns, and 65535 are the most"),
     ] {
         let [input, target, option] = arguments;
         let mut command = vec!["train", "--input", input, "--target", target, "--out", "m.rpm"];

@@ -3,6 +3,7 @@
 use super::nearest;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ pub struct Source {
     pub separator: u8,
     encoding: &'static Encoding,
 }
+
+/// A model reads no more signals.
+const MOST_COLUMNS: usize = 65_535;
 
 /// The rows of a [`Source`], one after another.
 pub struct Rows {
@@ -61,6 +65,8 @@ pub enum TableError {
     Separator { path: PathBuf, header: String, separator: char, better: char },
     #[error("{}: column {place} of the header has no name: name it, or remove the column", path.display())]
     Unnamed { path: PathBuf, place: usize },
+    #[error("{} has {columns} columns, and {MOST_COLUMNS} are the most: is the table on its side?", path.display())]
+    TooWide { path: PathBuf, columns: usize },
     #[error("{}: two columns are called “{name}” (columns {first} and {second}): rename one", path.display())]
     Twice { path: PathBuf, name: String, first: usize, second: usize },
     #[error("{}: row {row} (line {line}) has {cells} cells where the header has {columns}{why}", path.display())]
@@ -139,6 +145,10 @@ impl Source {
             let (separator, better) = (char::from(self.separator), char::from(sniffed));
             return Err(TableError::Separator { path: path(), header, separator, better });
         }
+        if self.header.len() > MOST_COLUMNS {
+            return Err(TableError::TooWide { path: path(), columns: self.header.len() });
+        }
+        let mut seen = HashMap::new();
         for (place, name) in self.header.iter().enumerate() {
             let lines = name.lines().count();
             if lines > 10 {
@@ -147,7 +157,7 @@ impl Source {
             if name.is_empty() {
                 return Err(TableError::Unnamed { path: path(), place: place + 1 });
             }
-            if let Some(first) = self.header.iter().take(place).position(|other| other == name) {
+            if let Some(first) = seen.insert(name, place) {
                 return Err(TableError::Twice {
                     path: path(),
                     name: name.clone(),

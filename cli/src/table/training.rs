@@ -77,6 +77,14 @@ impl TrainingTable {
                 .push(format!("learnt from about {MOST_ROWS} rows drawn evenly from {known}"));
         }
         let time = time.map(|place| (place, sketches[place].kind()));
+        if let (Some((_, kind)), Some(name)) = (&time, request.time_column)
+            && !matches!(kind, ColumnKind::Number { .. } | ColumnKind::Date { .. })
+        {
+            return Err(format!(
+                "column “{name}” holds neither dates nor different numbers, so it cannot order rows in time: name another with --time-column"
+            )
+            .into());
+        }
         reading.fill(source, target, time, positive, known, ticker)
     }
 }
