@@ -14,25 +14,45 @@ pub enum Program {
 /// Parts of user agents, in lower case, that no browser of a person has. Programs that send for
 /// people, such as Segment's libraries, are not among them.
 const CRAWLERS: &[&str] = &[
-    "crawl",
-    "spider",
-    "slurp",
-    "lighthouse",
-    "pagespeed",
-    "gtmetrix",
-    "pingdom",
-    "uptime",
-    "facebookexternalhit",
-    "mediapartners",
-    "feedfetcher",
-    "scrapy",
-    "archive.org",
-    "preview",
-    "validator",
-    "monitoring",
-    "google-",
+    "analyzer",
+    "archive",
     "chatgpt",
-    "ia_archiver",
+    "checker",
+    "checklink",
+    "claude-",
+    "cloudflare-",
+    "crawl",
+    "embedly",
+    "facebookexternalhit",
+    "fetcher",
+    "google-",
+    "googleother",
+    "gtmetrix",
+    "heritrix",
+    "imageproxy",
+    "imgproxy",
+    "indexer",
+    "lighthouse",
+    "linkcheck",
+    "mediapartners",
+    "monitor",
+    "nikto",
+    "nmap",
+    "pagespeed",
+    "perplexity",
+    "pingdom",
+    "preview",
+    "ptst/",
+    "rss/",
+    "scanner",
+    "scrap",
+    "slurp",
+    "spider",
+    "synthetics",
+    "uptime",
+    "validator",
+    "whatsapp",
+    "zgrab",
 ];
 const AUTOMATED: &[&str] = &["headless", "phantomjs", "puppeteer", "playwright", "selenium"];
 
@@ -43,7 +63,7 @@ const NOT: &str = "cubot";
 pub fn program(user_agent: &str) -> Option<Program> {
     let text = user_agent.to_ascii_lowercase().replace(NOT, "");
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    if says(CRAWLERS) || has_word_ending_in_bot(&text) {
+    if says(CRAWLERS) || has_word_ending_in_bot(&text) || introduces_itself(&text) {
         return Some(Program::Crawler);
     }
     says(AUTOMATED).then_some(Program::Automated)
@@ -59,6 +79,14 @@ pub fn confessed(context: &Map<String, Value>) -> Option<Program> {
             driven.then_some(Program::Automated)
         }
     }
+}
+
+/// A browser names itself among browsers; a program that pretends to be one says besides where to
+/// read about it, or no more than that it is compatible.
+fn introduces_itself(text: &str) -> bool {
+    let address = ["http:", "https:", "www."].iter().any(|part| text.contains(part));
+    let compatible = text.contains("compatible;") && !text.contains("msie");
+    text.starts_with("mozilla/") && (address || compatible)
 }
 
 /// `Googlebot/2.1`, `bingbot;`, `AhrefsBot`, but no word that only begins so.
@@ -84,6 +112,8 @@ mod tests {
             "Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)",
             "Baiduspider+(+http://www.baidu.com/search/spider.htm)",
             "GPTBot",
+            "Mozilla/5.0 (compatible; coccoc/1.0; +http://help.coccoc.com/)",
+            "Mozilla/5.0 (compatible; Known Agent/1.0)",
         ] {
             assert_eq!(program(bot), Some(Program::Crawler), "{bot}");
         }
@@ -94,6 +124,8 @@ mod tests {
             "Mozilla/5.0 (Linux; Android 12; CUBOT P80) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36",
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
             "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 Bothell",
+            "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0)",
+            "WordPress/6.8; https://acme.example",
             "analytics-python/2.4.0",
             "analytics-node-next/latest",
             "",
