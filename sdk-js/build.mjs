@@ -1,5 +1,6 @@
 // Builds what visitors download into dist/; expects the engine in dist/engine/ (see xtask/src/wasm.rs).
 import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -14,19 +15,26 @@ const common = {
   logLevel: "warning",
   legalComments: "none",
 };
+/** Fetched apart from the tracker: see README.md. */
+const parts = ["scoring", "visit", "forms", "vitals", "links", "platforms", "debug", "inspector"];
 
+await rm(new URL("dist/types", import.meta.url), { recursive: true, force: true });
 await Promise.all([
   // Dynamic imports in these files name parts by address: nothing for a bundler to resolve.
   esbuild.build({ ...common, format: "iife", entryPoints: { loader: "src/loader.ts" } }),
   esbuild.build({
     ...common,
     format: "esm",
-    entryPoints: { rapport: "src/index.ts", inspector: "src/inspector/index.ts" },
+    entryPoints: { rapport: "src/index.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
   }),
-  promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "--project", "."], {
-    cwd: here,
-  }).catch((error) => {
-    process.stderr.write(error.stdout ?? String(error));
-    process.exitCode = 1;
-  }),
+  // For the customer's server, not for visitors.
+  esbuild.build({ ...common, minify: false, platform: "node", format: "esm", entryPoints: { server: "src/server/index.ts" } }),
+  ...["tsconfig.json", "tsconfig.server.json"].map((project) =>
+    promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], {
+      cwd: here,
+    }).catch((error) => {
+      process.stderr.write(error.stdout ?? String(error));
+      process.exitCode = 1;
+    }),
+  ),
 ]);

@@ -12,7 +12,7 @@ export class Identity {
   private stored: Stored;
 
   constructor(private readonly storage: Storage) {
-    this.stored = read(storage) ?? { anonymousId: newId(), sequence: 0 };
+    this.stored = read(storage) ?? fresh();
     this.save();
   }
 
@@ -47,14 +47,28 @@ export class Identity {
     this.save();
   }
 
+  /** Takes the id that a link from the owner's other site brought, where nothing happened under another one. */
+  arrive(id: string): boolean {
+    if (this.stored.sequence > 0 || !isId(id)) return false;
+    this.stored = fresh(id);
+    this.save();
+    return true;
+  }
+
   /** A new, unknown visitor. */
   reset(): void {
-    this.stored = { anonymousId: newId(), sequence: 0 };
+    this.stored = fresh();
+    this.save();
+  }
+
+  /** What the browser holds now that it may be read. */
+  reload(): void {
+    this.stored = read(this.storage) ?? this.stored;
     this.save();
   }
 
   private save(): void {
-    this.storage.set("id", JSON.stringify(this.stored));
+    this.storage.write("id", this.stored);
   }
 }
 
@@ -71,24 +85,19 @@ export function newId(): string {
   return text;
 }
 
-function read(storage: Storage): Stored | undefined {
-  try {
-    const value: unknown = JSON.parse(storage.get("id") ?? "null");
-    return isStored(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+/** Whether a text can be a visitor's id. */
+function isId(text: unknown): text is string {
+  return typeof text === "string" && /^[\w-]{8,64}$/.test(text);
 }
 
-function isStored(value: unknown): value is Stored {
-  if (typeof value !== "object" || value === null) return false;
-  const { anonymousId, userId, groupId, sequence } = value as Record<string, unknown>;
+function fresh(anonymousId = newId()): Stored {
+  return { anonymousId, sequence: 0 };
+}
+
+function read(storage: Storage): Stored | undefined {
+  const stored = storage.read("id");
+  const { anonymousId, userId, groupId, sequence } = stored;
   const optional = (field: unknown) => field === undefined || typeof field === "string";
-  return (
-    typeof anonymousId === "string" &&
-    /^[\w-]{8,64}$/.test(anonymousId) &&
-    optional(userId) &&
-    optional(groupId) &&
-    Number.isSafeInteger(sequence)
-  );
+  const whole = isId(anonymousId) && optional(userId) && optional(groupId) && Number.isSafeInteger(sequence);
+  return whole ? (stored as unknown as Stored) : undefined;
 }

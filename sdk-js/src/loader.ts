@@ -1,5 +1,5 @@
 /** The script tag's file: starts every fetch at once and hands over to the SDK. */
-import { fetchEarly, partUrl } from "./fetching";
+import { fetchEarly, load } from "./parts";
 import type { Config } from "./types";
 
 declare global {
@@ -9,16 +9,30 @@ declare global {
   }
 }
 
-const config = self.rapportConfig;
+const given = self.rapportConfig;
 delete self.rapportConfig;
 const script = document.currentScript;
 
-if (config?.parts.sdk) {
+if (given?.parts.sdk) {
+  const { dataset } = script as HTMLElement;
+  const config: Config = {
+    ...given,
+    ...("inspector" in dataset ? { inspector: true } : {}),
+    ...settings(dataset["rapport"]),
+  };
   const early = fetchEarly(config);
-  const inspector = script instanceof HTMLElement && "inspector" in script.dataset;
-  const sdk = partUrl(config.endpoint, config.parts.sdk);
-  import(sdk).then(
-    (module: typeof import("./index")) => module.start(config, early, inspector),
+  load<typeof import("./index")>(config, "sdk").then(
+    (module) => module?.start(config, early),
     (error: unknown) => console.warn("rapport:", error),
   );
+}
+
+/** What the tag says in `data-rapport`. */
+function settings(text = "{}"): Partial<Config> {
+  try {
+    return JSON.parse(text) as Partial<Config>;
+  } catch (error) {
+    console.warn("rapport: data-rapport is not JSON:", error);
+    return {};
+  }
 }

@@ -1,90 +1,132 @@
+import { botOf } from "./bots";
+import { campaignOf, clickIdsOf } from "./campaign";
 import { captureClicks } from "./capture/clicks";
 import { captureEngagement } from "./capture/engagement";
 import { captureForms } from "./capture/forms";
-import { campaign, capturePages, pageContext } from "./capture/page";
+import { Pages, pageContext } from "./capture/page";
+import { Consent, type Choice, type ConsentState, type Purpose } from "./consent";
+import { Decisions, type Early } from "./decisions";
 import { Delivery } from "./delivery";
-import { LocalEngine, type Bytes, type Verdict } from "./engine";
 import { Identity, newId } from "./identity";
-import { RemoteEngine } from "./remote";
-import { Storage, fromBase64, toBase64 } from "./storage";
-import type { Decision, Properties, RapportEvent } from "./types";
+import { addressOf } from "./parts";
+import { Plugins, attempt, kept, type Plugin } from "./plugins";
+import { Sessions } from "./session";
+import { Storage } from "./storage";
+import { Trace } from "./trace";
+import type { Autocapture, Campaign, Decision, Options, PageContext, Parts, Properties, RapportEvent } from "./types";
 
-/** What the engine needs, fetched ahead. */
-export interface Early {
-  readonly module: Promise<WebAssembly.Module>;
-  readonly bytes: Promise<Bytes>;
+/** What an event is made of, and the page on which it happened where that is not the one open now. */
+type Draft = Pick<RapportEvent, "type"> &
+  Partial<Pick<RapportEvent, "event" | "properties" | "traits" | "previousId" | "token">> & {
+    readonly page?: PageContext | undefined;
+  };
+
+/** A draft that waits for consent. */
+interface Held {
+  readonly draft: Draft;
+  readonly page: PageContext;
+  readonly timestamp: string;
 }
 
-type Draft = Pick<RapportEvent, "type"> &
-  Partial<Pick<RapportEvent, "event" | "properties" | "traits" | "previousId">>;
+/** A visit that has begun and whose origin is still to be told. */
+export interface Begun {
+  readonly url: string;
+  readonly referrer: string;
+  readonly at: number;
+}
 
 /** One call made before the SDK was there: a method's name and its arguments. */
 export type Call = readonly [method: string, ...rest: unknown[]];
 
-/** Events kept for an engine that is not there yet. */
-const WAITING = 200;
+const HELD = 100;
 
 /** Tracks a visitor and knows the visitor's score. Nothing here throws into the host page. */
 export class Rapport {
-  /** The newest decision. */
-  decision: Decision | undefined;
+  /** What the parts that come later may use. */
+  readonly trace: Trace;
+  readonly storage: Storage;
+  /** From `start` on. */
+  pages!: Pages;
 
-  private readonly storage: Storage;
+  private readonly consents: Consent;
   private readonly identity: Identity;
+  private readonly sessions: Sessions;
   private readonly delivery: Delivery;
-  private readonly remote: RemoteEngine;
-  private readonly listeners = new Set<(decision: Decision) => void>();
-  private engine: LocalEngine | undefined;
-  private deciding: "not yet" | "page" | "server" = "not yet";
-  private waiting: RapportEvent[] = [];
-  /** The page has been left: what still happens, such as its last reading time, is left behind too. */
-  private gone = false;
-  /** The engine could not be fetched: this page's events are still owed to the stored profile. */
-  private owing = false;
-  /** The score that the next decision is compared with. */
-  private before: number | undefined;
+  private readonly decisions: Decisions;
+  private readonly plugins = new Plugins();
+  private readonly bot = botOf(navigator);
+  private held: Held[] = [];
 
-  /** Tracks from here on; decides once `early` is there. */
+  /**
+   * Decides once `early` is there; captures from `start` on. `want` mounts a part that comes later.
+   */
   constructor(
-    key: string,
-    endpoint: string,
-    early: Promise<Early | undefined>,
-    autocapture: boolean,
+    private readonly options: Options,
+    early: Promise<Early>,
+    readonly want: (part: keyof Parts) => void,
   ) {
-    const base = endpoint.replace(/\/$/, "");
-    this.storage = new Storage(key);
+    const { key, cookieDomain, cookieless, consent, plugins = [] } = options;
+    this.trace = new Trace(options.debug === true);
+    this.storage = new Storage(key, cookieDomain, false, cookieless === "always");
+    this.consents = new Consent(this.storage, consent);
+    if (this.way() === "open") this.storage.unlock();
     this.identity = new Identity(this.storage);
-    this.delivery = new Delivery(`${base}/v1/events`, key);
-    this.remote = new RemoteEngine(
-      `${base}/v1/decide`,
-      key,
-      () => this.identity.anonymousId,
-      () => this.delivery.pending,
+    this.sessions = new Sessions(this.storage);
+    this.delivery = new Delivery(addressOf(options, "/v1/events"), key, this.storage, this.trace);
+    this.decisions = new Decisions(
+      early,
+      {
+        key,
+        url: addressOf(options, "/v1/decide"),
+        storage: this.storage,
+        anonymousId: () => (this.way() === "open" ? this.identity.anonymousId : undefined),
+        pending: () => this.delivery.pending,
+      },
+      () => this.consents.allows("profiling") && this.way() !== "shut",
     );
-    void this.wake(early);
-    addEventListener("pagehide", () => this.leave());
-    if (autocapture) this.guard(() => this.capture());
+    plugins.forEach((plugin) => this.use(plugin));
+  }
+
+  /** Begins to capture. */
+  start(): void {
+    const { autocapture = true, consent } = this.options;
+    // First among those who hear that the page goes: what it then reports is still sent.
+    this.pages = new Pages();
+    this.delivery.start();
+    if (this.way() === "open") this.delivery.adopt();
+    // An earlier page was left before it could tell how its visit came.
+    if (this.storage.get("begun")) this.want("visit");
+    if (consent?.platforms) this.want("platforms");
+    if (autocapture) guard(() => this.capture(autocapture === true ? {} : autocapture));
+  }
+
+  /** The newest decision; absent before the first one, and where the visitor refuses profiling. */
+  get decision(): Decision | undefined {
+    return this.decisions.newest;
   }
 
   page(properties?: Properties): void {
-    this.guard(() => this.happened({ type: "page", properties: properties ?? { ...pageContext() } }));
+    guard(() => this.happened({ type: "page", properties: properties ?? { ...pageContext() } }));
   }
 
-  track(event: string, properties: Properties = {}): void {
-    this.guard(() => this.happened({ type: "track", event: String(event), properties }));
+  track(event: string, properties: Properties = {}, page?: PageContext): void {
+    guard(() => this.happened({ type: "track", event: String(event), properties, page }));
   }
 
-  /** Claims who the visitor is; traits alone describe a visitor who stays anonymous. */
-  identify(userId?: string | null, traits: Properties = {}): void {
-    this.guard(() => {
+  /**
+   * Claims who the visitor is; traits alone describe a visitor who stays anonymous.
+   * A token of the site's own server proves the claim.
+   */
+  identify(userId?: string | null, traits: Properties = {}, { token }: { readonly token?: string } = {}): void {
+    guard(() => {
       if (userId) this.identity.identify(String(userId));
-      this.happened({ type: "identify", traits });
+      this.happened({ type: "identify", traits, token });
     });
   }
 
   /** Claims the visitor's company. */
   group(groupId: string, traits: Properties = {}): void {
-    this.guard(() => {
+    guard(() => {
       this.identity.group(String(groupId));
       this.happened({ type: "group", traits });
     });
@@ -92,37 +134,55 @@ export class Rapport {
 
   /** Says that the visitor is now known by another id. */
   alias(userId: string): void {
-    this.guard(() => {
-      const previousId = this.identity.userId ?? this.identity.anonymousId;
+    guard(() => {
+      const { userId: before, anonymousId } = this.identity;
       this.identity.identify(String(userId));
-      this.happened({ type: "alias", previousId });
+      this.happened({ type: "alias", previousId: before ?? (this.known ? anonymousId : undefined) });
     });
   }
 
   /** Forgets the visitor, on sign-out for one: what follows belongs to somebody new. */
   reset(): void {
-    this.guard(() => {
+    guard(() => {
       this.identity.reset();
-      this.storage.remove("profile");
-      this.engine?.forget();
-      this.look("reset");
+      for (const name of ["session", "touch"]) this.storage.remove(name);
+      this.decisions.forget();
+      this.decisions.look("reset");
     });
+  }
+
+  /** What the visitor chose, for each purpose that the site asked about. Takes effect at once. */
+  consent(choice: Choice): void {
+    this.choose(choice, true);
+  }
+
+  /** What the visitor said about a purpose. */
+  consentTo(purpose: Purpose): ConsentState {
+    return this.consents.state(purpose);
+  }
+
+  /** Adds code of the site that takes part in tracking. */
+  use(plugin: Plugin): void {
+    this.plugins.add(plugin);
   }
 
   /** Calls back with every decision from now on, at once with the newest one; returns how to stop. */
   onDecision(listener: (decision: Decision) => void): () => void {
-    this.listeners.add(listener);
-    if (this.decision) call(listener, this.decision);
-    return () => this.listeners.delete(listener);
+    return this.decisions.listen(listener);
   }
 
   /** Makes a call written as `["track", "Trial Started"]`, as queued before the SDK was there. */
-  push(...calls: Call[]): void {
+  push(...calls: readonly Call[]): void {
     for (const [method, ...rest] of calls) {
       const methods = this as unknown as Record<string, unknown>;
       const found = PUBLIC.has(method) ? methods[method] : undefined;
-      if (typeof found === "function") this.guard(() => found.apply(this, rest) as void);
+      if (typeof found === "function") guard(() => found.apply(this, rest) as void);
     }
+  }
+
+  /** Takes the visitor's id from another site of the same owner; says whether it did. */
+  arrive(id: string): boolean {
+    return this.identity.arrive(id);
   }
 
   /** Resolves when the server has every event, or cannot be reached. */
@@ -134,174 +194,136 @@ export class Rapport {
     return this.identity.anonymousId;
   }
 
-  /** Milliseconds that one decision takes, averaged over many: one alone is below a page's clock. */
+  /** Whether this browser keeps an id, and may be followed by it. */
+  get known(): boolean {
+    return this.way() === "open";
+  }
+
+  /** Milliseconds that one decision takes, averaged over many. */
   measure(): number | undefined {
-    if (!this.engine) return undefined;
-    const runs = 50;
-    const now = Date.now();
-    const start = performance.now();
-    for (let run = 0; run < runs; run += 1) this.engine.decide(now);
-    return (performance.now() - start) / runs;
+    return this.decisions.scorer?.measure();
   }
 
-  private capture(): void {
-    const track = (event: string, properties: Properties) => this.track(event, properties);
-    capturePages((properties) => this.page(properties));
-    captureClicks(track);
-    captureForms(track);
-    captureEngagement((seconds) => this.track("Engaged", { seconds }));
+  /** Whether traits may be taken from what a visitor submits. */
+  get profiles(): boolean {
+    return this.way() === "open" && this.consents.allows("profiling");
   }
 
-  private happened(draft: Draft): void {
-    const started = performance.now();
-    const { anonymousId, userId, groupId } = this.identity;
-    const utm = campaign();
-    const event: RapportEvent = {
-      // As JSON has it: what is sent is what is scored, and later changes by the host change neither.
-      ...(JSON.parse(JSON.stringify(draft)) as Draft),
-      messageId: newId(),
-      anonymousId,
-      ...(userId === undefined ? {} : { userId }),
-      ...(groupId === undefined ? {} : { groupId }),
-      timestamp: new Date().toISOString(),
-      sequence: this.identity.next(),
-      context: {
-        page: pageContext(),
-        ...(utm ? { campaign: utm } : {}),
-        locale: navigator.language,
-      },
-    };
-    this.delivery.add(event);
-    if (this.deciding === "not yet") {
-      this.waiting.push(event);
-      if (this.gone) this.leave();
-      return;
-    }
-    if (this.owing) this.leaveBehind([event]);
-    this.fold(event, started);
-  }
-
-  private fold(event: RapportEvent, started: number): void {
-    const cause = event.event ?? event.type;
-    if (this.engine) {
-      const verdict = this.apply(this.engine, event);
-      if (!verdict) return;
-      this.publish(verdict, { cause, source: "page", messageId: event.messageId, started });
-      this.keep();
-      return;
-    }
-    void this.remote.ask((verdict) =>
-      this.publish(verdict, { cause, source: "server", messageId: event.messageId, started }),
-    );
-  }
-
-  /** An engine that fails is not asked again: what it remembers may be half done. */
-  private apply(engine: LocalEngine, event: RapportEvent): Verdict | undefined {
-    try {
-      return engine.apply(event, Date.parse(event.timestamp));
-    } catch (error) {
-      this.turnToServer(error);
-      return undefined;
-    }
-  }
-
-  /** Decides anew though nothing happened. */
-  private look(cause: string): void {
-    const started = performance.now();
-    if (this.engine) {
-      this.publish(this.engine.decide(Date.now()), { cause, source: "page", started });
-    } else if (this.deciding === "server") {
-      void this.remote.ask((verdict) => this.publish(verdict, { cause, source: "server", started }));
-    }
-  }
-
-  private publish(
-    verdict: Verdict,
-    { started, ...from }: Pick<Decision, "cause" | "source" | "messageId"> & { started: number },
-  ): void {
-    const change = this.before === undefined ? 0 : verdict.score - this.before;
-    this.before = verdict.score;
-    const took = performance.now() - started;
-    const decision: Decision = { ...verdict, ...from, change, asOf: Date.now(), took };
-    this.decision = decision;
-    for (const listener of this.listeners) call(listener, decision);
-    dispatchEvent(new CustomEvent("rapport:decision", { detail: decision }));
-  }
-
-  private keep(): void {
-    if (this.engine) this.storage.set("profile", toBase64(this.engine.save()));
-  }
-
-  /** Starts the engine, or turns to the server where there is none for this page. */
-  private async wake(arriving: Promise<Early | undefined>): Promise<void> {
-    let early: Early | undefined;
-    try {
-      early = await arriving;
-      if (!early) throw new Error("the workspace asks for it");
-      const [module, bytes] = await Promise.all([early.module, early.bytes]);
-      this.engine = new LocalEngine(module, bytes);
-      this.restore(this.storage.get("profile"));
-      this.storage.onOtherTab((name, value) => {
-        if (name === "profile" && this.restore(value)) this.look("another tab");
-      });
-      this.before = this.engine.decide(Date.now()).score;
-      this.deciding = "page";
-    } catch (error) {
-      this.turnToServer(error);
-      // What failed may work on the next page: browsers even fail the fetches of a page before they say that it
-      // goes. A policy against WebAssembly stays.
-      this.owing = early !== undefined && !(error instanceof WebAssembly.CompileError);
-    }
-    if (this.owing) this.leaveBehind(this.waiting);
-    const waiting = [...(this.owing ? [] : this.left()), ...this.waiting.splice(0)];
-    this.guard(() => {
-      if (waiting.length === 0) this.look("start");
-      for (const event of waiting) this.fold(event, performance.now());
+  /** Takes a choice; what a consent platform keeps, we do not. */
+  choose(choice: Choice, keep: boolean): void {
+    guard(() => {
+      const before = this.way();
+      if (!this.consents.choose(choice, keep)) return;
+      const way = this.way();
+      this.trace.note("consent", JSON.stringify(this.consents.said));
+      if (way === "open") this.open(before === "open");
+      else this.close(before);
+      if (!this.consents.allows("profiling")) this.decisions.forget();
+      else this.decisions.look("consent");
+      dispatchEvent(new CustomEvent("rapport:consent", { detail: this.consents.said }));
     });
   }
 
-  /** A page left before its engine was there leaves its events to the next page's profile. */
-  private leave(): void {
-    this.gone = true;
-    this.leaveBehind(this.waiting.splice(0));
+  /** How events go now. */
+  private way(): "open" | "cookieless" | "held" | "shut" {
+    const { cookieless } = this.options;
+    const { refused } = this.consents;
+    if (cookieless === "always") return refused ? "shut" : "cookieless";
+    if (refused) return cookieless === "on-reject" ? "cookieless" : "shut";
+    return this.consents.allows("analytics") || this.consents.allows("profiling") ? "open" : "held";
   }
 
-  /** Adds events to those that the next page with an engine folds. */
-  private leaveBehind(events: readonly RapportEvent[]): void {
-    if (events.length === 0) return;
-    const all = [...this.left(), ...events].slice(-WAITING);
-    this.storage.set("waiting", JSON.stringify(all));
-  }
-
-  private left(): RapportEvent[] {
-    const text = this.storage.get("waiting");
-    if (text === undefined) return [];
-    this.storage.remove("waiting");
-    try {
-      const events: unknown = JSON.parse(text);
-      return Array.isArray(events) ? (events as RapportEvent[]) : [];
-    } catch {
-      return [];
+  private open(before: boolean): void {
+    if (!before) {
+      this.storage.unlock();
+      this.identity.reload();
+      this.delivery.adopt();
     }
+    this.happened({ type: "track", event: "Consent Updated", properties: {} });
+    for (const { draft, page, timestamp } of this.held.splice(0)) this.emit(draft, page, timestamp);
   }
 
-  private turnToServer(reason: unknown): void {
-    this.engine = undefined;
-    this.deciding = "server";
-    console.info("rapport: decisions come from the server:", reason);
+  /** A refusal is the last that is heard of this visitor; what waited is given up. */
+  private close(before: string): void {
+    this.held = [];
+    if (before !== "open") return;
+    this.delivery.clear();
+    this.emit({ type: "track", event: "Consent Updated", properties: {} }, pageContext(), now(), true);
+    void this.delivery.flush();
+    this.storage.lock();
+    this.identity.reset();
   }
 
-  private restore(text: string | undefined): boolean {
-    const bytes = text === undefined ? undefined : fromBase64(text);
-    return bytes !== undefined && this.engine?.restore(bytes) === true;
+  private capture({ pages = true, clicks = true, forms = true, engagement = true, vitals }: Autocapture): void {
+    const track = (event: string, properties: Properties) => this.track(event, properties);
+    if (pages) this.pages.onOpen(() => this.page());
+    if (clicks) captureClicks(clicks === true, track);
+    if (forms) captureForms(track, () => this.want("forms"));
+    if (engagement) captureEngagement(this.pages, (properties, page) => this.track("Engaged", properties, page));
+    if (vitals) this.want("vitals");
   }
 
-  private guard(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      console.warn("rapport:", error);
+  private happened(given: Draft): void {
+    // As JSON has it: what is sent is what is scored, and later changes by the host change neither.
+    const draft = JSON.parse(JSON.stringify(given)) as Draft;
+    const page = draft.page ?? pageContext();
+    if (this.way() !== "held") return this.emit(draft, page, now());
+    this.held.push({ draft, page, timestamp: now() });
+    if (this.held.length > HELD) this.held.shift();
+    this.trace.note("held", "consent", this.made(draft, page, now()));
+  }
+
+  private emit({ page: _, ...draft }: Draft, page: PageContext, timestamp: string, last = false): void {
+    const made = this.made(draft, page, timestamp);
+    const way = this.way();
+    const { bots = "filter", beforeSend } = this.options;
+    const drop = (because: string) => this.trace.note("dropped", because, made);
+    if (way === "shut" && !last) return drop("consent");
+    if (this.bot && bots !== "keep" && (this.bot === "crawler" || bots === "drop")) return drop(this.bot);
+    const passed = this.plugins.pass(made);
+    if (typeof passed === "string") return drop(passed);
+    const event = beforeSend ? attempt(() => beforeSend(passed)) : passed;
+    if (event === null) return drop("before-send");
+    const final = kept(passed, event);
+    this.trace.note("queued", way, final);
+    this.delivery.add(final);
+    this.plugins.deliver(final);
+    this.decisions.happened(final);
+  }
+
+  private made(draft: Draft, page: PageContext, timestamp: string): RapportEvent {
+    const { anonymousId, userId, groupId } = this.identity;
+    const known = this.way() !== "cookieless";
+    const parameters = new URLSearchParams(page.search);
+    const campaign = campaignOf(parameters);
+    return {
+      ...draft,
+      messageId: newId(),
+      anonymousId: known ? anonymousId : undefined,
+      userId,
+      groupId,
+      timestamp,
+      sequence: this.identity.next(),
+      context: {
+        page,
+        campaign,
+        clickIds: clickIdsOf(parameters),
+        locale: navigator.language,
+        groupId,
+        consent: this.consents.said,
+        bot: this.bot,
+        sessionId: known ? this.visit(page, Date.parse(timestamp), campaign) : undefined,
+      },
+    };
+  }
+
+  private visit({ url, referrer }: PageContext, at: number, campaign: Campaign | undefined): number {
+    const { id, started } = this.sessions.at(at, campaign && JSON.stringify(campaign));
+    if (started) {
+      this.storage.write("begun", { url, referrer, at } satisfies Begun);
+      this.want("visit");
     }
+    return id;
   }
 }
 
@@ -312,14 +334,19 @@ const PUBLIC: ReadonlySet<string> = new Set([
   "group",
   "alias",
   "reset",
+  "consent",
+  "use",
   "onDecision",
 ]);
 
-/** A host's listener may fail; that is the host's error, shown as such. */
-function call(listener: (decision: Decision) => void, decision: Decision): void {
+function now(): string {
+  return new Date().toISOString();
+}
+
+function guard(action: () => void): void {
   try {
-    listener(decision);
+    action();
   } catch (error) {
-    reportError(error);
+    console.warn("rapport:", error);
   }
 }

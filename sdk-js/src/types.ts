@@ -1,20 +1,55 @@
-/** What a host sees: options, decisions, and the events that the SDK makes. */
+/** What a host sees: settings, decisions, and the events that the SDK makes. */
 
-export interface Options {
+import type { Choice, ConsentSettings } from "./consent";
+import type { Plugin } from "./plugins";
+
+export interface Options extends Settings {
   /** The workspace's write key. */
   readonly key: string;
-  /** Where the workspace's backend answers, as an origin with an optional path. */
+  /** Where the workspace's backend answers: an address, with a path where a proxy stands before it. */
   readonly endpoint: string;
-  /** Track page views, clicks, forms and engaged time without code. Default: true. */
-  readonly autocapture?: boolean;
+}
+
+/** What a site decides about tracking; a script tag gives it as JSON in `data-rapport`. */
+export interface Settings {
+  /** Track without code. Default: everything but web vitals. */
+  readonly autocapture?: boolean | Autocapture;
   /** Show the inspector panel. Default: only where the address has `?rapport-inspect`. */
   readonly inspector?: boolean;
+  /** Explain each event in the console. Default: only where the address has `?rapport-debug`. */
+  readonly debug?: boolean;
+  readonly consent?: ConsentSettings;
+  /** Without an id and without storage: always, or for visitors who refuse. Default: never. */
+  readonly cookieless?: "always" | "on-reject";
+  /** Share the visitor between the subdomains of this domain, by cookies. Default: no cookie. */
+  readonly cookieDomain?: string;
+  /** Hosts (and their subdomains) that a visitor may be followed to by a link. */
+  readonly linkDomains?: readonly string[];
+  /** What becomes of crawlers and automated browsers. Default: `filter` drops crawlers and marks automation. */
+  readonly bots?: "filter" | "drop" | "keep";
+  /** What stands in place of a path's beginning, such as `{"/v1/events": "/c"}` behind a proxy of the site's own. */
+  readonly paths?: { readonly [start: string]: string };
+  readonly plugins?: readonly Plugin[];
+  /** The last word on each event: another event, or null to drop it. */
+  readonly beforeSend?: (event: RapportEvent) => RapportEvent | null;
+}
+
+export interface Autocapture {
+  readonly pages?: boolean;
+  /** `marked`: only inside `[data-rapport-allow]`. */
+  readonly clicks?: boolean | "marked";
+  readonly forms?: boolean;
+  /** What a submitted form says about its visitor. Default: true. */
+  readonly identify?: boolean;
+  /** Traits by the names of fields, beside `data-rapport-trait` and `autocomplete`. */
+  readonly traits?: { readonly [field: string]: string };
+  readonly engagement?: boolean;
+  /** Default: false. */
+  readonly vitals?: boolean;
 }
 
 /** Names the parts of the workspace's bundle; answered by `/v1/sdk/KEY.json`. */
-export interface Config {
-  readonly key: string;
-  readonly endpoint: string;
+export interface Config extends Options {
   /** Hash of the bundle that the parts belong to. */
   readonly bundle?: string;
   readonly parts: Parts;
@@ -23,8 +58,15 @@ export interface Config {
 /** Addresses of immutable files, absolute or relative to the endpoint. */
 export interface Parts {
   readonly sdk?: string;
+  readonly scoring?: string;
   readonly wasm?: string;
   readonly inspector?: string;
+  readonly visit?: string;
+  readonly forms?: string;
+  readonly vitals?: string;
+  readonly links?: string;
+  readonly platforms?: string;
+  readonly debug?: string;
   readonly signals?: string;
   readonly model?: string;
   readonly words?: string;
@@ -42,8 +84,8 @@ export interface Reason {
   readonly points: number;
 }
 
-/** What is known of a visitor now. A page's score is provisional: the backend's fold counts. */
-export interface Decision {
+/** A score with its explanation. */
+export interface Verdict {
   /** 0 to 100. */
   readonly score: number;
   /** That this visitor qualifies, 0 to 1. */
@@ -55,6 +97,10 @@ export interface Decision {
   readonly reasons: readonly Reason[];
   /** Points of all signals that `reasons` leaves out: base + reasons + rest = score. */
   readonly rest: number;
+}
+
+/** What is known of a visitor now. A page's score is provisional: the backend's fold counts. */
+export interface Decision extends Verdict {
   /** Against the score before it, from page to page. */
   readonly change: number;
   /** What caused it: an event's name, or what made the SDK look again. */
@@ -90,27 +136,62 @@ export type Campaign = {
   readonly name?: string;
   readonly term?: string;
   readonly content?: string;
+  readonly id?: string;
+};
+
+export type ClickIds = { readonly [name: string]: string };
+
+/** How a visit came. */
+export type Touch = {
+  /** GA4's default channel group. */
+  readonly channel: string;
+  readonly source: string;
+  readonly medium: string;
+  readonly campaign?: string;
+  readonly term?: string;
+  readonly content?: string;
+  readonly id?: string;
+  readonly clickIds?: ClickIds;
+  /** Host of the page that linked here. */
+  readonly referrer?: string;
+  /** Path of the first page. */
+  readonly landing: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+};
+
+export type Context = {
+  readonly page: PageContext;
+  readonly campaign?: Campaign | undefined;
+  readonly clickIds?: ClickIds | undefined;
+  readonly locale: string;
+  readonly groupId?: string | undefined;
+  /** True granted, false denied, absent: what the workspace has as default. */
+  readonly consent?: Choice | undefined;
+  /** Milliseconds since 1970 at which the visit began. */
+  readonly sessionId?: number | undefined;
+  /** An automated browser, by this sign. */
+  readonly bot?: string | undefined;
 };
 
 /** An event in the Segment shape. */
 export interface RapportEvent {
   readonly type: EventType;
   readonly messageId: string;
-  readonly anonymousId: string;
-  readonly userId?: string;
-  readonly groupId?: string;
-  readonly previousId?: string;
+  /** Absent without cookies: the server derives one for a day. */
+  readonly anonymousId?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly groupId?: string | undefined;
+  readonly previousId?: string | undefined;
+  /** Proves an `identify`: made by the customer's server. */
+  readonly token?: string | undefined;
   /** The name of a `track` event. */
-  readonly event?: string;
-  readonly properties?: Properties;
-  readonly traits?: Properties;
+  readonly event?: string | undefined;
+  readonly properties?: Properties | undefined;
+  readonly traits?: Properties | undefined;
   /** ISO 8601, by the visitor's clock. */
   readonly timestamp: string;
   /** Counts this browser's events: their order, whatever the clock does. */
   readonly sequence: number;
-  readonly context: {
-    readonly page: PageContext;
-    readonly campaign?: Campaign;
-    readonly locale: string;
-  };
+  readonly context: Context;
 }

@@ -30,9 +30,16 @@ type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 const LOADER: &str = "loader.js";
 /// What the loader calls a part, its file, and its kind.
-const PARTS: [(&str, &str, PartKind); 3] = [
+const PARTS: [(&str, &str, PartKind); 10] = [
     ("sdk", "rapport.js", PartKind::Script),
+    ("scoring", "scoring.js", PartKind::Script),
     ("wasm", "rapport_bg.wasm", PartKind::Wasm),
+    ("visit", "visit.js", PartKind::Script),
+    ("forms", "forms.js", PartKind::Script),
+    ("vitals", "vitals.js", PartKind::Script),
+    ("links", "links.js", PartKind::Script),
+    ("platforms", "platforms.js", PartKind::Script),
+    ("debug", "debug.js", PartKind::Script),
     ("inspector", "inspector.js", PartKind::Script),
 ];
 

@@ -1,12 +1,8 @@
-// The forms: says thank you in place, and tells Rapport who the visitor claims to be.
+// The forms: says thank you in place. Rapport's tag reads the standard fields and those with
+// `data-rapport-trait` by itself.
 for (const form of document.querySelectorAll("form[data-rapport-form]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const traits = {};
-    for (const [name, value] of new FormData(form)) {
-      if (name !== "message" && typeof value === "string" && value !== "") traits[name] = value;
-    }
-    (window.rapport ||= []).push(["identify", null, traits]);
     const thanks = form.parentElement.querySelector(".thanks");
     form.hidden = true;
     thanks.hidden = false;

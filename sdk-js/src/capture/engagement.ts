@@ -1,22 +1,29 @@
+import type { PageContext, Properties } from "../types";
+import type { Pages } from "./page";
+
 const REPORT_EVERY_MS = 10_000;
 const TICK_MS = 1_000;
 /** A visitor who touches nothing for this long has stopped reading. */
 const ATTENTION_MS = 30_000;
 
-/** Reports seconds of attention: the tab is visible and the visitor was active lately. */
-export function captureEngagement(report: (seconds: number) => void): void {
+/** Reports seconds of attention (the tab is visible, the visitor was active lately) and how far was scrolled. */
+export function captureEngagement(pages: Pages, report: (properties: Properties, page?: PageContext) => void): void {
   let engaged = 0;
+  let depth = 0;
   let last = performance.now();
   let active = last;
+  let visible = document.visibilityState === "visible";
   const count = () => {
     const now = performance.now();
     const until = Math.min(now, active + ATTENTION_MS);
-    if (document.visibilityState === "visible" && until > last) engaged += until - last;
+    if (visible && until > last) engaged += until - last;
     last = now;
+    visible = document.visibilityState === "visible";
+    if (visible) depth = Math.max(depth, scrolled());
   };
-  const flush = (least: number) => {
+  const flush = (least: number, page?: PageContext) => {
     if (engaged < least) return;
-    report(Math.round(engaged / 100) / 10);
+    report({ seconds: Math.round(engaged / 100) / 10, depth }, page);
     engaged = 0;
   };
   const touch = () => {
@@ -26,18 +33,25 @@ export function captureEngagement(report: (seconds: number) => void): void {
   for (const name of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"]) {
     addEventListener(name, touch, { passive: true, capture: true });
   }
+  pages.onLeave((page, gone) => {
+    count();
+    flush(1_000, page);
+    if (!gone) return;
+    engaged = depth = 0;
+    active = last;
+  });
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") {
-      last = active = performance.now();
-      return;
-    }
-    // The tab was visible until now.
-    engaged += Math.max(0, Math.min(performance.now(), active + ATTENTION_MS) - last);
-    last = performance.now();
-    flush(1_000);
+    count();
+    if (visible) active = last;
   });
   setInterval(() => {
     count();
     flush(REPORT_EVERY_MS);
   }, TICK_MS);
+}
+
+/** How much of the page has come into view, in percent. */
+function scrolled(): number {
+  const { scrollHeight } = document.documentElement;
+  return Math.min(100, Math.round(((scrollY + innerHeight) / scrollHeight) * 100)) || 0;
 }

@@ -1,30 +1,48 @@
 import type { Properties } from "../types";
+import { allowed } from "./allowed";
 import { clip } from "./page";
 
-/** Reports that a form was started and submitted; never what is in it. */
-export function captureForms(report: (event: string, properties: Properties) => void): void {
+/** Builders whose forms say by themselves when they were really sent: the part `forms` listens to them. */
+export const TELLING = ".wpcf7-form,.hs-form";
+
+/** Reports that forms were started and submitted; never what is in them. `found` hears when there is one. */
+export function captureForms(report: (event: string, properties: Properties) => void, found: () => void): void {
   const started = new WeakSet<HTMLFormElement>();
-  const form = (target: EventTarget | null) => {
-    const found = target instanceof Element ? target.closest("form") : null;
-    return found?.closest("[data-rapport-ignore]") ? null : found;
+  const observer = new MutationObserver(() => look());
+  const look = () => {
+    if (document.forms.length === 0) return;
+    observer.disconnect();
+    found();
   };
-  document.addEventListener("focusin", ({ target }) => {
-    const found = form(target);
-    if (!found || started.has(found)) return;
-    started.add(found);
-    report("Form Started", { form: name(found) });
-  });
-  document.addEventListener(
+  observer.observe(document, { childList: true, subtree: true });
+  look();
+  addEventListener(
+    "focusin",
+    (event) => {
+      const form = formOf(event);
+      if (!form || started.has(form)) return;
+      started.add(form);
+      report("Form Started", { form: formName(form) });
+    },
+    { capture: true, passive: true },
+  );
+  addEventListener(
     "submit",
-    ({ target }) => {
-      const found = form(target);
-      if (found) report("Form Submitted", { form: name(found) });
+    (event) => {
+      const form = formOf(event);
+      if (form && !form.matches(TELLING)) report("Form Submitted", { form: formName(form) });
     },
     { capture: true },
   );
 }
 
-function name(form: HTMLFormElement): string {
-  const given = form.dataset["rapportForm"] ?? (form.id || form.getAttribute("name"));
+export function formOf(event: Event): HTMLFormElement | undefined {
+  const [target] = event.composedPath();
+  const form = target instanceof Element ? target.closest("form") : null;
+  return form && allowed(form) ? form : undefined;
+}
+
+export function formName(form: HTMLFormElement): string {
+  const given = form.dataset["rapportForm"] ?? (form.getAttribute("id") || form.getAttribute("name"));
   return clip(given || location.pathname, 100);
 }

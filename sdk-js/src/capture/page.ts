@@ -1,4 +1,4 @@
-import type { Campaign, PageContext, Properties } from "../types";
+import type { PageContext } from "../types";
 
 /** Longer texts would be refused by every engine alike. */
 const MOST_CHARACTERS = 1_000;
@@ -17,42 +17,56 @@ export function pageContext(): PageContext {
   };
 }
 
-/** What the address says about the campaign that brought the visitor. */
-export function campaign(): Campaign | undefined {
-  const parameters = new URLSearchParams(location.search);
-  const names: [keyof Campaign, string][] = [
-    ["source", "utm_source"],
-    ["medium", "utm_medium"],
-    ["name", "utm_campaign"],
-    ["term", "utm_term"],
-    ["content", "utm_content"],
-  ];
-  const found = names.flatMap(([field, parameter]) => {
-    const value = parameters.get(parameter);
-    return value ? [[field, clip(value, 250)] as const] : [];
-  });
-  return found.length > 0 ? Object.fromEntries(found) : undefined;
+/** The page that is open, and each new route of a single-page app. */
+export class Pages {
+  /** The page on which things happen now, as it was when it opened. */
+  current = pageContext();
+  private route = routeOf();
+  private readonly leaving: ((page: PageContext, gone: boolean) => void)[] = [];
+  private readonly opening: (() => void)[] = [];
+
+  constructor() {
+    const look = () => {
+      const now = routeOf();
+      if (now === this.route) return;
+      this.leave(true);
+      this.route = now;
+      this.current = pageContext();
+      for (const listener of this.opening) listener();
+    };
+    for (const method of ["pushState", "replaceState"] as const) {
+      const original = history[method];
+      history[method] = function (...state: Parameters<typeof original>) {
+        original.apply(this, state);
+        // Routers set the title right behind the address.
+        setTimeout(look);
+      };
+    }
+    addEventListener("popstate", () => setTimeout(look));
+    addEventListener("pagehide", () => this.leave(true));
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") this.leave(false);
+    });
+  }
+
+  /** Calls back for the page that is open, and each new one. */
+  onOpen(listener: () => void): void {
+    this.opening.push(listener);
+    listener();
+  }
+
+  /** Calls back when a page is left, for good or (`gone` false) for another tab. */
+  onLeave(listener: (page: PageContext, gone: boolean) => void): void {
+    this.leaving.push(listener);
+  }
+
+  private leave(gone: boolean): void {
+    for (const listener of this.leaving) listener(this.current, gone);
+  }
 }
 
-/** Reports the page that is open, and each new route of a single-page app. */
-export function capturePages(report: (properties: Properties) => void): void {
-  let route = "";
-  const look = () => {
-    // `#/…` is a router's; any other hash is a place on the same page.
-    const hash = /^#!?\//.test(location.hash) ? location.hash : "";
-    const now = location.pathname + location.search + hash;
-    if (now === route) return;
-    route = now;
-    report({ ...pageContext() });
-  };
-  for (const method of ["pushState", "replaceState"] as const) {
-    const original = history[method];
-    history[method] = function (...state: Parameters<typeof original>) {
-      original.apply(this, state);
-      // Routers set the title right behind the address.
-      setTimeout(look);
-    };
-  }
-  addEventListener("popstate", () => setTimeout(look));
-  look();
+/** `#/…` is a router's; any other hash is a place on the same page. */
+function routeOf(): string {
+  const hash = /^#!?\//.test(location.hash) ? location.hash : "";
+  return location.pathname + location.search + hash;
 }

@@ -7,8 +7,10 @@ const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/googl
 export function launch() {
   const executablePath = process.env.CHROMIUM ?? known.find(existsSync);
   if (!executablePath) throw new Error("no Chromium: install the package `chromium` or set CHROMIUM to its path");
+  // Hosts below `.test` are the tests' own, so that cookies and links can go from host to host.
+  const hosts = "--host-resolver-rules=MAP *.test 127.0.0.1";
   const quiet = ["quic", "background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run", ...quiet] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run", hosts, ...quiet] });
 }
 
 /** A new visitor's page that keeps every decision in `window.decisions`. */

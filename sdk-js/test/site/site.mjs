@@ -19,23 +19,28 @@ export async function bundle() {
   return parts;
 }
 
+/** Parts that come later, on demand. */
+export const LATER = ["inspector", "visit", "forms", "vitals", "links", "platforms", "debug"];
+
 /**
- * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle;
- * `state.failing` makes the collector answer 503 while it is true.
+ * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle, `pages` adds
+ * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
+ * `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"] } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
-  const state = { events: [], failing: false, decisions: 0, requests: [] };
+  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [] };
   const files = {
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
-    "/v1/parts/inspector": ["text/javascript", await read("../../dist/inspector.js")],
+    "/v1/parts/scoring": ["text/javascript", await read("../../dist/scoring.js")],
     "/v1/parts/wasm": ["application/wasm", await read("../../dist/rapport_bg.wasm")],
     "/v1/parts/signals": ["application/octet-stream", parts.signals],
     "/v1/parts/model": ["application/octet-stream", parts.model],
     "/v1/parts/words": ["application/octet-stream", parts.words],
   };
+  for (const part of later) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
   const loader = await read("../../dist/loader.js");
 
   const backend = await listen(async (request, url, body) => {
@@ -45,16 +50,19 @@ export async function startSite({ csp, local = true, parts: changed } = {}) {
     const config = {
       key: "test-key",
       endpoint: backend.origin,
+      ...settings,
       parts: Object.fromEntries(
-        ["sdk", "inspector", ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name}`]),
+        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
     if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config)];
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
-      const { key, batch } = JSON.parse(body);
+      if (state.refuse) return state.refuse;
+      const { key, batch, ...envelope } = JSON.parse(body);
       if (key !== "test-key") return [401, "text/plain", "unknown key"];
+      state.batches.push({ ...envelope, batch, bytes: body.length });
       const known = new Set(state.events.map((event) => event.messageId));
       state.events.push(...batch.filter((event) => !known.has(event.messageId)));
       return [200, "application/json", "{}"];
@@ -70,7 +78,16 @@ export async function startSite({ csp, local = true, parts: changed } = {}) {
     return [404, "text/plain", "no such route"];
   });
 
-  const pages = await listen(async (_request, url) => {
+  const pages = await listen(async (request, url, body) => {
+    // A proxy of the site's own, under names that no list of blockers holds.
+    if (url.pathname.startsWith("/own/")) return forward(backend.origin, request, url, body);
+    const given = own[url.pathname];
+    if (given !== undefined) {
+      const nonce = Math.random().toString(36).slice(2);
+      const words = { SDK_URL: `${backend.origin}/v1/sdk/test-key.js`, ENDPOINT: backend.origin, NONCE: nonce };
+      const fill = (text) => text.replace(/\{\{(\w+)\}\}/g, (whole, word) => words[word] ?? whole);
+      return [200, "text/html; charset=utf-8", fill(given.html ?? given), policy(fill(given.csp ?? csp ?? ""))];
+    }
     if (url.pathname.startsWith("/dist/")) return [200, "text/javascript", await read(`../..${url.pathname}`)];
     if (url.pathname === "/npm") return [200, "text/html", npmPage(backend.origin), policy(csp)];
     if (url.pathname.startsWith("/assets/")) {
@@ -81,6 +98,7 @@ export async function startSite({ csp, local = true, parts: changed } = {}) {
   });
   return {
     url: pages.origin,
+    port: new URL(pages.origin).port,
     endpoint: backend.origin,
     state,
     /** What the core makes of events outside the page. */
@@ -99,6 +117,16 @@ function npmPage(endpoint) {
     import { createRapport } from "/dist/rapport.js";
     window.rapport = createRapport({ key: "test-key", endpoint: "${endpoint}" });
   </script>`;
+}
+
+/** What a proxy in front of the backend does: `/own/c` is `/v1/events`, and so on. */
+async function forward(origin, request, url, body) {
+  const names = { "/own/c": "/v1/events", "/own/d": "/v1/decide", "/own/p": "/v1/parts", "/own/s": "/v1/sdk" };
+  const start = Object.keys(names).find((name) => url.pathname.startsWith(name)) ?? "/own";
+  const path = (names[start] ?? "") + url.pathname.slice(start.length);
+  const { method } = request;
+  const answer = await fetch(origin + path, method === "GET" ? {} : { method, body });
+  return [answer.status, answer.headers.get("content-type"), Buffer.from(await answer.arrayBuffer())];
 }
 
 function policy(csp) {
@@ -135,7 +163,8 @@ async function listen(answer) {
       reply = [500, "text/plain", String(error?.stack ?? error)];
     }
     const [status, type, body, headers = {}] = reply;
-    response.writeHead(status, { "content-type": type, "access-control-allow-origin": "*", ...headers });
+    const open = { "access-control-allow-origin": "*", "access-control-expose-headers": "retry-after" };
+    response.writeHead(status, { "content-type": type, ...open, ...headers });
     response.end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

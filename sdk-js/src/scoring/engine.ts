@@ -1,23 +1,7 @@
-import * as wasm from "../dist/engine/engine.js";
-import type { Band, Reason, RapportEvent } from "./types";
+import * as wasm from "../../dist/engine/engine.js";
+import type { Bytes } from "../decisions";
+import type { Band, Reason, RapportEvent, Verdict } from "../types";
 import { writeEvent } from "./wire";
-
-/** Bytes of a bundle's parts. */
-export interface Bytes {
-  readonly signals: Uint8Array;
-  readonly model: Uint8Array;
-  readonly words: Uint8Array;
-}
-
-/** A decision as the engine makes it. */
-export interface Verdict {
-  readonly score: number;
-  readonly probability: number;
-  readonly band: Band;
-  readonly base: number;
-  readonly reasons: readonly Reason[];
-  readonly rest: number;
-}
 
 const BANDS: readonly Band[] = ["not", "undecided", "qualified"];
 /** Where a decision holds what, in numbers: see `wasm/src/lib.rs`. */

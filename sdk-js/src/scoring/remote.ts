@@ -1,28 +1,23 @@
-import type { Verdict } from "./engine";
-import type { RapportEvent, Reason } from "./types";
+import type { Asking } from "../decisions";
+import type { Reason, Verdict } from "../types";
 
 /** As many as the engine in the page gives. */
 const REASONS = 5;
 
 /** Decisions over HTTP, where the page may not run WebAssembly. */
 export class RemoteEngine {
-  private asking = false;
+  private busy = false;
   private again = false;
 
-  constructor(
-    private readonly url: string,
-    private readonly key: string,
-    private readonly anonymousId: () => string,
-    private readonly pending: () => readonly RapportEvent[],
-  ) {}
+  constructor(private readonly asking: Asking) {}
 
   /** Asks for a decision on all that happened until now; questions that meet become one. */
   async ask(answer: (verdict: Verdict) => void): Promise<void> {
-    if (this.asking) {
+    if (this.busy) {
       this.again = true;
       return;
     }
-    this.asking = true;
+    this.busy = true;
     try {
       do {
         this.again = false;
@@ -30,19 +25,20 @@ export class RemoteEngine {
         if (verdict) answer(verdict);
       } while (this.again);
     } finally {
-      this.asking = false;
+      this.busy = false;
     }
   }
 
   private async request(): Promise<Verdict | undefined> {
+    const { url, key, anonymousId, pending } = this.asking;
     const body = JSON.stringify({
-      key: this.key,
-      anonymousId: this.anonymousId(),
+      key,
+      anonymousId: anonymousId(),
       sentAt: new Date().toISOString(),
-      events: this.pending(),
+      events: pending(),
     });
     try {
-      const response = await fetch(this.url, {
+      const response = await fetch(url, {
         method: "POST",
         body: new Blob([body], { type: "text/plain" }),
       });

@@ -1,4 +1,4 @@
-import type { EventType, Json, Properties, RapportEvent } from "./types";
+import type { EventType, Json, RapportEvent } from "../types";
 
 /** The compact form of an event (docs/event-format.md), written straight into the engine's memory. */
 const VERSION = 1;
@@ -49,8 +49,8 @@ class Writer {
     return this.at;
   }
 
-  private object(path: string, members: Properties, depth: number): void {
-    for (const [name, value] of Object.entries(members)) this.field(`${path}.${name}`, value, depth);
+  private object(path: string, members: object, depth: number): void {
+    for (const [name, value] of Object.entries(members) as [string, Json | undefined][]) this.field(`${path}.${name}`, value, depth);
   }
 
   private field(path: string, value: Json | undefined, depth: number): void {
@@ -58,7 +58,7 @@ class Writer {
     if (Array.isArray(value)) return this.field(`${path}.length`, value.length, depth);
     if (typeof value === "object") {
       if (depth >= MAX_DEPTH) throw new RangeError(`${path} nests too deep`);
-      return this.object(path, value as Properties, depth + 1);
+      return this.object(path, value, depth + 1);
     }
     this.fields += 1;
     this.text(path);

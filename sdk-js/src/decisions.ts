@@ -1,0 +1,125 @@
+import { attempt } from "./plugins";
+import type { Storage } from "./storage";
+import type { Decision, RapportEvent } from "./types";
+
+/** Bytes of a bundle's parts. */
+export interface Bytes {
+  readonly signals: Uint8Array;
+  readonly model: Uint8Array;
+  readonly words: Uint8Array;
+}
+
+/** What decisions need, fetched ahead; without an engine the server decides. */
+export interface Early {
+  readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
+  readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Bytes> };
+}
+
+/** What makes decisions; the part `scoring` brings it. */
+export interface Scorer {
+  happened(event: RapportEvent): void;
+  /** Decides anew though nothing happened. */
+  look(cause: string): void;
+  forget(): void;
+  /** Milliseconds that one decision takes. */
+  measure(): number | undefined;
+  /** The engine could not be fetched: this page's events are still owed to the stored profile. */
+  readonly owing: boolean;
+}
+
+/** What a scorer asks of its page. */
+export interface Asking {
+  readonly url: string;
+  readonly key: string;
+  readonly storage: Storage;
+  anonymousId(): string | undefined;
+  pending(): readonly RapportEvent[];
+  publish(decision: Decision): void;
+}
+
+type Listener = (decision: Decision) => void;
+
+/** Events kept for an engine that is not there yet. */
+const WAITING = 200;
+
+/** The newest decision and who wants to hear of it. Events wait until there is somebody to decide. */
+export class Decisions {
+  newest: Decision | undefined;
+  scorer: Scorer | undefined;
+
+  private waiting: RapportEvent[] = [];
+  /** The page has been left: what still happens, such as its last reading time, is left behind too. */
+  private gone = false;
+  private owing = false;
+  private readonly listeners = new Set<Listener>();
+
+  constructor(
+    early: Promise<Early>,
+    private readonly asking: Omit<Asking, "publish">,
+    private readonly allowed: () => boolean,
+  ) {
+    void this.wake(early);
+    addEventListener("pagehide", () => {
+      this.gone = true;
+      this.leaveBehind(this.waiting.splice(0));
+    });
+  }
+
+  listen(listener: Listener): () => void {
+    this.listeners.add(listener);
+    const { newest } = this;
+    if (newest) attempt(() => listener(newest));
+    return () => this.listeners.delete(listener);
+  }
+
+  happened(event: RapportEvent): void {
+    if (!this.allowed()) return;
+    if (this.owing || (this.gone && !this.scorer)) this.leaveBehind([event]);
+    else if (!this.scorer) this.waiting = [...this.waiting, event].slice(-WAITING);
+    this.scorer?.happened(event);
+  }
+
+  look(cause: string): void {
+    if (this.allowed()) this.scorer?.look(cause);
+  }
+
+  /** Nothing is known of the visitor any more, and there is no score: absent, not 0. */
+  forget(): void {
+    this.waiting = [];
+    this.newest = undefined;
+    for (const name of ["profile", "waiting"]) this.asking.storage.remove(name);
+    this.scorer?.forget();
+  }
+
+  private async wake(arriving: Promise<Early>): Promise<void> {
+    const publish = (decision: Decision) => {
+      if (!this.allowed()) return;
+      this.newest = decision;
+      for (const listener of this.listeners) attempt(() => listener(decision));
+      dispatchEvent(new CustomEvent("rapport:decision", { detail: decision }));
+    };
+    try {
+      const { scoring, engine } = await arriving;
+      this.scorer = await (await scoring)?.scorer({ ...this.asking, publish }, engine);
+      this.owing = this.scorer?.owing === true;
+    } catch (error) {
+      console.warn("rapport: no decisions:", error);
+      this.owing = true;
+    }
+    const waiting = this.waiting.splice(0);
+    if (this.owing) this.leaveBehind(waiting);
+    else waiting.unshift(...this.left());
+    if (waiting.length === 0) this.look("start");
+    for (const event of waiting) attempt(() => this.scorer?.happened(event));
+  }
+
+  /** Adds events to those that the next page with an engine folds. */
+  private leaveBehind(events: readonly RapportEvent[]): void {
+    if (events.length > 0) this.asking.storage.write("waiting", [...this.left(), ...events].slice(-WAITING));
+  }
+
+  private left(): RapportEvent[] {
+    const events: unknown = this.asking.storage.take("waiting");
+    return Array.isArray(events) ? (events as RapportEvent[]) : [];
+  }
+}

@@ -1,0 +1,22 @@
+// Waiting for what comes, not for a while.
+
+/** The first value that is neither false nor absent; asks until it comes or the machine must be dead. */
+export async function until(look, what = String(look)) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`waited in vain: ${what}`);
+}
+
+/** The visitor's events with this name (or type), once the collector holds `count` of them. */
+export async function arrived(site, name, count = 1) {
+  const named = () => site.state.events.filter(({ event, type }) => (event ?? type) === name);
+  return until(() => named().length >= count && named(), `${count} × ${name} among ${site.state.events.map(({ event, type }) => event ?? type)}`);
+}
+
+/** Everything that this page made is with the collector. */
+export async function settled(page) {
+  await page.evaluate(() => window.rapport.flush());
+}
