@@ -1,6 +1,7 @@
 // Builds what visitors download into dist/; expects the engine in dist/engine/ (see xtask/src/wasm.rs).
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { access, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -38,3 +39,20 @@ await Promise.all([
     }),
   ),
 ]);
+await nameFiles(join(here, "dist/types"));
+
+/** Types import one another without file names; hosts that resolve as Node does want them. */
+async function nameFiles(folder) {
+  for (const file of await readdir(folder, { recursive: true })) {
+    if (!file.endsWith(".d.ts")) continue;
+    const path = join(folder, file);
+    const text = await readFile(path, "utf8");
+    const parts = text.split(/((?:from |import\()"\.[^"]*)(?=")/);
+    for (let index = 1; index < parts.length; index += 2) {
+      const target = join(dirname(path), parts[index].replace(/^.*"/, ""));
+      const direct = await access(`${target}.d.ts`).then(() => true, () => false);
+      parts[index] += direct ? ".js" : "/index.js";
+    }
+    await writeFile(path, parts.join(""));
+  }
+}

@@ -1,6 +1,6 @@
-/** Crawlers say in their user agent what they are. */
+/** Browsers begin like one another and name no address; crawlers say what they are. Cubot makes telephones. */
 const CRAWLER =
-  /bot\b|bot[/_;:. -]|crawl|spider|slurp|scrap|archiv|index|fetch|monitor|uptime|checker|validator|preview|facebookexternal|mediapartners|google-|lighthouse|pagespeed|gtmetrix|pingdom|python|curl|wget|java\/|okhttp|axios|node|go-http|libwww|perl|ruby|http[-_]?client|feed|rss|phantomjs|^$/i;
+  /^(?!mozilla\/5\.0 \(|opera\/)|https?:|www\.|@|\.com|[^u]bot|crawl|spider|slurp|preview|monitor|archive|fetch|scanner|agent[;/ ]|compatible;(?! msie)|google-|lighthouse|ptst/i;
 const AUTOMATED = /headless|puppeteer|playwright|selenium|electron/i;
 
 /** A declared crawler, an automated browser, or neither. */

@@ -3,16 +3,20 @@ import type { Choice } from "../consent";
 
 type State = { readonly [signal: string]: unknown };
 
-/** Hears what was said before and what is said from now on. */
-export function listenToGoogle(choose: (choice: Choice) => void): void {
+/**
+ * Hears what was said before and what is said from now on. In a strict site everything waits for an answer
+ * anyway: there a default that denies is none yet, and what waits is not lost.
+ */
+export function listenToGoogle(strict: boolean, choose: (choice: Choice) => void): void {
   const host = window as { dataLayer?: unknown[] };
   const layer = (host.dataLayer ??= []);
   let known: State = {};
   const hear = (entry: unknown) => {
     // `gtag` pushes its own `arguments`.
-    const [command, , state] = Array.from(Object(entry) as ArrayLike<unknown>);
+    const [command, when, state] = Array.from(Object(entry) as ArrayLike<unknown>);
     if (command !== "consent") return;
-    known = { ...known, ...(Object(state) as State) };
+    const said = Object.entries(Object(state) as State).filter(([, value]) => !(strict && when === "default" && value === "denied"));
+    known = { ...known, ...Object.fromEntries(said) };
     choose(choiceOf(known));
   };
   layer.forEach(hear);

@@ -1,4 +1,5 @@
 /** Listens to consent platforms, which keep the visitor's choice themselves. */
+import type { Choice } from "../consent";
 import type { Rapport } from "../rapport";
 import type { Config } from "../types";
 import { listenToGoogle } from "./google";
@@ -6,6 +7,7 @@ import { listenToTcf } from "./tcf";
 
 export function mount(rapport: Rapport, { consent }: Config): void {
   const platforms = consent?.platforms ?? [];
-  if (platforms.includes("google")) listenToGoogle((choice) => rapport.choose(choice, false));
-  if (platforms.includes("tcf")) listenToTcf((choice) => rapport.choose(choice, false));
+  const choose = (choice: Choice) => rapport.choose(choice, false);
+  if (platforms.includes("google")) listenToGoogle(consent?.mode === "strict", choose);
+  if (platforms.includes("tcf")) listenToTcf(choose);
 }

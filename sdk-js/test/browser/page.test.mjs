@@ -104,7 +104,9 @@ test("one visit moves the score by 25 points through six signals, and every step
 
 test("the server's fold of the same events gives the page's score to the bit", { timeout }, async () => {
   const page = await visit(browser, `${site.url}/pricing?utm_source=june&utm_medium=email`);
+  await page.waitForFunction(() => window.rapport?.anonymousId);
   await page.goto(`${site.url}/docs`);
+  await page.waitForFunction(() => window.rapport?.anonymousId);
   await page.evaluate(() => window.rapport.track("Form Submitted", { form: "demo", nested: { list: [1, 2], flag: true, none: null } }));
   const { asOf, score } = await decision(page, 2);
   assert.ok((await asTheCollectorFolds(page)) >= 3);
@@ -331,7 +333,7 @@ test("nothing that fails in a host's listener or in ours reaches the other", { t
   });
   assert.equal(calls, 2);
   assert.ok(page.errors.every(({ message }) => message === "the host's own"));
-  const names = (await delivered(page, 4)).map(({ event }) => event);
+  const names = (await delivered(page, 5)).map(({ event }) => event);
   assert.ok(names.includes("Three"), `${names}`);
 });
 

@@ -86,7 +86,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       const nonce = Math.random().toString(36).slice(2);
       const words = { SDK_URL: `${backend.origin}/v1/sdk/test-key.js`, ENDPOINT: backend.origin, NONCE: nonce };
       const fill = (text) => text.replace(/\{\{(\w+)\}\}/g, (whole, word) => words[word] ?? whole);
-      return [200, "text/html; charset=utf-8", fill(given.html ?? given), policy(fill(given.csp ?? csp ?? ""))];
+      return [200, given.type ?? "text/html; charset=utf-8", fill(given.html ?? given), policy(fill(given.csp ?? csp ?? ""))];
     }
     if (url.pathname.startsWith("/dist/")) return [200, "text/javascript", await read(`../..${url.pathname}`)];
     if (url.pathname === "/npm") return [200, "text/html", npmPage(backend.origin), policy(csp)];

@@ -1,0 +1,68 @@
+// Every policy in docs/csp.md, as it is printed there.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, test } from "node:test";
+import { decision, inspector, launch, shown, visit } from "../site/chromium.mjs";
+import { LATER, startSite } from "../site/site.mjs";
+import { arrived, until } from "../site/wait.mjs";
+
+const timeout = 60_000;
+/** The HTTP path's budget, from the event to the decision. */
+const BUDGET_MS = 200;
+const text = await readFile(new URL("../../../docs/csp.md", import.meta.url), "utf8");
+const MODES = [...text.matchAll(/^## (.+)\n[^]*?```http\nContent-Security-Policy: (.+)\n```\n```html\n(.+)\n```/gm)].map(([, name, csp, tag], index) => ({ name, csp, tag, path: `/mode-${index}` }));
+let browser;
+let site;
+
+before(
+  async () => {
+    browser = await launch();
+    const here = (text) => text.replaceAll("https://rapport.example.com", "{{ENDPOINT}}").replaceAll("KEY", "test-key");
+    const form = `<form id="form"><input name="mail" autocomplete="email"><button>Send</button></form>`;
+    const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}`, csp: here(csp) }]);
+    const app = `import { createRapport } from "/dist/rapport.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
+    site = await startSite({ later: LATER, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
+  },
+  { timeout },
+);
+after(() => Promise.all([browser?.close(), site?.close()]));
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+
+test("the page documents the modes that it promises", () => {
+  assert.ok(MODES.length >= 7);
+  assert.ok(MODES.every(({ csp }) => !/unsafe-inline|'unsafe-eval'/.test(csp)));
+  assert.ok(MODES.some(({ csp }) => csp.includes("strict-dynamic")) && MODES.some(({ csp }) => !csp.includes("wasm-unsafe-eval")));
+});
+
+for (const { name, csp, path } of MODES) {
+  test(`${name}: tracks, decides and shows under exactly this header`, { timeout }, async () => {
+    site.state.events.length = 0;
+    const context = await browser.newContext();
+    await context.addInitScript(() => {
+      window.violations = [];
+      document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => window.violations.push(`${violatedDirective} ${blockedURI}`));
+    });
+    const page = await visit(browser, `${site.url}${path}?rapport-inspect`, { context });
+    const engine = csp.includes("wasm-unsafe-eval");
+    const first = await decision(page);
+    assert.equal(first.source, engine ? "page" : "server");
+    await inspector(page);
+    assert.equal((await shown(page)).base, first.base);
+    await arrived(site, "Form Viewed");
+    await page.fill("[name=mail]", "ada@example.com");
+    await page.evaluate(() => document.querySelector("form").dispatchEvent(new Event("submit", { bubbles: true, cancelable: true })));
+    assert.equal((await arrived(site, "identify"))[0].traits.email, "ada@example.com");
+    if (!engine) {
+      // A busy machine may be late once; the path itself is not.
+      const within = await until(async () => {
+        await page.evaluate(() => window.rapport.track("Tick"));
+        const { took } = await decision(page);
+        return took < BUDGET_MS && took;
+      }, `a decision within ${BUDGET_MS} ms`);
+      assert.ok(within > 0);
+    }
+    const violations = (await page.evaluate(() => window.violations)).filter((violation) => engine || !violation.endsWith("wasm-eval"));
+    assert.deepEqual(violations, []);
+    assert.deepEqual(page.errors, []);
+  });
+}

@@ -1,0 +1,188 @@
+// Who a visitor is, from subdomain to subdomain and site to site, by whatever path, and who else takes part.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { identityToken } from "../../dist/server.js";
+import { decision, launch, visit } from "../site/chromium.mjs";
+import { LATER, startSite } from "../site/site.mjs";
+import { arrived, settled, until } from "../site/wait.mjs";
+
+const timeout = 60_000;
+const page = (settings, before = "") =>
+  `<!doctype html><title>page</title>${before}<script async src="{{SDK_URL}}" data-rapport='${JSON.stringify(settings)}'></script><button>press</button>
+  <a id="other">to the other site</a><a id="foreign">to somebody else</a>`;
+const PLUGINS = `<script>
+  window.seen = [];
+  (window.rapport ||= []).push(
+    ["track", "Early"],
+    ["use", { name: "no clicks", before: ({ event }) => event !== "Clicked" }],
+    ["use", { name: "broken", before() { throw new Error("the plugin's own"); }, enrich() { throw new Error("the plugin's own"); }, destination() { throw new Error("the plugin's own"); } }],
+    ["use", { name: "plan", enrich: (event) => ({ ...event, messageId: "forged", properties: { ...event.properties, plan: "team" } }), destination: (event) => seen.push(event.event ?? event.type) }]);
+</script>`;
+const OWN = { paths: { "/v1/events": "/c", "/v1/decide": "/d", "/v1/parts": "/p", "/v1/sdk": "/s" } };
+let browser;
+let site;
+
+before(
+  async () => {
+    browser = await launch();
+    const npm = (options) => `<!doctype html><title>npm</title><script type="module">
+      import { createRapport } from "/dist/rapport.js";
+      window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}", ...${options} });</script><button>press</button>`;
+    site = await startSite({
+      later: LATER,
+      pages: {
+        "/plain": page({}),
+        "/shared": page({ cookieDomain: "acme.test" }),
+        "/linked": page({ linkDomains: ["other.test"] }),
+        "/arrived": page({ linkDomains: ["acme.test"] }),
+        "/plugins": page({}, PLUGINS),
+        "/last-word": npm(`{ beforeSend: (event) => (event.event === "Secret" ? null : { ...event, context: { ...event.context, page: { ...event.context.page, title: "hidden" } } }) }`),
+        "/debug": page({ debug: true, consent: { mode: "strict" } }, `<script>(window.rapport ||= []).push(["use", { name: "no clicks", before: ({ event }) => event !== "Clicked" }])</script>`),
+        "/proxied": `<!doctype html><title>own</title><script async src="/own/s/test-key.js" data-rapport='${JSON.stringify({ ...OWN, endpoint: "/own" })}'></script>`,
+      },
+    });
+  },
+  { timeout },
+);
+after(() => Promise.all([browser?.close(), site?.close()]));
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  site.state.events.length = site.state.batches.length = site.state.requests.length = 0;
+});
+
+const host = (name, path) => `http://${name}:${site.port}${path}`;
+const id = (page) => page.evaluate(() => window.rapport.anonymousId);
+
+async function open(url, context) {
+  const page = await visit(browser, url, context ? { context } : {});
+  await decision(page);
+  return page;
+}
+
+test("a token of the site's server travels beside the claim that it proves", { timeout }, async () => {
+  const page = await open(`${site.url}/plain`);
+  const token = identityToken("a secret of the workspace", "u1", { expiresIn: 60 });
+  await page.evaluate((token) => window.rapport.identify("u1", { plan: "team" }, { token }), token);
+  const [event] = await arrived(site, "identify");
+  assert.deepEqual([event.userId, event.token, event.traits], ["u1", token, { plan: "team" }]);
+  await page.evaluate(() => window.rapport.group("g1"));
+  const [group] = await arrived(site, "group");
+  assert.deepEqual([group.groupId, group.context.groupId, group.token], ["g1", "g1", undefined]);
+});
+
+test("subdomains share a visitor, a visit and an order of events by a cookie; other sites do not", { timeout }, async () => {
+  const context = await browser.newContext();
+  const one = await open(host("www.acme.test", "/shared"), context);
+  await arrived(site, "page", 1);
+  const two = await open(host("blog.acme.test", "/shared"), context);
+  await arrived(site, "page", 2);
+  assert.equal(await id(one), await id(two));
+  const sequences = site.state.events.map(({ sequence }) => sequence);
+  assert.equal(new Set(sequences).size, sequences.length);
+  assert.equal(new Set(site.state.events.map(({ context }) => context.sessionId)).size, 1);
+  const [cookie] = (await context.cookies()).filter(({ name }) => name.endsWith("_id"));
+  assert.deepEqual([cookie.domain, cookie.sameSite], [".acme.test", "Lax"]);
+  const three = await open(host("www.other.test", "/shared"), context);
+  assert.notEqual(await id(three), await id(one));
+  // Its domain takes no cookie of acme.test: it keeps its visitor for the page alone, and goes on.
+  await one.evaluate(() => window.rapport.consent({ analytics: false, profiling: false }));
+  const left = (await context.cookies()).map(({ name }) => name.replace(/^.*_/, ""));
+  assert.deepEqual(left, ["consent"]);
+});
+
+test("a link to the owner's other site brings the visitor along, for two minutes and in this browser", { timeout }, async () => {
+  const context = await browser.newContext();
+  const page = await open(host("www.acme.test", "/linked"), context);
+  const follow = async () => {
+    await page.evaluate((href) => {
+      const link = document.querySelector("#other");
+      link.href = href;
+      addEventListener("click", (event) => event.preventDefault(), { once: true });
+      link.click();
+      document.querySelector("#foreign").href = "http://elsewhere.test/";
+      addEventListener("click", (event) => event.preventDefault(), { once: true });
+      document.querySelector("#foreign").click();
+    }, host("shop.other.test", "/arrived?x=1"));
+    return page.evaluate(() => document.querySelector("#other").href);
+  };
+  const decorated = await until(async () => {
+    const href = await follow();
+    return href.includes("_rapport=") && href;
+  });
+  assert.equal(await page.evaluate(() => document.querySelector("#foreign").href), "http://elsewhere.test/");
+  // Somebody else opens the shared link, in another browser.
+  const stranger = await open(decorated, await browser.newContext({ userAgent: "Mozilla/5.0 (Macintosh) Firefox/140.0" }));
+  assert.notEqual(await id(stranger), await id(page));
+  const there = await open(decorated, context);
+  assert.equal(await id(there), await id(page));
+  assert.equal(await there.evaluate(() => location.search), "?x=1");
+  const pages = site.state.events.filter(({ type, context }) => type === "page" && context.page.path === "/arrived");
+  assert.ok(pages.length > 0 && pages.every(({ context }) => !context.page.url.includes("_rapport")));
+  // A link found later is worth nothing.
+  const late = await browser.newContext();
+  await late.clock.install({ time: Date.now() + 180_000 });
+  assert.notEqual(await id(await open(decorated, late)), await id(page));
+  const forged = decorated.replace(/_rapport=[^.]+/, "_rapport=00000000-0000-4000-8000-000000000000");
+  assert.ok(!(await id(await open(forged, await browser.newContext()))).startsWith("00000000"));
+});
+
+test("behind the site's own path everything works, and no request bears a known name", { timeout }, async () => {
+  const context = await browser.newContext();
+  const asked = [];
+  context.on("request", (request) => asked.push(request.url()));
+  const page = await open(`${site.url}/proxied`, context);
+  assert.equal((await decision(page)).source, "page");
+  await arrived(site, "page");
+  await settled(page);
+  assert.ok(asked.every((url) => url.startsWith(site.url)), asked.join("\n"));
+  const paths = asked.map((url) => new URL(url).pathname).filter((path) => path !== "/proxied" && path !== "/favicon.ico");
+  assert.ok(paths.length >= 6 && paths.every((path) => /^\/own\/[cdps](\/|$)/.test(path)), paths.join("\n"));
+});
+
+test("plugins veto, enrich and receive; one that fails costs nothing but itself", { timeout }, async () => {
+  const page = await open(`${site.url}/plugins`);
+  await page.click("button");
+  await page.evaluate(() => window.rapport.track("Bought", { n: 1 }));
+  const [bought] = await arrived(site, "Bought");
+  await settled(page);
+  const names = site.state.events.map(({ event, type }) => event ?? type);
+  assert.ok(!names.includes("Clicked") && names.includes("Early"), `${names}`);
+  assert.deepEqual(bought.properties, { n: 1, plan: "team" });
+  assert.notEqual(bought.messageId, "forged");
+  assert.equal(site.state.events.find(({ type }) => type === "page").properties.plan, "team", "a plugin that was queued sees the first event");
+  assert.deepEqual((await page.evaluate(() => window.seen)).sort(), names.sort());
+  assert.ok(page.errors.every(({ message }) => message === "the plugin's own"));
+});
+
+test("the site has the last word on each event", { timeout }, async () => {
+  const page = await open(`${site.url}/last-word`);
+  await page.evaluate(() => { window.rapport.track("Secret"); window.rapport.track("Open"); });
+  const [event] = await arrived(site, "Open");
+  await settled(page);
+  assert.equal(event.context.page.title, "hidden");
+  assert.ok(!JSON.stringify(site.state.events).includes("Secret"));
+});
+
+test("debugging explains of each event why it was sent, or why not", { timeout }, async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const said = [];
+  page.on("console", (message) => said.push(message.text()));
+  const says = (words) => until(() => said.some((text) => text.startsWith("rapport:") && text.includes(words)), `${words} in\n${said.join("\n")}`);
+  await page.goto(`${site.url}/debug`);
+  await says("page waits: consent is pending, and the site is strict");
+  await page.evaluate(() => window.rapport.consent({ analytics: true }));
+  await says('consent is now {"analytics":true}');
+  await says("page will be sent: consent allows it");
+  await says("was given to the network in a batch of");
+  await says("is with the server");
+  await page.click("button");
+  await says('"Clicked" was dropped: the plugin "no clicks" refused it');
+  site.state.failing = true;
+  await page.evaluate(() => { window.rapport.track("Tried"); return window.rapport.flush(); });
+  await says('"Tried" is tried again in');
+  site.state.failing = false;
+  await page.evaluate(() => window.rapport.consent({ analytics: false, profiling: false }));
+  await page.evaluate(() => window.rapport.track("After"));
+  await says('"After" was dropped: the visitor refuses analytics and profiling');
+});
