@@ -26,7 +26,7 @@ await Promise.all([
   esbuild.build({
     ...common,
     format: "esm",
-    entryPoints: { rapport: "src/index.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
+    entryPoints: { index: "src/index.ts", rapport: "src/tag.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
   }),
   // For the customer's server, not for visitors.
   esbuild.build({ ...common, minify: false, platform: "node", format: "esm", entryPoints: { server: "src/server/index.ts" } }),

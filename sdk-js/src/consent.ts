@@ -23,6 +23,8 @@ const PURPOSES: readonly Purpose[] = ["analytics", "profiling", "personalization
 /** What the visitor allows. A choice stands above the browser's signals, and these above the site's default. */
 export class Consent {
   readonly strict: boolean;
+  /** As events carry it; nothing while everything is pending. */
+  said: Choice | undefined;
   private chosen: Choice;
   private readonly initial: Choice;
 
@@ -37,6 +39,7 @@ export class Consent {
       ...(gpc && signal("globalPrivacyControl") ? { profiling: false, personalization: false } : {}),
       ...(dnt && signal("doNotTrack") ? { analytics: false, profiling: false, personalization: false } : {}),
     };
+    this.settle();
   }
 
   state(purpose: Purpose): ConsentState {
@@ -54,18 +57,19 @@ export class Consent {
     return this.state("analytics") === "denied" && this.state("profiling") === "denied";
   }
 
-  /** As events carry it; nothing while everything is pending. */
-  get said(): Choice | undefined {
-    const said = only({ ...this.initial, ...this.chosen });
-    return Object.keys(said).length > 0 ? said : undefined;
-  }
 
   /** Takes a choice; a consent platform keeps its own. Says whether anything is another now. */
   choose(choice: Choice, keep: boolean): boolean {
     const before = JSON.stringify(this.said);
     this.chosen = { ...this.chosen, ...only(choice) };
     if (keep) this.storage.write("consent", this.chosen);
+    this.settle();
     return JSON.stringify(this.said) !== before;
+  }
+
+  private settle(): void {
+    const said = only({ ...this.initial, ...this.chosen });
+    this.said = Object.keys(said).length > 0 ? said : undefined;
   }
 }
 

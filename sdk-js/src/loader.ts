@@ -21,8 +21,8 @@ if (given?.parts.sdk) {
     ...settings(dataset["rapport"]),
   };
   const early = fetchEarly(config);
-  load<typeof import("./index")>(config, "sdk").then(
-    (module) => module?.start(config, early),
+  load<typeof import("./tag")>(config, "sdk").then(
+    (module) => module?.start(config, early, (part) => load(config, part)),
     (error: unknown) => console.warn("rapport:", error),
   );
 }

@@ -2,7 +2,7 @@ import type { PageContext, Properties } from "../types";
 import type { Pages } from "./page";
 
 const REPORT_EVERY_MS = 10_000;
-const TICK_MS = 1_000;
+const TICK_MS = 5_000;
 /** A visitor who touches nothing for this long has stopped reading. */
 const ATTENTION_MS = 30_000;
 
@@ -19,20 +19,25 @@ export function captureEngagement(pages: Pages, report: (properties: Properties,
     if (visible && until > last) engaged += until - last;
     last = now;
     visible = document.visibilityState === "visible";
-    if (visible) depth = Math.max(depth, scrolled());
   };
   const flush = (least: number, page?: PageContext) => {
     if (engaged < least) return;
     report({ seconds: Math.round(engaged / 100) / 10, depth }, page);
     engaged = 0;
   };
-  const touch = () => {
+  const look = () => {
+    depth = Math.max(depth, scrolled());
+  };
+  const touch = ({ type }: Event) => {
     count();
-    active = performance.now();
+    active = last;
+    if (type === "scroll") look();
   };
   for (const name of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"]) {
     addEventListener(name, touch, { passive: true, capture: true });
   }
+  if (document.readyState === "complete") look();
+  else addEventListener("load", look);
   pages.onLeave((page, gone) => {
     count();
     flush(1_000, page);
@@ -46,6 +51,7 @@ export function captureEngagement(pages: Pages, report: (properties: Properties,
   });
   setInterval(() => {
     count();
+    if (visible) look();
     flush(REPORT_EVERY_MS);
   }, TICK_MS);
 }

@@ -20,7 +20,7 @@ before(
     const here = (text) => text.replaceAll("https://rapport.example.com", "{{ENDPOINT}}").replaceAll("KEY", "test-key");
     const form = `<form id="form"><input name="mail" autocomplete="email"><button>Send</button></form>`;
     const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}`, csp: here(csp) }]);
-    const app = `import { createRapport } from "/dist/rapport.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
+    const app = `import { createRapport } from "/dist/index.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
     site = await startSite({ later: LATER, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
   },
   { timeout },

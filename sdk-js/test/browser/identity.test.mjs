@@ -26,7 +26,7 @@ before(
   async () => {
     browser = await launch();
     const npm = (options) => `<!doctype html><title>npm</title><script type="module">
-      import { createRapport } from "/dist/rapport.js";
+      import { createRapport } from "/dist/index.js";
       window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}", ...${options} });</script><button>press</button>`;
     site = await startSite({
       later: LATER,

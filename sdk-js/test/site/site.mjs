@@ -94,7 +94,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       const type = url.pathname.endsWith(".css") ? "text/css" : "text/javascript";
       return [200, type, await read(`../../../examples/demo-site${url.pathname}`)];
     }
-    return [200, "text/html; charset=utf-8", await page(url.pathname, `${backend.origin}/v1/sdk/test-key.js`), policy(csp)];
+    return [200, "text/html; charset=utf-8", await demoPage(url.pathname, `${backend.origin}/v1/sdk/test-key.js`), policy(csp)];
   });
   return {
     url: pages.origin,
@@ -114,7 +114,7 @@ function inOrder(events) {
 
 function npmPage(endpoint) {
   return `<!doctype html><title>npm</title><script type="module">
-    import { createRapport } from "/dist/rapport.js";
+    import { createRapport } from "/dist/index.js";
     window.rapport = createRapport({ key: "test-key", endpoint: "${endpoint}" });
   </script>`;
 }
@@ -134,7 +134,7 @@ function policy(csp) {
 }
 
 /** A page of the demo website, in its layout. */
-async function page(pathname, sdk) {
+export async function demoPage(pathname, sdk) {
   const name = pathname.replace(/\/$/, "");
   const source = await read(`../../../examples/demo-site/pages${name}/index.html`)
     .catch(() => read(`../../../examples/demo-site/pages${name}.html`))
