@@ -27,7 +27,7 @@ fn golden_draft(workspace: WorkspaceId) -> Draft {
         event_time: 1_780_000_000_123,
         sent_at: Some(1_780_000_001_000),
         received_at: 1_780_000_001_250,
-        consent: Consent { analytics: true, profiling: true, personalization: false },
+        consent: Consent { personalization: false, ..Consent::ALL },
         schema_version: SCHEMA_VERSION,
         open: Open {
             kind: "page".to_owned(),

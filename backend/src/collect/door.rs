@@ -215,16 +215,16 @@ pub fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
 /// `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`.
 pub fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
     let said = context.get("consent");
-    let of = |purpose, default| {
+    let of = |purpose| {
         let categories = said.and_then(|said| said.get("categoryPreferences"));
-        let places = [said, categories].into_iter().flatten();
-        let mut answers = places.filter_map(|place| place.get(purpose)?.as_bool());
-        answers.next().unwrap_or(default)
+        let mut places = [said, categories].into_iter().flatten();
+        places.find_map(|place| place.get(purpose)?.as_bool())
     };
     Consent {
-        analytics: of("analytics", default.analytics),
-        profiling: of("profiling", default.profiling),
-        personalization: of("personalization", default.personalization),
+        analytics: of("analytics").unwrap_or(default.analytics),
+        profiling: of("profiling").unwrap_or(default.profiling),
+        personalization: of("personalization").unwrap_or(default.personalization),
+        said: of("profiling").is_some(),
     }
 }
 

@@ -44,7 +44,7 @@ impl Default for ConsentDefault {
 impl From<ConsentDefault> for Consent {
     fn from(default: ConsentDefault) -> Self {
         let ConsentDefault { analytics, profiling, personalization } = default;
-        Self { analytics, profiling, personalization }
+        Self { analytics, profiling, personalization, said: false }
     }
 }
 

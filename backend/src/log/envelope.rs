@@ -63,19 +63,50 @@ pub struct Consent {
     pub analytics: bool,
     pub profiling: bool,
     pub personalization: bool,
+    /// Whether the visitor said so of profiling; otherwise it is what the workspace takes for granted,
+    /// and an earlier word stands above it.
+    pub said: bool,
 }
 
 impl Consent {
     /// Agreed to everything: what a workspace without a consent banner sends.
-    pub const ALL: Self = Self { analytics: true, profiling: true, personalization: true };
+    pub const ALL: Self =
+        Self { analytics: true, profiling: true, personalization: true, said: false };
 
-    /// Bit 0 analytics, bit 1 profiling, bit 2 personalization.
+    /// Bit 0 analytics, bit 1 profiling, bit 2 personalization, bit 3 whether the visitor said so.
     pub const fn bits(self) -> u8 {
-        self.analytics as u8 | (self.profiling as u8) << 1 | (self.personalization as u8) << 2
+        self.analytics as u8
+            | (self.profiling as u8) << 1
+            | (self.personalization as u8) << 2
+            | (self.said as u8) << 3
     }
 
     /// Reads [`Self::bits`]; unknown bits mean nothing.
     pub const fn from_bits(bits: u8) -> Self {
-        Self { analytics: bits & 1 != 0, profiling: bits & 2 != 0, personalization: bits & 4 != 0 }
+        Self {
+            analytics: bits & 1 != 0,
+            profiling: bits & 2 != 0,
+            personalization: bits & 4 != 0,
+            said: bits & 8 != 0,
+        }
+    }
+}
+
+/// What a visitor says of profiling, event by event in the order in which they happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Word(Option<bool>);
+
+impl Word {
+    /// Whether an event may be folded: as the visitor last said, or else as its workspace takes for granted.
+    pub const fn hear(&mut self, consent: Consent) -> bool {
+        match self.0 {
+            Some(word) if !consent.said => word,
+            _ => {
+                if consent.said {
+                    self.0 = Some(consent.profiling);
+                }
+                consent.profiling
+            }
+        }
     }
 }

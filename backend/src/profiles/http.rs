@@ -7,6 +7,7 @@ use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Resource, SubjectId, authorize};
 use crate::keys::{VisitorRef, pseudonym};
+use crate::log::Word;
 use crate::request::InPath;
 use axum::Json;
 use axum::extract::State;
@@ -124,12 +125,15 @@ pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<Sc
     app.projector.reached(&app, scope, end, FOLD_PATIENCE).await?;
     let decided = blocking(move || {
         let default = app.records.settings(scope)?.consent.into();
-        let agrees = |event: &EventWire| consent(&event.context, default).profiling;
+        let (mut word, mut agreed) = (Word::default(), true);
+        unseen.retain(|event| {
+            agreed = word.hear(consent(&event.context, default));
+            agreed
+        });
         // Who said no last has no score: not 0, and not somebody else's.
-        if unseen.last().is_some_and(|event| !agrees(event)) {
+        if !agreed {
             return Err(Problem::NotFound("score: the visitor does not agree to be profiled"));
         }
-        unseen.retain(agrees);
         let workspace_key = app.keys.workspace_key(scope.workspace)?;
         let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(&wire.anonymous_id));
         decide_for(&app, scope, subject, &unseen)

@@ -9,7 +9,7 @@ use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
-use crate::log::{Draft, Envelope, Offset, compact};
+use crate::log::{Draft, Envelope, Offset, Word, compact};
 use crate::seal::SecretKey;
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, Millis, WireError};
@@ -266,7 +266,10 @@ impl Fold<'_> {
         };
         let times = std::iter::once(stored.event_time)
             .chain(envelopes.iter().map(|envelope| envelope.draft.event_time));
-        if !times.is_sorted() {
+        // Where the workspace takes no consent for granted, an earlier word decides.
+        let unasked =
+            |envelope: &Envelope| !envelope.draft.consent.said && !envelope.draft.consent.profiling;
+        if !times.is_sorted() || envelopes.iter().any(unasked) {
             return self.refold(subject);
         }
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
@@ -300,12 +303,12 @@ impl Fold<'_> {
     ) -> Result<Change, StoreError> {
         let mut engine = self.bundle.folding_engine(self.lane);
         let opener = key.opener();
-        let mut wanted = true;
+        let (mut word, mut wanted) = (Word::default(), true);
         let mut state = start;
         let mut last = None;
         for Envelope { draft, .. } in envelopes {
             // Who says no to profiling is folded nowhere, and has no score until they say yes.
-            wanted = draft.consent.profiling;
+            wanted = word.hear(draft.consent);
             if !wanted {
                 continue;
             }

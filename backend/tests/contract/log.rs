@@ -12,7 +12,7 @@ pub fn draft(scope: Scope, subject: u8, message: &str, event_time: i64) -> Draft
         event_time,
         sent_at: Some(event_time + 1),
         received_at: event_time + 2,
-        consent: Consent { analytics: true, profiling: true, personalization: false },
+        consent: Consent { personalization: false, ..Consent::ALL },
         schema_version: SCHEMA_VERSION,
         open: Open {
             kind: "page".to_owned(),
