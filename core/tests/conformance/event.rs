@@ -1,14 +1,16 @@
 //! Events: JSON in, compact form and time out, or one clear sentence.
 
-use super::{hex, suite};
+use super::{hex, passed, suite};
 use rapport_core::event::{Event, EventWire, Millis};
 use serde_json::Value;
 
 #[test]
 fn every_event_takes_its_compact_form_or_is_refused_with_the_reason() {
+    let mut cases = 0;
     let mut failures = Vec::new();
     for (file, document) in suite("event") {
         for case in document["cases"].as_array().unwrap() {
+            cases += 1;
             let found = outcome(case);
             let matches = match (&found, case["error"].as_str()) {
                 (Ok(found), None) => [&case["bytes"], &case["time"]].contains(&found),
@@ -21,6 +23,7 @@ fn every_event_takes_its_compact_form_or_is_refused_with_the_reason() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    passed("event", cases);
 }
 
 /// The bytes of an encoding, the time of a clock.

@@ -1,6 +1,6 @@
 //! Folds: events in, values and stored profiles out, to the bit.
 
-use super::{folder, hex, suite};
+use super::{folder, hex, passed, suite};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,7 @@ fn every_fold_gives_the_expected_bits() {
     }
     assert!(failures.is_empty(), "{} of {cases} fail:\n{}", failures.len(), failures.join("\n"));
     assert!(cases >= 200, "{cases} cases");
+    passed("fold", cases);
 }
 
 /// The compiled form of each set of signals, for hosts that read no JSON. With

@@ -30,6 +30,11 @@ fn suite(name: &str) -> Vec<(String, Value)> {
     files.map(|file| (file.clone(), read(&file))).collect()
 }
 
+/// Tells `cargo xtask test` how many cases of a suite passed here, for its matrix of suites and hosts.
+fn passed(suite: &str, cases: usize) {
+    println!("CASES {suite} {cases}");
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-use super::{folder, suite};
+use super::{folder, passed, suite};
 use rapport_core::model::{Bands, LeadModel, Model, Packing, encode, import};
 use rapport_core::scoring::{Explainer, points, score};
 use serde_json::{Map, Value, json};
@@ -64,7 +64,8 @@ fn explanations_agree() {
 #[test]
 fn imports_agree() {
     let bands = Bands { not_below: 0.3, qualified_from: 0.7 };
-    for case in cases("import") {
+    let cases = cases("import");
+    for case in &cases {
         let (name, expect) = (&case["name"], &case["expect"]);
         let bytes = std::fs::read(folder().join(case["model"].as_str().unwrap())).unwrap();
         let imported = match case["format"].as_str().unwrap() {
@@ -80,7 +81,7 @@ fn imports_agree() {
                 };
                 let model = Model::open(&encode(&lead).unwrap()).unwrap();
                 let mut row = model.row();
-                model.fill(&mut row, &values(&case));
+                model.fill(&mut row, &values(case));
                 near(name, &expect["margin"], model.predict(&row).0, &expect["within"]);
             }
             (Err(error), Some(words)) => {
@@ -90,6 +91,7 @@ fn imports_agree() {
             (Err(error), None) => panic!("{name}: {error}"),
         }
     }
+    passed("import", cases.len());
 }
 
 pub fn cases(name: &str) -> Vec<Value> {
@@ -134,6 +136,7 @@ impl Models {
 
 /// The record of exact results of one suite, by case name.
 pub struct Bits {
+    suite: String,
     path: std::path::PathBuf,
     recorded: Map<String, Value>,
     found: Map<String, Value>,
@@ -145,7 +148,14 @@ impl Bits {
         let path = folder().join(format!("bits/{suite}.json"));
         let bless = std::env::var_os("RAPPORT_BLESS").is_some();
         let text = if bless { "{}".to_owned() } else { std::fs::read_to_string(&path).unwrap() };
-        Bits { path, recorded: serde_json::from_str(&text).unwrap(), found: Map::new(), bless }
+        let suite = suite.to_owned();
+        Bits {
+            suite,
+            path,
+            recorded: serde_json::from_str(&text).unwrap(),
+            found: Map::new(),
+            bless,
+        }
     }
 
     pub fn check(&mut self, name: &Value, found: Value) {
@@ -164,6 +174,7 @@ impl Bits {
             std::fs::write(&self.path, format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
         } else {
             assert_eq!(self.found.len(), self.recorded.len(), "the record has cases that are gone");
+            passed(&self.suite, self.found.len());
         }
     }
 }

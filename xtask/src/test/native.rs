@@ -70,6 +70,13 @@ fn report(program: &Program, output: &str, success: bool, matrix: &mut Matrix) {
             counts.failed += number_before(result, " failed");
         }
     }
+    for line in output.lines().filter_map(|line| line.strip_prefix("CASES ")) {
+        if let Some((suite, cases)) = line.split_once(' ') {
+            let passed = cases.parse().unwrap_or(0);
+            let counts = Counts { passed, ..Counts::default() };
+            matrix.add(&format!("conformance {suite}"), "native", counts);
+        }
+    }
     let skips: Vec<&str> =
         output.lines().filter_map(|line| line.strip_prefix("SKIPPED ")).collect();
     let ignored: Vec<&str> = output
