@@ -1,74 +1,8 @@
 //! Little-endian reading and writing, hashes and the checksum that every binary format here shares.
 
-/// Reads little-endian values from untrusted bytes; every read past the end is `None`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader<'a> {
-    rest: &'a [u8],
-}
+mod reader;
 
-impl<'a> Reader<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    pub(crate) const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
-    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(head)
-    }
-
-    pub(crate) fn u8(&mut self) -> Option<u8> {
-        let (&first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(first)
-    }
-
-    pub(crate) fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    pub(crate) fn i64(&mut self) -> Option<i64> {
-        self.array().map(i64::from_le_bytes)
-    }
-
-    pub(crate) fn f64(&mut self) -> Option<f64> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    /// A string of at most 255 bytes behind its length in one byte.
-    pub(crate) fn short_str(&mut self) -> Option<&'a str> {
-        let len = self.u8()?;
-        core::str::from_utf8(self.take(usize::from(len))?).ok()
-    }
-
-    /// A string of at most 65,535 bytes behind its length in two bytes.
-    pub(crate) fn long_str(&mut self) -> Option<&'a str> {
-        let len = self.u16()?;
-        core::str::from_utf8(self.take(usize::from(len))?).ok()
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
-    }
-}
+pub(crate) use reader::{Fault, Reader, Refused};
 
 /// Appends `text` behind its length in one byte; longer text is cut at a character boundary.
 #[cfg(feature = "wire")]
@@ -96,7 +30,16 @@ pub(crate) fn cut(text: &str, len: usize) -> &str {
 
 /// FNV-1a, 32 bits: how category levels, event names and condition values travel.
 pub fn fnv1a32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    hash_on(FNV32, bytes)
+}
+
+/// What FNV-1a starts from.
+pub(crate) const FNV32: u32 = 0x811c_9dc5;
+
+/// FNV-1a, 32 bits, of what stood before and these bytes.
+#[inline(never)] // in a dozen places
+pub(crate) fn hash_on(before: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(before, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// The hash that a category level travels as: [`fnv1a32`] of the trimmed text.

@@ -2,7 +2,7 @@
 
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
-use crate::model::{LevelHash, Model, ModelError, Row, SignalKind};
+use crate::model::{self, LevelHash, Model, ModelError, Row, SignalKind};
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Scored, points};
 
@@ -92,12 +92,14 @@ impl Engine {
     ///
     /// # Errors
     /// Says which part is refused and why; also where the model does not fit the signals.
+    #[inline(always)] // into its one caller of a page, which wants no error and so pays for none
     pub fn open(signals: &[u8], model: &[u8], words: &[u8]) -> Result<Self, OpenError> {
         let signals = Signals::open(signals)?;
         let words = Words::open(words)?;
-        let model = Model::open(model)?;
-        let mut slots = Vec::with_capacity(model.signals().len());
-        for read in model.signals() {
+        // The tables come last: nothing is refused behind them, so that nobody has to take them down.
+        let model = model::read(model)?;
+        let mut slots = Vec::with_capacity(model.signals.len());
+        for read in &model.signals {
             let found = match read.id {
                 0 => signals.index_of_name(&read.name),
                 id => signals.index_of(id),
@@ -115,6 +117,7 @@ impl Engine {
             }
             slots.push(slot);
         }
+        let model = Model::of(model);
         let (row, explainer) = (model.row(), Explainer::new(&model));
         Ok(Self { signals, words, model, slots, row, explainer })
     }

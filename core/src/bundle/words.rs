@@ -1,6 +1,6 @@
 //! What reasons say, as hosts read it: `docs/bundle-format.md`, part `words`.
 
-use crate::binary::{Reader, crc32};
+use crate::binary::Reader;
 
 /// The words of one locale, checked once.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,8 +99,8 @@ pub enum WordsError {
     Magic,
     #[error("the words part is damaged: its checksum does not match")]
     Checksum,
-    #[error("the words part is malformed")]
-    Malformed,
+    #[error("the words part is malformed: {0}")]
+    Malformed(&'static str),
 }
 
 impl Words {
@@ -110,27 +110,26 @@ impl Words {
     /// Refuses foreign, damaged and malformed bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, WordsError> {
         let mut reader = Reader::new(bytes);
-        if reader.take(4) != Some(MAGIC) {
+        if reader.take(4) != MAGIC {
             return Err(WordsError::Magic);
         }
-        let sum = reader.u32().ok_or(WordsError::Checksum)?;
-        if crc32(reader.rest()) != sum {
+        if !reader.proves_the_rest() {
             return Err(WordsError::Checksum);
         }
-        let words = Self::read(&mut reader).ok_or(WordsError::Malformed)?;
-        if reader.is_empty() { Ok(words) } else { Err(WordsError::Malformed) }
+        let words = Self::read(&mut reader);
+        reader.end().map(|()| words).map_err(|fault| WordsError::Malformed(fault.what()))
     }
 
     /// Appends what a value says: "visited pricing 3 times in 2 days". `other` gives the value of
     /// another signal, by its index, where a template asks for it.
     pub fn say(&self, said: Said, other: &dyn Fn(usize) -> Said, out: &mut String) {
         let Some(at) = self.find(said.id) else {
-            out.push_str(self.string(PRIVATE_SIGNAL));
+            self.put(PRIVATE_SIGNAL, out);
             return;
         };
         let form = self.form(at, said);
         if form.is_empty() {
-            out.push_str(self.string(label_of(at)));
+            self.put(label_of(at), out);
             out.push_str(": ");
             self.value(said, out);
             return;
@@ -143,7 +142,7 @@ impl Words {
                     let index = rest.next().map_or(0, u32::from).wrapping_sub(SIGNAL_BASE);
                     self.value(other(index as usize), out);
                 }
-                _ => out.push(next),
+                _ => put(out, next),
             }
         }
     }
@@ -155,6 +154,11 @@ impl Words {
 
     fn find(&self, id: u32) -> Option<usize> {
         self.signals.iter().position(|(known, _)| *known == id)
+    }
+
+    #[inline(never)] // in half a dozen places
+    fn put(&self, index: usize, out: &mut String) {
+        out.push_str(self.string(index));
     }
 
     fn string(&self, index: usize) -> &str {
@@ -192,16 +196,16 @@ impl Words {
         if let Some(level) = said.level {
             let known = self.levels.iter().position(|known| *known == level);
             let first = label_of(self.signals.len());
-            out.push_str(self.string(known.map_or(PRIVATE_LEVEL, |known| first + known)));
+            self.put(known.map_or(PRIVATE_LEVEL, |known| first + known), out);
         } else if said.value.is_nan() {
-            out.push_str(self.string(UNKNOWN));
+            self.put(UNKNOWN, out);
         } else {
             match self.signals.iter().find(|(id, _)| *id == said.id) {
                 Some((_, 1)) => self.duration(said.value, out),
                 Some((_, 2)) => self.duration(said.value * 86_400.0, out),
                 Some((_, 3)) => {
                     put_number(out, said.value * 100.0);
-                    out.push('%');
+                    put(out, '%');
                 }
                 _ => put_number(out, said.value),
             }
@@ -212,7 +216,7 @@ impl Words {
     fn duration(&self, seconds: f64, out: &mut String) {
         let (unit, count) = match seconds.abs() {
             s if s < 1.0 => {
-                out.push_str(self.string(MOMENT));
+                self.put(MOMENT, out);
                 return;
             }
             s if s < 59.5 => (0, s),
@@ -225,42 +229,45 @@ impl Words {
         let pick = |form: usize| self.string(unit * 3 + form - ONE);
         let template = if pick(form).is_empty() { pick(OTHER) } else { pick(form) };
         for next in template.chars() {
-            if next == SLOT_VALUE { put_number(out, count) } else { out.push(next) }
+            if next == SLOT_VALUE { put_number(out, count) } else { put(out, next) }
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let rule = match reader.u8()? {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let rule = match reader.u8() {
             0 => PluralRule::OneOther,
             1 => PluralRule::ZeroOneOther,
             2 => PluralRule::OneFewOther,
-            3 => PluralRule::Other,
-            _ => return None,
+            rule => {
+                if rule != 3 {
+                    reader.invalid("the plural rule is unknown");
+                }
+                PluralRule::Other
+            }
         };
         let (text, ends, signals, levels) = Default::default();
         let mut words = Self { rule, text, ends, signals, levels };
-        words.read_strings(PHRASES, reader)?;
-        for _ in 0..reader.u16()? {
-            words.signals.push((reader.u32()?, reader.u8()?));
-            words.read_strings(STRINGS, reader)?;
+        words.read_strings(PHRASES, reader);
+        for _ in 0..reader.u16() {
+            words.signals.push((reader.u32(), reader.u8()));
+            words.read_strings(STRINGS, reader);
         }
-        for _ in 0..reader.u16()? {
-            let hash = reader.u32()?;
+        for _ in 0..reader.u16() {
+            let hash = reader.u32();
             if words.levels.last().is_some_and(|last| *last >= hash) {
-                return None;
+                reader.invalid("the levels do not ascend");
             }
             words.levels.push(hash);
-            words.read_strings(1, reader)?;
+            words.read_strings(1, reader);
         }
-        Some(words)
+        words
     }
 
-    fn read_strings(&mut self, count: usize, reader: &mut Reader<'_>) -> Option<()> {
+    fn read_strings(&mut self, count: usize, reader: &mut Reader<'_>) {
         for _ in 0..count {
-            self.text.push_str(reader.short_str()?);
+            self.text.push_str(reader.short_str());
             self.ends.push(self.text.len() as u32);
         }
-        Some(())
     }
 }
 
@@ -280,12 +287,12 @@ fn shown(number: f64) -> f64 {
 pub(crate) fn put_number(out: &mut String, number: f64) {
     let number = shown(number);
     if number < 0.0 {
-        out.push('-');
+        put(out, '-');
     }
     let tenths = libm::round(number.abs() * 10.0) as u64;
     put_whole(out, tenths / 10);
     if !tenths.is_multiple_of(10) {
-        out.push('.');
+        put(out, '.');
         put_whole(out, tenths % 10);
     }
 }
@@ -295,5 +302,11 @@ pub(crate) fn put_whole(out: &mut String, number: u64) {
     if number >= 10 {
         put_whole(out, number / 10);
     }
-    out.push(char::from(b'0' + (number % 10) as u8));
+    put(out, char::from(b'0' + (number % 10) as u8));
+}
+
+/// [`String::push`], once for all.
+#[inline(never)]
+fn put(out: &mut String, character: char) {
+    out.push(character);
 }

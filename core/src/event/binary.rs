@@ -1,7 +1,7 @@
 //! The compact form of an event: `docs/event-format.md`.
 
 use super::{Event, EventKind, Field, FieldValue, Millis};
-use crate::binary::{Reader, cut, put_long_str};
+use crate::binary::{Reader, put_long_str};
 
 /// An event holds at most this many bytes in its compact form.
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -42,13 +42,13 @@ pub enum EventError {
     #[error("{0} is longer than 256 bytes")]
     NameTooLong(&'static str),
     #[error("path `{0}` is empty or longer than 128 bytes")]
-    Path(String),
+    Path(Excerpt),
     #[error("`{0}` is longer than 4096 bytes")]
-    TextTooLong(String),
+    TextTooLong(Excerpt),
     #[error("`{0}` is not a finite number within ±1e20")]
-    Number(String),
+    Number(Excerpt),
     #[error("`{0}` has a value of an unknown kind")]
-    Value(String),
+    Value(Excerpt),
 }
 
 impl<'a> Event<'a> {
@@ -62,27 +62,26 @@ impl<'a> Event<'a> {
             return Err(EventError::TooLong(bytes.len()));
         }
         let mut reader = Reader::new(bytes);
-        let version = reader.u8().ok_or(EventError::Truncated("head"))?;
-        if version != VERSION {
+        let (version, kind, count) = (reader.u8(), reader.u8(), usize::from(reader.u16()));
+        let time = Millis(reader.i64());
+        let (name, message_id) = (reader.long_str(), reader.long_str());
+        if version != VERSION && !bytes.is_empty() {
             return Err(EventError::Version(version));
         }
-        let kind = reader.u8().ok_or(EventError::Truncated("head"))?;
+        if reader.failed() {
+            return Err(EventError::Truncated("head"));
+        }
         let kind = *EventKind::ALL.get(usize::from(kind)).ok_or(EventError::Kind(kind))?;
-        let count = usize::from(reader.u16().ok_or(EventError::Truncated("head"))?);
         if count > MAX_FIELDS {
             return Err(EventError::TooManyFields(count));
         }
-        let time = Millis(reader.i64().ok_or(EventError::Truncated("time"))?);
-        let name = reader.long_str().ok_or(EventError::Truncated("name"))?;
-        let message_id = reader.long_str().ok_or(EventError::Truncated("message id"))?;
         check_names(kind, name, message_id)?;
         let fields = Fields { reader, left: count };
         let mut walk = fields;
         for _ in 0..count {
-            let field = walk.read().ok_or(EventError::Truncated("fields"))??;
-            check_field(&field)?;
+            check_field(&walk.read()?)?;
         }
-        if !walk.reader.is_empty() {
+        if !walk.reader.rest().is_empty() {
             return Err(EventError::Trailing);
         }
         Ok(Self { kind, name, message_id, time, fields })
@@ -116,10 +115,21 @@ pub(super) fn check_field(field: &Field<'_>) -> Result<(), EventError> {
     }
 }
 
-/// As much of a foreign text as an error message repeats.
-pub(super) fn shown(text: &str) -> String {
-    // Pages tell no more than that an event is refused.
-    if cfg!(feature = "wire") { cut(text, 80).to_owned() } else { String::new() }
+/// As much of a foreign text as an error message repeats. Pages tell no more than that an event is
+/// refused, and an error with nothing to drop costs them nothing.
+#[cfg(feature = "wire")]
+pub type Excerpt = String;
+#[cfg(not(feature = "wire"))]
+pub type Excerpt = &'static str;
+
+#[cfg(feature = "wire")]
+pub(super) fn shown(text: &str) -> Excerpt {
+    crate::binary::cut(text, 80).to_owned()
+}
+
+#[cfg(not(feature = "wire"))]
+fn shown(_: &str) -> Excerpt {
+    ""
 }
 
 /// The fields of an event, in the order they were written; reads in place.
@@ -140,18 +150,19 @@ impl<'a> Fields<'a> {
         self.left == 0
     }
 
-    /// The next field; the outer `None` says that the bytes ended.
-    fn read(&mut self) -> Option<Result<Field<'a>, EventError>> {
-        self.left = self.left.checked_sub(1)?;
-        let path = self.reader.long_str()?;
-        let value = match self.reader.u8()? {
-            TAG_NUMBER => FieldValue::Number(self.reader.f64()?),
-            TAG_TEXT => FieldValue::Text(self.reader.long_str()?),
+    fn read(&mut self) -> Result<Field<'a>, EventError> {
+        let path = self.reader.long_str();
+        let value = match self.reader.u8() {
+            TAG_NUMBER => FieldValue::Number(self.reader.f64()),
+            TAG_TEXT => FieldValue::Text(self.reader.long_str()),
             TAG_FALSE => FieldValue::Bool(false),
             TAG_TRUE => FieldValue::Bool(true),
-            _ => return Some(Err(EventError::Value(shown(path)))),
+            _ => return Err(EventError::Value(shown(path))),
         };
-        Some(Ok(Field { path, value }))
+        if self.reader.failed() {
+            return Err(EventError::Truncated("fields"));
+        }
+        Ok(Field { path, value })
     }
 }
 
@@ -159,7 +170,8 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
     fn next(&mut self) -> Option<Field<'a>> {
-        self.read()?.ok()
+        self.left = self.left.checked_sub(1)?;
+        self.read().ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a visit came from, by campaign parameters, click ids and the referrer's host.
 
 use super::Event;
+use crate::binary::{FNV32, hash_on};
 
 /// The channels that a visit can come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,55 +43,18 @@ pub struct Visit<'a> {
     pub search: &'a str,
 }
 
-const SEARCH: [&str; 11] = [
-    "google",
-    "bing",
-    "duckduckgo",
-    "yahoo",
-    "baidu",
-    "yandex",
-    "ecosia",
-    "qwant",
-    "startpage",
-    "brave",
-    "kagi",
-];
-const SOCIAL: [&str; 14] = [
-    "facebook",
-    "instagram",
-    "linkedin",
-    "lnkd",
-    "twitter",
-    "t.co",
-    "x.com",
-    "youtube",
-    "reddit",
-    "tiktok",
-    "pinterest",
-    "xing",
-    "threads",
-    "mastodon",
-];
-const PAID_CLICK: [&str; 5] = ["gclid", "msclkid", "dclid", "wbraid", "gbraid"];
-const SOCIAL_CLICK: [&str; 4] = ["fbclid", "li_fat_id", "ttclid", "twclid"];
-const MEDIA: [(&str, Channel); 17] = [
-    ("email", Channel::Email),
-    ("e-mail", Channel::Email),
-    ("newsletter", Channel::Email),
-    ("mail", Channel::Email),
-    ("social", Channel::Social),
-    ("paid-social", Channel::Social),
-    ("paid_social", Channel::Social),
-    ("social-media", Channel::Social),
-    ("cpc", Channel::PaidSearch),
-    ("ppc", Channel::PaidSearch),
-    ("paid", Channel::PaidSearch),
-    ("sem", Channel::PaidSearch),
-    ("paidsearch", Channel::PaidSearch),
+// Words with a space between them: lists of texts would bring their addresses and lengths along.
+const SEARCH: &str = "google bing duckduckgo yahoo baidu yandex ecosia qwant startpage brave kagi";
+const SOCIAL: &str = "facebook instagram linkedin lnkd twitter t.co x.com youtube reddit tiktok \
+                      pinterest xing threads mastodon";
+const PAID_CLICK: &str = "gclid msclkid dclid wbraid gbraid";
+const SOCIAL_CLICK: &str = "fbclid li_fat_id ttclid twclid";
+const MEDIA: [(&str, Channel); 5] = [
+    ("email e-mail newsletter mail", Channel::Email),
+    ("social paid-social paid_social social-media", Channel::Social),
+    ("cpc ppc paid sem paidsearch", Channel::PaidSearch),
     ("organic", Channel::OrganicSearch),
-    ("referral", Channel::Referral),
-    ("partner", Channel::Referral),
-    ("affiliate", Channel::Referral),
+    ("referral partner affiliate", Channel::Referral),
 ];
 
 impl<'a> Visit<'a> {
@@ -115,7 +79,7 @@ impl<'a> Visit<'a> {
 
     /// The channel, or `None` where the visitor came from a page of the same site.
     pub fn channel(&self) -> Option<Channel> {
-        if self.has_click_id(&PAID_CLICK) {
+        if self.has_click_id(PAID_CLICK) {
             return Some(Channel::PaidSearch);
         }
         if self.has_campaign() {
@@ -125,13 +89,13 @@ impl<'a> Visit<'a> {
         if !host.is_empty() {
             return match host {
                 _ if same_site(host, self::host(self.url)) => None,
-                _ if labels_any(host, &["mail"]) => Some(Channel::Email),
-                _ if labels_any(host, &SEARCH) => Some(Channel::OrganicSearch),
-                _ if labels_any(host, &SOCIAL) => Some(Channel::Social),
+                _ if labels_any(host, "mail") => Some(Channel::Email),
+                _ if labels_any(host, SEARCH) => Some(Channel::OrganicSearch),
+                _ if labels_any(host, SOCIAL) => Some(Channel::Social),
                 _ => Some(Channel::Referral),
             };
         }
-        if self.has_click_id(&SOCIAL_CLICK) {
+        if self.has_click_id(SOCIAL_CLICK) {
             return Some(Channel::Social);
         }
         Some(Channel::Direct)
@@ -142,12 +106,9 @@ impl<'a> Visit<'a> {
         if !self.has_campaign() {
             return 0;
         }
-        let mut hash = 0x811c_9dc5_u32;
-        for part in [self.source, self.medium, self.name] {
-            for &byte in part.as_bytes().iter().chain(&[0]) {
-                hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-            }
-        }
+        let parts = [self.source, self.medium, self.name];
+        let hash =
+            parts.iter().fold(FNV32, |hash, part| hash_on(hash_on(hash, part.as_bytes()), &[0]));
         hash.max(1)
     }
 
@@ -156,16 +117,17 @@ impl<'a> Visit<'a> {
     }
 
     fn campaign_channel(&self) -> Channel {
-        let named = |(medium, _): &&(&str, Channel)| self.medium.eq_ignore_ascii_case(medium);
+        let medium = self.medium.as_bytes();
+        let named = |(words, _): &&(&str, Channel)| any(words, &|word| alike(medium, word));
         let medium = MEDIA.iter().find(named).map_or(Channel::Other, |(_, channel)| *channel);
-        if medium == Channel::Email || self.source.eq_ignore_ascii_case("newsletter") {
+        if medium == Channel::Email || alike(self.source.as_bytes(), b"newsletter") {
             return Channel::Email;
         }
-        if labels_any(self.source.as_bytes(), &SOCIAL) { Channel::Social } else { medium }
+        if labels_any(self.source.as_bytes(), SOCIAL) { Channel::Social } else { medium }
     }
 
     /// Whether the query holds one of the parameters, with a value.
-    fn has_click_id(&self, names: &[&str]) -> bool {
+    fn has_click_id(&self, names: &str) -> bool {
         let query = match self.search.as_bytes() {
             [] => behind(self.url.as_bytes(), b'?'),
             [b'?', query @ ..] => query,
@@ -173,7 +135,7 @@ impl<'a> Visit<'a> {
         };
         until(query, |byte| byte == b'#').split(|byte| *byte == b'&').any(|pair| {
             let name = until(pair, |byte| byte == b'=');
-            pair.len() > name.len() + 1 && names.iter().any(|known| known.as_bytes() == name)
+            pair.len() > name.len() + 1 && any(names, &|known| known == name)
         })
     }
 }
@@ -207,25 +169,33 @@ fn same_site(one: &[u8], other: &[u8]) -> bool {
     let (one, other) = (without_www(one), without_www(other));
     let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
     let Some((head, tail)) = long.split_at_checked(long.len() - short.len()) else { return false };
-    !short.is_empty() && tail.eq_ignore_ascii_case(short) && matches!(head, [] | [.., b'.'])
+    !short.is_empty() && alike(tail, short) && matches!(head, [] | [.., b'.'])
 }
 
 fn without_www(host: &[u8]) -> &[u8] {
     match host.split_at_checked(4) {
-        Some((www, rest)) if www.eq_ignore_ascii_case(b"www.") => rest,
+        Some((www, rest)) if alike(www, b"www.") => rest,
         _ => host,
     }
 }
 
-/// Whether a word is one of the host's labels, or, with a dot in it, the host itself.
-fn labels_any(host: &[u8], words: &[&str]) -> bool {
-    words.iter().map(|word| word.as_bytes()).any(|word| {
-        if word.contains(&b'.') {
-            without_www(host).eq_ignore_ascii_case(word)
-        } else {
-            host.split(|byte| *byte == b'.').any(|label| label.eq_ignore_ascii_case(word))
-        }
+/// Whether a word is one of the host's labels, or the host itself.
+#[inline(never)] // else anew for each list
+fn labels_any(host: &[u8], words: &str) -> bool {
+    any(words, &|word| {
+        alike(without_www(host), word)
+            || host.split(|byte| *byte == b'.').any(|label| alike(label, word))
     })
+}
+
+#[inline(never)] // in half a dozen places
+fn alike(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Whether one of the words is such a one.
+fn any(words: &str, is: &dyn Fn(&[u8]) -> bool) -> bool {
+    words.as_bytes().split(|byte| *byte == b' ').any(is)
 }
 
 #[cfg(test)]

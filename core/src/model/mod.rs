@@ -20,6 +20,7 @@ pub(crate) mod trees;
 pub use additive::{AdditiveModel, Effect, Group, Step, Term};
 pub use authored::{LevelSet, Node, Notation, Rule, Signal, SignalKind, Tree, TreeModel};
 pub use calibration::{Calibration, CurveError, Knot, Scale};
+pub(crate) use file::read;
 pub use file::{EncodeError, ModelError, decode, encode};
 pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};
 pub use level::LevelHash;

@@ -1,6 +1,6 @@
 //! A model as hosts use it: opened once from a file's bytes, then only computed.
 
-use super::file::packed::PackedKind;
+use super::file::packed::{Packed, PackedKind};
 use super::trees::{Forest, NAMED, STAGED};
 use super::{
     AdditiveModel, Bands, Calibration, LevelHash, ModelError, Scale, Signal, SignalKind, file, sum,
@@ -55,7 +55,11 @@ pub struct Row {
 impl Model {
     /// Checks a file's bytes and builds the tables.
     pub fn open(bytes: &[u8]) -> Result<Model, ModelError> {
-        let packed = file::read(bytes)?;
+        file::read(bytes).map(Model::of)
+    }
+
+    /// Builds the tables of a checked file.
+    pub(crate) fn of(packed: Packed) -> Model {
         let (engine, base) = match packed.kind {
             PackedKind::Trees(trees) => {
                 let forest = Forest::new(&trees, &packed.signals);
@@ -68,7 +72,7 @@ impl Model {
                 (Engine::Sum(model), base)
             }
         };
-        Ok(Model {
+        Model {
             engine,
             name: packed.name,
             signals: packed.signals,
@@ -77,7 +81,7 @@ impl Model {
             bands: packed.bands,
             wanted_fpr: packed.wanted_fpr,
             base: Margin(base),
-        })
+        }
     }
 
     pub fn name(&self) -> &str {

@@ -111,8 +111,8 @@ impl Matchers {
 
     fn path(&self, index: usize) -> Option<&[u8]> {
         let mut reader = Reader::new(self.bytes.get(usize::from(*self.paths.get(index)?)..)?);
-        let len = reader.u8()?;
-        reader.take(usize::from(len))
+        let len = reader.u8();
+        Some(reader.take(usize::from(len)))
     }
 
     fn path_of(&self, path: &str) -> Option<usize> {
@@ -150,40 +150,41 @@ impl Matchers {
         if let (Some(path), Some(channel)) = (self.channel_path, visit.channel()) {
             look.put(usize::from(path), FieldValue::Text(channel.word()));
         }
-        // The bytes were walked to the end when they were opened.
-        let _ = self.judge(event.kind, level_hash(event.name), &mut look);
+        self.judge(event.kind, level_hash(event.name), &mut look);
         look
     }
 
-    /// Which matchers an event meets; `None` where the bytes are malformed.
-    fn judge(&self, kind: EventKind, name: u32, look: &mut Look<'_>) -> Option<usize> {
-        let mut reader = Reader::new(self.bytes.get(self.start..)?);
+    /// Which matchers an event meets; the reader that comes back knows whether the bytes are sound.
+    fn judge(&self, kind: EventKind, name: u32, look: &mut Look<'_>) -> Reader<'_> {
+        let mut reader = Reader::new(self.bytes.get(self.start..).unwrap_or_default());
         for index in 0..self.count {
-            if meets(&mut reader, kind, name, look, self.paths.len())?
+            if meets(&mut reader, kind, name, look, self.paths.len())
                 && let Some(word) = look.met.get_mut(usize::from(index / 64))
             {
                 *word |= 1 << (index % 64);
             }
         }
-        Some(reader.rest().len())
+        reader
     }
 
     /// Reads and checks the head of a `signals` part, and moves `reader` behind it.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let all = reader.rest();
-        let path_count = reader.u8()?;
-        let count = reader.u8()?;
+        let (path_count, count) = (reader.u8(), reader.u8());
+        if usize::from(path_count) > MAX_PATHS || usize::from(count) > MAX_MATCHERS {
+            reader.invalid("there are too many paths or matchers");
+        }
         let mut matchers = Self { bytes: all.to_vec(), count, ..Self::default() };
         let mut last: &[u8] = b"";
         for index in 0..path_count {
             let at = all.len() - reader.rest().len();
-            let len = reader.u8()?;
-            let path = reader.take(usize::from(len))?;
-            if path <= last {
-                return None;
+            let len = reader.u8();
+            let path = reader.take(usize::from(len));
+            if path <= last || at > usize::from(u16::MAX) {
+                reader.invalid("the paths do not ascend, or are too long");
             }
             last = path;
-            matchers.paths.push(u16::try_from(at).ok()?);
+            matchers.paths.push(at as u16);
             match path {
                 PATH_EVENT => matchers.event_path = Some(index),
                 PATH_CHANNEL => matchers.channel_path = Some(index),
@@ -191,13 +192,13 @@ impl Matchers {
             }
         }
         matchers.start = all.len() - reader.rest().len();
-        let mut look = Look::nothing();
-        let left = matchers.judge(EventKind::Track, 0, &mut look)?;
-        let end = all.len() - left;
-        matchers.bytes.truncate(end);
-        reader.take(reader.rest().len() - left)?;
-        (usize::from(path_count) <= MAX_PATHS && usize::from(count) <= MAX_MATCHERS)
-            .then_some(matchers)
+        let judged = matchers.judge(EventKind::Track, 0, &mut Look::nothing());
+        if judged.failed() {
+            reader.invalid("a matcher is malformed");
+        }
+        reader.take(judged.position());
+        matchers.bytes.truncate(all.len() - reader.rest().len());
+        matchers
     }
 }
 
@@ -209,22 +210,27 @@ fn meets(
     name: u32,
     look: &Look<'_>,
     paths: usize,
-) -> Option<bool> {
-    let kinds = reader.u8().filter(|kinds| (1..32).contains(kinds))?;
-    let mut met = kinds >> (kind as u8) & 1 == 1;
-    let names = reader.u8()?;
-    met &= holds_hash(reader, names, name)? || names == 0;
-    for _ in 0..reader.u8()? {
-        let path = reader.u8().filter(|path| usize::from(*path) < paths)?;
-        let test = reader.u8()?;
-        let negated = test & 0x80 != 0;
-        met &= passes(reader, test & 0x7f, &look.slot(path))? != negated;
+) -> bool {
+    let kinds = reader.u8();
+    if !(1..32).contains(&kinds) {
+        reader.invalid("a matcher is for no event");
     }
-    Some(met)
+    let mut met = kinds >> (kind as u8) & 1 == 1;
+    let names = reader.u8();
+    met &= holds_hash(reader, names, name) || names == 0;
+    for _ in 0..reader.u8() {
+        let (path, test) = (reader.u8(), reader.u8());
+        if usize::from(path) >= paths {
+            reader.invalid("a condition reads a path that is not there");
+        }
+        let negated = test & 0x80 != 0;
+        met &= passes(reader, test & 0x7f, &look.slot(path)) != negated;
+    }
+    met
 }
 
 /// Reads what a test compares with, and says whether the value passes it; an absent value never does.
-fn passes(reader: &mut Reader<'_>, test: u8, slot: &Slot<'_>) -> Option<bool> {
+fn passes(reader: &mut Reader<'_>, test: u8, slot: &Slot<'_>) -> bool {
     let text = match slot.value {
         Some(FieldValue::Text(text)) => text.as_bytes(),
         _ => &[],
@@ -232,36 +238,41 @@ fn passes(reader: &mut Reader<'_>, test: u8, slot: &Slot<'_>) -> Option<bool> {
     let passed = match test {
         0 => true,
         1 => {
-            let count = reader.u8()?;
-            holds_hash(reader, count, slot.hash)?
+            let count = reader.u8();
+            holds_hash(reader, count, slot.hash)
         }
         2 => {
-            let (len, hash) = (reader.u8()?, reader.u32()?);
+            let (len, hash) = (reader.u8(), reader.u32());
             text.get(..usize::from(len)).is_some_and(|head| fnv1a32(head) == hash)
                 && matches!(slot.value, Some(FieldValue::Text(_)))
         }
         3 => {
-            let len = usize::from(reader.u8().filter(|len| *len > 0)?);
-            let part = reader.take(len)?;
-            text.windows(len).any(|window| window == part)
+            let len = reader.u8();
+            let part = reader.take(usize::from(len));
+            if part.is_empty() {
+                reader.invalid("a condition looks for nothing");
+            }
+            text.windows(part.len().max(1)).any(|window| window == part)
         }
         4 | 5 => {
-            let bound = reader.f64().filter(|bound| bound.is_finite())?;
+            let bound = reader.f64();
+            if !bound.is_finite() {
+                reader.invalid("a condition compares with no number");
+            }
             slot.number()
                 .is_some_and(|number| if test == 4 { number >= bound } else { number <= bound })
         }
-        _ => return None,
+        _ => {
+            reader.invalid("a condition is of an unknown kind");
+            false
+        }
     };
-    Some(passed && slot.value.is_some())
+    passed && slot.value.is_some()
 }
 
 /// Reads `count` hashes, and says whether one of them is `hash`.
-fn holds_hash(reader: &mut Reader<'_>, count: u8, hash: u32) -> Option<bool> {
-    let mut found = false;
-    for _ in 0..count {
-        found |= reader.u32()? == hash;
-    }
-    Some(found)
+fn holds_hash(reader: &mut Reader<'_>, count: u8, hash: u32) -> bool {
+    (0..count).fold(false, |found, _| found | (reader.u32() == hash))
 }
 
 /// Reads `-12.50` and its like with at most 15 digits: both parts of the quotient are exact then,

@@ -1,7 +1,7 @@
 //! The declared signals of a workspace, as hosts read them: `docs/bundle-format.md`, part `signals`.
 
 use super::matcher::Matchers;
-use crate::binary::{Reader, crc32};
+use crate::binary::Reader;
 
 /// A set of signals, checked once. Indices into it are in the order of their ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +135,7 @@ pub enum SignalsError {
     Magic,
     #[error("the signals part is damaged: its checksum does not match")]
     Checksum,
-    #[error("the signals part is malformed in its {0}")]
+    #[error("the signals part is malformed: {0}")]
     Malformed(&'static str),
 }
 
@@ -146,17 +146,16 @@ impl Signals {
     /// Refuses foreign, damaged and malformed bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, SignalsError> {
         let mut reader = Reader::new(bytes);
-        if reader.take(4) != Some(MAGIC) {
+        if reader.take(4) != MAGIC {
             return Err(SignalsError::Magic);
         }
-        let sum = reader.u32().ok_or(SignalsError::Checksum)?;
-        if crc32(reader.rest()) != sum {
+        if !reader.proves_the_rest() {
             return Err(SignalsError::Checksum);
         }
-        let matchers = Matchers::read(&mut reader).ok_or(SignalsError::Malformed("matchers"))?;
+        let matchers = Matchers::read(&mut reader);
         let mut set = Self { signals: Vec::new(), matchers, names: String::new() };
-        set.read(&mut reader).ok_or(SignalsError::Malformed("signals"))?;
-        Ok(set)
+        set.read(&mut reader);
+        reader.end().map(|()| set).map_err(|fault| SignalsError::Malformed(fault.what()))
     }
 
     /// How many signals there are.
@@ -211,19 +210,17 @@ impl Signals {
     }
 
     /// Reads the signals behind the matchers, to the end.
-    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let count = usize::from(reader.u16()?);
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        let count = usize::from(reader.u16());
         if count > MAX_SIGNALS {
-            return None;
+            reader.invalid("there are too many signals");
         }
         for _ in 0..count {
-            let id = reader.u32()?;
-            let tag = reader.u8()?;
-            let matcher = reader.u8()?;
-            let path = reader.u8()?;
-            let kind = read_kind(tag, reader)?;
+            let id = reader.u32();
+            let (tag, matcher, path) = (reader.u8(), reader.u8(), reader.u8());
+            let kind = read_kind(tag, reader);
             let start = self.names.len() as u32;
-            self.names.push_str(reader.short_str()?);
+            self.names.push_str(reader.short_str());
             let reads = path != NO_PATH;
             let path_fits = match kind {
                 Kind::Decayed { .. } => !reads || self.matchers.has_path(path),
@@ -232,7 +229,7 @@ impl Signals {
             };
             let last = self.signals.last().map_or(0, |signal| signal.id);
             if id <= last || !self.matchers.holds(matcher) || !path_fits {
-                return None;
+                reader.invalid("a signal's id, matcher or path does not fit");
             }
             self.signals.push(Signal {
                 id,
@@ -250,12 +247,14 @@ impl Signals {
             Kind::Ratio { over, under } => plain(over) && plain(under),
             _ => true,
         });
-        (sound && reader.is_empty()).then_some(())
+        if !sound {
+            reader.invalid("a ratio is not of two plain numbers");
+        }
     }
 }
 
-fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Option<Kind> {
-    Some(match tag {
+fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Kind {
+    match tag {
         0 => Kind::Count,
         1 => Kind::Distinct,
         2 => Kind::Sum,
@@ -266,11 +265,23 @@ fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Option<Kind> {
         7 => Kind::SinceFirst,
         8 => Kind::SinceLast,
         9 => Kind::Engaged,
-        10 => Kind::Decayed { half_life: reader.i64().filter(|span| SPAN.contains(span))? },
+        10 => Kind::Decayed { half_life: read_span(reader) },
         11 => Kind::Session,
         12 => Kind::Visits,
-        13 => Kind::Window { length: reader.i64().filter(|span| SPAN.contains(span))? },
-        14 => Kind::Ratio { over: reader.u16()?, under: reader.u16()? },
-        _ => return None,
-    })
+        13 => Kind::Window { length: read_span(reader) },
+        _ => {
+            if tag != 14 {
+                reader.invalid("a kind of signal is unknown");
+            }
+            Kind::Ratio { over: reader.u16(), under: reader.u16() }
+        }
+    }
+}
+
+fn read_span(reader: &mut Reader<'_>) -> i64 {
+    let span = reader.i64();
+    if !SPAN.contains(&span) {
+        reader.invalid("a span is shorter than a minute or longer than ten years");
+    }
+    span
 }

@@ -66,6 +66,22 @@ impl State {
         }
     }
 
+    /// Whether it is as before the first event.
+    pub(super) fn is_initial(&self) -> bool {
+        match self {
+            Self::Unknown | Self::Derived => true,
+            Self::Count(count) => *count == 0,
+            Self::Distinct(distinct) => *distinct == Distinct::EMPTY,
+            Self::Sum(sum) => *sum == 0,
+            Self::Number { value, .. } => value.is_nan(),
+            Self::Level(level) => level.is_none(),
+            Self::Time(at) => at.is_none(),
+            Self::Decayed { at, .. } => at.0 == i64::MIN,
+            Self::Visit { count, number } => *count == 0 && *number == 0,
+            Self::Window { newest, counts } => *newest == 0 && *counts == [0; BUCKETS],
+        }
+    }
+
     /// Takes in an event that met the signal's conditions.
     pub(super) fn fold(&mut self, signal: &Signal, look: &Look<'_>, time: Millis, visit: u32) {
         let slot = look.slot(signal.path);
@@ -221,7 +237,8 @@ pub(super) fn advance(newest: &mut u32, counts: &mut [u16; BUCKETS], to: u32) {
     if by >= BUCKETS {
         *counts = [0; BUCKETS];
     } else {
-        counts.rotate_right(by);
+        // Not `rotate_right`, which brings a general algorithm along.
+        counts.copy_within(..BUCKETS - by, by);
         counts.iter_mut().take(by).for_each(|count| *count = 0);
     }
     *newest = to.max(*newest);
@@ -252,10 +269,8 @@ impl Distinct {
                 let known = hashes.get(..usize::from(*len)).unwrap_or_default();
                 let Err(place) = known.binary_search(&hash) else { return };
                 if let Some(tail) = hashes.get_mut(place..=usize::from(*len)) {
-                    tail.rotate_right(1);
-                    if let Some(slot) = tail.first_mut() {
-                        *slot = hash;
-                    }
+                    let mut hash = hash;
+                    tail.iter_mut().for_each(|slot| core::mem::swap(slot, &mut hash));
                     *len += 1;
                 } else {
                     let mut bits = [0; WORDS];

@@ -20,7 +20,7 @@ pub enum ProfileError {
     Magic,
     #[error("the profile is damaged: its checksum does not match")]
     Checksum,
-    #[error("the profile is malformed in its {0}")]
+    #[error("the profile is malformed: {0}")]
     Malformed(&'static str),
     #[error(
         "the profile holds signal {0} as another kind than declared: a changed signal needs a new id"
@@ -36,14 +36,13 @@ impl Profile {
     /// Refuses foreign, damaged and malformed bytes; a host then starts a new profile.
     pub fn open(bytes: &[u8], signals: &Signals) -> Result<Self, ProfileError> {
         let mut reader = Reader::new(bytes);
-        if reader.take(4) != Some(MAGIC) {
+        if reader.take(4) != MAGIC {
             return Err(ProfileError::Magic);
         }
-        let sum = reader.u32().ok_or(ProfileError::Checksum)?;
-        if crc32(reader.rest()) != sum {
+        if !reader.proves_the_rest() {
             return Err(ProfileError::Checksum);
         }
-        let (mut profile, count) = read_head(&mut reader).ok_or(ProfileError::Malformed("head"))?;
+        let (mut profile, count) = read_head(&mut reader);
         profile.states = signals
             .iter()
             .map(|signal| match signal.kind {
@@ -53,13 +52,13 @@ impl Profile {
             .collect();
         let mut last = 0;
         for _ in 0..count {
-            let id = reader
-                .u32()
-                .filter(|id| *id > last)
-                .ok_or(ProfileError::Malformed("signal ids"))?;
+            let id = reader.u32();
+            if id <= last {
+                reader.invalid("the signals' ids do not ascend");
+            }
             last = id;
-            let tag = reader.u8().ok_or(ProfileError::Malformed("states"))?;
-            let state = read_state(tag, &mut reader).ok_or(ProfileError::Malformed("states"))?;
+            let tag = reader.u8();
+            let state = read_state(tag, &mut reader);
             let Some(index) = signals.index_of(id) else { continue };
             let (Some(signal), Some(slot)) = (signals.get(index), profile.states.get_mut(index))
             else {
@@ -71,10 +70,7 @@ impl Profile {
                 Some(state) => state,
             };
         }
-        if !reader.is_empty() {
-            return Err(ProfileError::Malformed("end"));
-        }
-        Ok(profile)
+        reader.end().map(|()| profile).map_err(|fault| ProfileError::Malformed(fault.what()))
     }
 
     /// The profile as bytes: equal profiles give equal bytes, at most 2,034 of them for 60 signals.
@@ -93,12 +89,9 @@ impl Profile {
         put(&mut out, 8, self.last_event);
         for (signal, state) in signals.iter().zip(&self.states).filter(|(_, state)| held(state)) {
             put(&mut out, 4, signal.id.into());
-            if same_bits(state, &State::initial(signal.kind)) {
-                out.push(EMPTY);
-            } else {
-                out.push(signal.kind.tag());
-                put_state(&mut out, signal.kind.tag(), state);
-            }
+            let tag = if state.is_initial() { EMPTY } else { signal.kind.tag() };
+            put(&mut out, 1, tag.into());
+            put_state(&mut out, tag, state);
         }
         let sum = crc32(out.get(8..).unwrap_or_default());
         if let Some(slot) = out.get_mut(4..8) {
@@ -113,23 +106,17 @@ const MANY: u8 = 255;
 /// The tag of a state that no event has touched.
 const EMPTY: u8 = 255;
 
-/// Equality that takes NaN for itself.
-fn same_bits(a: &State, b: &State) -> bool {
-    match (a, b) {
-        (State::Number { value, .. }, State::Number { .. }) => value.is_nan(),
-        _ => a == b,
+fn read_head(reader: &mut Reader<'_>) -> (Profile, u16) {
+    let count = reader.u16();
+    let clock = Millis(reader.i64());
+    let (start, last) = (Millis(reader.i64()), Millis(reader.i64()));
+    let visit = Visit { number: reader.u32(), campaign: reader.u32(), start, last };
+    let events = reader.u32();
+    let last_event = reader.number(8);
+    if start > last || last > clock {
+        reader.invalid("its times are out of order");
     }
-}
-
-fn read_head(reader: &mut Reader<'_>) -> Option<(Profile, u16)> {
-    let count = reader.u16()?;
-    let clock = Millis(reader.i64()?);
-    let (start, last) = (Millis(reader.i64()?), Millis(reader.i64()?));
-    let visit = Visit { number: reader.u32()?, campaign: reader.u32()?, start, last };
-    let events = reader.u32()?;
-    let last_event = reader.u64()?;
-    let ordered = start <= last && last <= clock;
-    ordered.then_some((Profile { clock, visit, events, last_event, states: Vec::new() }, count))
+    (Profile { clock, visit, events, last_event, states: Vec::new() }, count)
 }
 
 /// How many bytes the one or two numbers of a state take.
@@ -144,15 +131,15 @@ fn widths(tag: u8) -> (usize, usize) {
     }
 }
 
-/// Reads the state behind a tag; `Some(None)` is the empty state of whatever kind.
-fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
+/// Reads the state behind a tag; `None` is the empty state of whatever kind.
+fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<State> {
     let (first, second) = widths(tag);
-    let (first, second) = (number(reader, first)?, number(reader, second)?);
+    let (first, second) = (reader.number(first), reader.number(second));
     let (value, at) = (f64::from_bits(first), Millis(second as i64));
-    Some(Some(match tag {
-        EMPTY => return Some(None),
+    Some(match tag {
+        EMPTY => return None,
         0 => State::Count(first as u32),
-        1 => State::Distinct(read_distinct(reader)?),
+        1 => State::Distinct(read_distinct(reader)),
         2 | 9 => State::Sum(first as i64),
         3 | 4 if value.abs() <= MAX_STORED => State::Number { value, at },
         5 | 6 => State::Level(Some((first as u32, at))),
@@ -160,50 +147,44 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<Option<State>> {
         10 if value.abs() <= MAX_STORED => State::Decayed { value, at },
         11 | 12 => State::Visit { count: first as u32, number: second as u32 },
         13 => {
-            let newest = reader.u32()?;
+            let newest = reader.u32();
             let mut counts = [0; BUCKETS];
-            for count in &mut counts {
-                *count = reader.u16()?;
-            }
+            counts.iter_mut().for_each(|count| *count = reader.u16());
             State::Window { newest, counts }
         }
-        _ => return None,
-    }))
-}
-
-/// A number of `width` bytes, at most eight.
-#[inline(never)]
-fn number(reader: &mut Reader<'_>, width: usize) -> Option<u64> {
-    Some(reader.take(width)?.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+        _ => {
+            reader.invalid("a state is of an unknown kind, or no number");
+            return None;
+        }
+    })
 }
 
 /// Far above what events can add up to, and far enough from infinity to be added to.
 const MAX_STORED: f64 = 1e300;
 
-fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
-    let len = reader.u8()?;
+fn read_distinct(reader: &mut Reader<'_>) -> Distinct {
+    let len = reader.u8();
     if len == MANY {
         let mut bits = [0; WORDS];
-        for word in &mut bits {
-            *word = reader.u64()?;
-        }
-        return Some(Distinct::Many(bits));
-    }
-    if usize::from(len) > FEW {
-        return None;
+        bits.iter_mut().for_each(|word| *word = reader.number(8));
+        return Distinct::Many(bits);
     }
     let mut hashes = [0; FEW];
-    let mut ascending = true;
     let mut last = None;
     for slot in hashes.iter_mut().take(usize::from(len)) {
-        *slot = reader.u32()?;
-        ascending &= last.is_none_or(|last| last < *slot);
+        *slot = reader.u32();
+        if usize::from(len) > FEW || last >= Some(*slot) {
+            reader.invalid("hashes are too many, or do not ascend");
+        }
         last = Some(*slot);
     }
-    ascending.then_some(Distinct::Few { len, hashes })
+    Distinct::Few { len, hashes }
 }
 
 fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
+    if tag == EMPTY {
+        return;
+    }
     let (first, second) = match state {
         State::Count(count) => (u64::from(*count), 0),
         State::Sum(sum) => (*sum as u64, 0),
@@ -220,11 +201,11 @@ fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
     put(out, second_width, second);
     match state {
         State::Distinct(Distinct::Few { len, hashes }) => {
-            out.push(*len);
+            put(out, 1, u64::from(*len));
             hashes.iter().take(usize::from(*len)).for_each(|hash| put(out, 4, u64::from(*hash)));
         }
         State::Distinct(Distinct::Many(bits)) => {
-            out.push(MANY);
+            put(out, 1, u64::from(MANY));
             bits.iter().for_each(|word| put(out, 8, *word));
         }
         State::Window { newest, counts } => {

@@ -10,7 +10,8 @@ mod write;
 
 use super::LeadModel;
 use super::calibration::CurveError;
-pub(super) use read::read;
+use crate::binary::{Fault, Refused};
+pub(crate) use read::read;
 
 /// The first four bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RPM1";
@@ -75,6 +76,14 @@ pub enum ModelError {
     Text { at: usize },
     #[error("the model file is inconsistent before byte {at}: {what}")]
     Invalid { at: usize, what: &'static str },
-    #[error(transparent)]
-    Curve(#[from] CurveError),
+}
+
+impl From<Fault> for ModelError {
+    fn from(Fault { at, what }: Fault) -> ModelError {
+        match what {
+            Refused::End => ModelError::Truncated { at },
+            Refused::Text => ModelError::Text { at },
+            Refused::Sense(what) => ModelError::Invalid { at, what },
+        }
+    }
 }

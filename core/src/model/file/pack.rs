@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::packed::{
-    CutValues, Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes,
-    step_scale,
+    Cuts, Packed, PackedKind, PackedLeaves, PackedTrees, Questions, set_bytes, step_scale,
 };
 use super::share::Share;
 use super::{EncodeError, MOST_DEPTH};
@@ -335,12 +334,11 @@ fn column(asked: &BTreeMap<Question, u16>, signal: &Signal) -> Questions {
             Question::Outside(_) => None,
         })
         .collect();
-    let values = if cuts.iter().all(|&(_, cut)| f64::from(cut as f32) == cut) {
-        CutValues::F32(cuts.iter().map(|&(_, cut)| cut as f32).collect())
-    } else {
-        CutValues::F64(cuts.iter().map(|&(_, cut)| cut).collect())
-    };
-    Questions::Above(Cuts { missing_no: cuts.iter().filter(|(yes, _)| !yes).count(), values })
+    Questions::Above(Cuts {
+        missing_no: cuts.iter().filter(|(yes, _)| !yes).count(),
+        values: cuts.iter().map(|&(_, cut)| cut).collect(),
+        wide: cuts.iter().any(|&(_, cut)| f64::from(cut as f32) != cut),
+    })
 }
 
 /// The greatest `f32` that is at most `cut`: values that are themselves `f32` part as before.
@@ -349,27 +347,20 @@ fn f32_at_most(cut: f64) -> f32 {
     if f64::from(near) > cut { near.next_down() } else { near }
 }
 
-fn pack_leaves(trees: &[Vec<f64>], leaves: Leaves) -> PackedLeaves {
-    let all = || trees.iter().flatten().copied();
-    match leaves {
-        Leaves::F64 => PackedLeaves::F64(all().collect()),
-        Leaves::F32 => PackedLeaves::F32(all().map(|value| value as f32).collect()),
-        Leaves::Steps16 => {
-            let mut scales = Vec::with_capacity(trees.len());
-            let mut steps = Vec::new();
-            for tree in trees {
-                let largest = tree.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-                let scale = scale_for(largest);
-                scales.push(scale);
-                let scale = f64::from(step_scale(scale));
-                steps.extend(
-                    tree.iter()
-                        .map(|value| if scale > 0.0 { (value / scale).round() as i16 } else { 0 }),
-                );
-            }
-            PackedLeaves::Steps16 { scales, steps }
+fn pack_leaves(trees: &[Vec<f64>], format: Leaves) -> PackedLeaves {
+    let (mut scales, mut numbers) = (Vec::new(), Vec::new());
+    for tree in trees {
+        if format != Leaves::Steps16 {
+            numbers.extend(tree);
+            continue;
         }
+        let scale = scale_for(tree.iter().fold(0.0, |most: f64, value| most.max(value.abs())));
+        scales.push(scale);
+        let scale = f64::from(step_scale(scale));
+        let step = |value: &f64| if scale > 0.0 { (value / scale).round() } else { 0.0 };
+        numbers.extend(tree.iter().map(step));
     }
+    PackedLeaves { format, scales, numbers }
 }
 
 /// The smallest scale of eight significant bits whose 32,767 steps reach `largest`.

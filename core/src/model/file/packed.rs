@@ -1,7 +1,7 @@
 //! The image of a model file in memory: what the encoder fills and the decoder checked.
 
 use super::share::Share;
-use crate::model::{AdditiveModel, Bands, Calibration, Packing, Scale, Signal};
+use crate::model::{AdditiveModel, Bands, Calibration, Leaves, Packing, Scale, Signal};
 
 pub struct Packed {
     pub name: String,
@@ -50,22 +50,18 @@ pub enum Questions {
 /// with "yes".
 pub struct Cuts {
     pub missing_no: usize,
-    pub values: CutValues,
+    pub values: Vec<f64>,
+    /// Whether some of the values are no `f32`.
+    pub wide: bool,
 }
 
-pub enum CutValues {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-pub enum PackedLeaves {
-    /// A scale a tree (the upper half of an `f32`, so that every product is an `f32`) and steps of it.
-    Steps16 {
-        scales: Vec<u16>,
-        steps: Vec<i16>,
-    },
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+/// The leaves' values as they are written.
+pub struct PackedLeaves {
+    pub format: Leaves,
+    /// Of steps: a scale a tree (the upper half of an `f32`, so that every product is an `f32`).
+    pub scales: Vec<u16>,
+    /// Whole steps of their tree's scale, otherwise the values themselves.
+    pub numbers: Vec<f64>,
 }
 
 impl Questions {
@@ -73,15 +69,6 @@ impl Questions {
         match self {
             Questions::Above(cuts) => cuts.values.len(),
             Questions::Outside { count, .. } => *count,
-        }
-    }
-}
-
-impl CutValues {
-    pub fn len(&self) -> usize {
-        match self {
-            CutValues::F32(cuts) => cuts.len(),
-            CutValues::F64(cuts) => cuts.len(),
         }
     }
 }
@@ -97,32 +84,9 @@ pub fn step_scale(upper_half: u16) -> f32 {
 }
 
 impl PackedTrees {
-    /// The value of every leaf in order, its tree counted along by the shape.
-    pub fn leaf_values(&self) -> Vec<f64> {
-        let mut values = Vec::new();
-        let (mut tree, mut open) = (0, 1usize);
-        for &split in &self.splits {
-            if split {
-                open += 1;
-                continue;
-            }
-            values.push(self.leaf(tree, values.len()).unwrap_or_default());
-            open -= 1;
-            if open == 0 {
-                open = 1;
-                tree += 1;
-            }
-        }
-        values
-    }
-
-    fn leaf(&self, tree: usize, at: usize) -> Option<f64> {
-        Some(match &self.leaves {
-            PackedLeaves::F32(values) => f64::from(*values.get(at)?),
-            PackedLeaves::F64(values) => *values.get(at)?,
-            PackedLeaves::Steps16 { scales, steps } => {
-                f64::from(*steps.get(at)?) * f64::from(step_scale(*scales.get(tree)?))
-            }
-        })
+    /// The value of a leaf, by the numbers of its tree and of all leaves so far.
+    pub fn leaf(&self, tree: usize, at: usize) -> f64 {
+        let scale = self.leaves.scales.get(tree).map_or(1.0, |&scale| step_scale(scale));
+        self.leaves.numbers.get(at).map_or(0.0, |number| number * f64::from(scale))
     }
 }

@@ -1,6 +1,6 @@
 //! From the image of a file back to the authored form.
 
-use super::packed::{CutValues, Packed, PackedKind, PackedTrees, Questions, set_bytes};
+use super::packed::{Packed, PackedKind, PackedTrees, Questions, set_bytes};
 use crate::model::{
     AdditiveModel, Kind, LeadModel, LevelSet, Node, Rule, Signal, SignalKind, Tree, TreeModel,
 };
@@ -24,8 +24,7 @@ pub fn unpack(packed: Packed) -> LeadModel {
 }
 
 fn unpack_trees(packed: PackedTrees, signals: Vec<Signal>) -> TreeModel {
-    let values = packed.leaf_values();
-    let (mut next_leaf, mut next_split) = (values.iter(), 0);
+    let (mut next_leaf, mut next_split) = (0, 0);
     let mut trees = Vec::with_capacity(packed.trees);
     let mut nodes = Vec::new();
     // Parents whose right child is still to come, and the weight that goes there.
@@ -53,7 +52,8 @@ fn unpack_trees(packed: PackedTrees, signals: Vec<Signal>) -> TreeModel {
             next_split += 1;
             continue;
         }
-        nodes.push(Node::Leaf { value: next_leaf.next().copied().unwrap_or_default(), cover });
+        nodes.push(Node::Leaf { value: packed.leaf(trees.len(), next_leaf), cover });
+        next_leaf += 1;
         match open.pop() {
             Some((parent, weight)) => {
                 if let Some(Node::Split { right, .. }) = nodes.get_mut(parent) {
@@ -72,13 +72,7 @@ fn unpack_trees(packed: PackedTrees, signals: Vec<Signal>) -> TreeModel {
 
 fn rule(packed: &PackedTrees, signals: &[Signal], signal: u16, index: usize) -> (Rule, bool) {
     match &packed.questions[usize::from(signal)] {
-        Questions::Above(cuts) => {
-            let cut = match &cuts.values {
-                CutValues::F32(values) => f64::from(values[index]),
-                CutValues::F64(values) => values[index],
-            };
-            (Rule::AtMost(cut), index < cuts.missing_no)
-        }
+        Questions::Above(cuts) => (Rule::AtMost(cuts.values[index]), index < cuts.missing_no),
         Questions::Outside { bits, .. } => {
             let levels = match &signals[usize::from(signal)].kind {
                 SignalKind::Category { levels } => levels.len(),

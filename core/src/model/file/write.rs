@@ -1,7 +1,7 @@
 //! The image of a file as bytes.
 
 use super::bytes::Writer;
-use super::packed::{CutValues, Packed, PackedKind, PackedLeaves, PackedTrees, Questions};
+use super::packed::{Packed, PackedKind, PackedTrees, Questions};
 use super::{MAGIC, VERSION};
 use crate::binary::crc32;
 use crate::model::{AdditiveModel, Calibration, Effect, Knot, Leaves, LevelHash, SignalKind};
@@ -151,16 +151,14 @@ fn trees(out: &mut Writer, model: &PackedTrees) {
             Questions::Above(cuts) => {
                 out.u16(cuts.values.len() as u16);
                 out.u16(cuts.missing_no as u16);
-                match &cuts.values {
-                    CutValues::F32(values) => {
-                        let width = upper_bytes(values);
-                        out.u8(width as u8);
-                        values.iter().for_each(|cut| out.bytes(&cut.to_le_bytes()[4 - width..]));
-                    }
-                    CutValues::F64(values) => {
-                        out.u8(size_of::<f64>() as u8);
-                        out.f64s(values);
-                    }
+                if cuts.wide {
+                    out.u8(size_of::<f64>() as u8);
+                    out.f64s(&cuts.values);
+                } else {
+                    let values: Vec<f32> = cuts.values.iter().map(|&cut| cut as f32).collect();
+                    let width = upper_bytes(&values);
+                    out.u8(width as u8);
+                    values.iter().for_each(|cut| out.bytes(&cut.to_le_bytes()[4 - width..]));
                 }
             }
         }
@@ -176,13 +174,13 @@ fn trees(out: &mut Writer, model: &PackedTrees) {
     narrow(out, &model.signals, model.questions.len());
     narrow(out, &model.indices, model.questions.iter().map(Questions::count).max().unwrap_or(0));
     model.shares.iter().for_each(|share| out.u16(share.0));
-    match &model.leaves {
-        PackedLeaves::Steps16 { scales, steps } => {
-            out.u16s(scales);
-            out.i16s(steps);
+    out.u16s(&model.leaves.scales);
+    for &number in &model.leaves.numbers {
+        match model.leaves.format {
+            Leaves::Steps16 => out.u16(number as i16 as u16),
+            Leaves::F32 => out.bytes(&(number as f32).to_le_bytes()),
+            Leaves::F64 => out.f64(number),
         }
-        PackedLeaves::F32(values) => out.f32s(values),
-        PackedLeaves::F64(values) => out.f64s(values),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::model::file::packed::{CutValues, Questions, set_bytes};
+use crate::model::file::packed::{Questions, set_bytes};
 use crate::model::{Signal, SignalKind};
 
 /// Questions about one signal are asked in blocks of this many, so that they fill whole vectors.
@@ -74,31 +74,16 @@ impl Door {
             cuts64.yes_from = cuts64.blocks.len();
             for (signal, questions) in questions.iter().enumerate() {
                 let Questions::Above(cuts) = questions else { continue };
-                match &cuts.values {
-                    CutValues::F32(values) => {
-                        gates[signal].asks(
-                            missing_yes,
-                            cuts32.add(
-                                signal,
-                                side(values, cuts.missing_no, missing_yes),
-                                f32::INFINITY,
-                            ),
-                        );
-                    }
-                    CutValues::F64(values) => {
-                        if !missing_yes {
-                            gates[signal] = Gate::Above64(Asks::default());
-                        }
-                        gates[signal].asks(
-                            missing_yes,
-                            cuts64.add(
-                                signal,
-                                side(values, cuts.missing_no, missing_yes),
-                                f64::INFINITY,
-                            ),
-                        );
-                    }
+                if cuts.wide && !missing_yes {
+                    gates[signal] = Gate::Above64(Asks::default());
                 }
+                let values = side(&cuts.values, cuts.missing_no, missing_yes);
+                let blocks = if cuts.wide {
+                    cuts64.add(signal, values, |cut| cut)
+                } else {
+                    cuts32.add(signal, values, |cut| cut as f32)
+                };
+                gates[signal].asks(missing_yes, blocks);
             }
         }
         cuts32.first = BLOCK;
@@ -197,7 +182,7 @@ impl Door {
 }
 
 /// The cuts that a missing value answers with "no", or those that it answers with "yes".
-fn side<T>(cuts: &[T], missing_no: usize, missing_yes: bool) -> &[T] {
+fn side(cuts: &[f64], missing_no: usize, missing_yes: bool) -> &[f64] {
     let (no, yes) = cuts.split_at(missing_no);
     if missing_yes { yes } else { no }
 }
@@ -234,12 +219,13 @@ impl Asks {
 }
 
 impl<T: Cut> Cuts<T> {
-    fn add(&mut self, signal: usize, cuts: &[T], last: T) -> Range<usize> {
+    /// Blocks of the cuts, which `of` makes; nothing is above what fills the last one up.
+    fn add(&mut self, signal: usize, cuts: &[f64], of: fn(f64) -> T) -> Range<usize> {
         let start = self.blocks.len();
         for cuts in cuts.chunks(BLOCK) {
-            let mut block = [last; BLOCK];
+            let mut block = [of(f64::INFINITY); BLOCK];
             for (at, &cut) in cuts.iter().enumerate() {
-                block[place(at)] = cut;
+                block[place(at)] = of(cut);
             }
             self.blocks.push(block);
             self.signals.push(signal as u16);

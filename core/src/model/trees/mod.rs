@@ -9,6 +9,8 @@ pub(crate) use door::{Door, STAGED};
 pub(crate) use sweep::{Entry, Group, Repeat, RepeatPair, Sweep};
 pub(crate) use walk::{NAMED, Walk};
 
+use core::ops::Range;
+
 use super::Signal;
 use super::file::packed::PackedTrees;
 
@@ -58,13 +60,11 @@ pub(crate) enum ShapeNode {
 
 impl Shape {
     fn new(packed: &PackedTrees, door: &Door) -> Shape {
-        let mut nodes = Vec::with_capacity(packed.splits.len());
-        let mut starts = Vec::with_capacity(packed.trees + 1);
-        let mut depths = Vec::with_capacity(packed.trees);
-        let mut leaves = packed.leaf_values().into_iter();
+        let mut nodes: Vec<ShapeNode> = Vec::with_capacity(packed.splits.len());
+        let (mut starts, mut depths) = (vec![0], vec![]);
+        // Splits whose right side is still to come, and how deep it starts.
         let mut open: Vec<(usize, usize)> = Vec::new();
         let (mut depth, mut deepest, mut split) = (0, 0, 0);
-        starts.push(0);
         for &splits in &packed.splits {
             if splits {
                 let answer = door.answer(packed.signals[split], packed.indices[split]);
@@ -75,7 +75,7 @@ impl Shape {
                 split += 1;
                 continue;
             }
-            nodes.push(ShapeNode::Leaf(leaves.next().unwrap_or_default()));
+            nodes.push(ShapeNode::Leaf(packed.leaf(depths.len(), nodes.len() - split)));
             let next = nodes.len();
             match open.pop() {
                 Some((parent, parent_depth)) => {
@@ -92,5 +92,10 @@ impl Shape {
             }
         }
         Shape { nodes, starts, depths }
+    }
+
+    /// The numbers of a tree's nodes.
+    pub fn tree(&self, tree: usize) -> Range<usize> {
+        self.starts[tree]..self.starts[tree + 1]
     }
 }
