@@ -44,7 +44,8 @@ pub struct Explainer {
     taken: Vec<u8>,
     /// Of each slot whose split repeats a signal: its share, or [`UNKNOWN`].
     shares: Vec<f32>,
-    rules: Vec<Vec<Four>>,
+    /// For one four, two fours and so on, one behind the other: see [`rule`].
+    rules: Vec<Four>,
 }
 
 /// Four quadrature points: what `t`, `1 − t` and the weights are.
@@ -62,39 +63,26 @@ const UNKNOWN: f32 = 1e30;
 
 impl Explainer {
     pub fn new(model: &Model) -> Explainer {
-        let count = model.signals().len();
-        let sweep = match &model.engine {
-            Engine::Trees(forest) => forest.sweep.as_ref(),
-            Engine::Sum(_) => None,
+        let base = model.base_margin();
+        let mut explainer = Explainer {
+            explanation: Explanation { margin: base, base, contributions: vec![] },
+            sums: vec![],
+            slots: vec![],
+            taken: vec![],
+            shares: vec![],
+            rules: vec![],
         };
-        let slots = sweep.map_or(0, |sweep| sweep.slots);
-        let most = sweep.and_then(|sweep| sweep.groups.last()).map_or(0, |group| group.fours);
-        Explainer {
-            explanation: Explanation {
-                margin: model.base_margin(),
-                base: model.base_margin(),
-                contributions: vec![0.0; count],
-            },
-            sums: vec![Lanes::splat(0.0); count],
-            slots: vec![Lanes::splat(0.0); slots],
-            taken: vec![0; slots],
-            shares: vec![0.0; slots],
-            rules: (0..=most).map(rule).collect(),
-        }
+        explainer.fit(model);
+        explainer
     }
 
-    /// Explains a row. Another model than the one that this explainer was made for makes it start anew.
+    /// Explains a row, of whichever model.
     pub fn explain(&mut self, model: &Model, row: &Row) -> Result<&Explanation, Unexplained> {
+        self.fit(model);
         match &model.engine {
-            Engine::Trees(Forest { sweep: Some(sweep), .. }) => {
-                if !self.fits(model, sweep) {
-                    *self = Explainer::new(model);
-                }
-                self.sweep(sweep, &row.answers);
-            }
+            Engine::Trees(Forest { sweep: Some(sweep), .. }) => self.sweep(sweep, &row.answers),
             Engine::Trees(_) => return Err(Unexplained),
             Engine::Sum(additive) => {
-                self.explanation.contributions.resize(model.signals().len(), 0.0);
                 share_out(additive, &row.values, &mut self.explanation.contributions);
             }
         }
@@ -103,11 +91,25 @@ impl Explainer {
         Ok(&self.explanation)
     }
 
-    fn fits(&self, model: &Model, sweep: &Sweep) -> bool {
-        let fours = sweep.groups.last().map_or(0, |group| group.fours);
-        self.sums.len() == model.signals().len()
-            && self.slots.len() >= sweep.slots
-            && self.rules.len() > fours
+    /// Makes room for a model, where there is not as much already.
+    fn fit(&mut self, model: &Model) {
+        let count = model.signals().len();
+        if self.sums.len() != count {
+            self.sums.resize(count, Lanes::splat(0.0));
+            self.explanation.contributions.resize(count, 0.0);
+        }
+        let Engine::Trees(Forest { sweep: Some(sweep), .. }) = &model.engine else { return };
+        if self.slots.len() < sweep.slots {
+            self.slots.resize(sweep.slots, Lanes::splat(0.0));
+            self.taken.resize(sweep.slots, 0);
+            self.shares.resize(sweep.slots, 0.0);
+        }
+        let most = sweep.groups.last().map_or(0, |group| group.fours);
+        for fours in 1..=most {
+            if self.rules.len() < rule(fours + 1) {
+                (0..fours).for_each(|at| self.rules.push(four(at, fours)));
+            }
+        }
     }
 
     fn sweep(&mut self, sweep: &Sweep, answers: &[bool]) {
@@ -116,8 +118,10 @@ impl Explainer {
         let answers = answers.get(..sweep.answers);
         for group in &sweep.groups {
             for at in 0..group.fours {
-                let (Some(answers), four) = (answers, self.rules[group.fours][at]) else { break };
-                // SAFETY: `Explainer::fits` saw room for the sweep's slots and signals, there are as
+                let (Some(answers), four) = (answers, self.rules[rule(group.fours) + at]) else {
+                    break;
+                };
+                // SAFETY: `Explainer::fit` made room for the sweep's slots and signals, there are as
                 // many answers as it reads, and its groups name no others.
                 unsafe {
                     self.down(group, answers, four);
@@ -138,16 +142,15 @@ impl Explainer {
         for &root in &group.roots {
             self.slots[root as usize] = four.weight;
         }
-        let (mut first, mut repeat) = (0, 0);
-        for &(firsts, repeats) in &group.levels {
-            for entry in &group.firsts[first..firsts as usize] {
+        for level in &group.levels {
+            for entry in &level.firsts {
                 unsafe {
                     let answer = get(answers, entry.answer);
                     put(&mut self.taken, entry.slot, u8::from(answer));
                     self.part(entry, answer, four.u);
                 }
             }
-            for Repeat { entry, above } in &group.repeats[repeat..repeats as usize] {
+            for Repeat { entry, above } in &level.repeats {
                 unsafe {
                     let open = u32::from(get(&self.taken, above.slot)) == above.side;
                     let answer = get(answers, entry.answer);
@@ -157,7 +160,6 @@ impl Explainer {
                     self.part(entry, answer & open, four.unknown(share).0);
                 }
             }
-            (first, repeat) = (firsts as usize, repeats as usize);
         }
     }
 
@@ -209,10 +211,8 @@ impl Explainer {
     /// # Safety
     /// As for [`Explainer::down`].
     unsafe fn up(&mut self, group: &Group, four: Four) {
-        for level in (0..group.levels.len()).rev() {
-            let (first, repeat) = level.checked_sub(1).map_or((0, 0), |above| group.levels[above]);
-            let (firsts, repeats) = group.levels[level];
-            for entry in &group.firsts[first as usize..firsts as usize] {
+        for level in group.levels.iter().rev() {
+            for entry in &level.firsts {
                 unsafe {
                     let (gain, value) = self.gain(entry);
                     let weight = get(&self.slots, entry.slot);
@@ -220,7 +220,7 @@ impl Explainer {
                     put(&mut self.slots, entry.slot, value.minus(four.u.times(gain)));
                 }
             }
-            for Repeat { entry, .. } in &group.repeats[repeat as usize..repeats as usize] {
+            for Repeat { entry, .. } in &level.repeats {
                 unsafe {
                     let (unknown, slope) = four.unknown(get(&self.shares, entry.slot));
                     let (gain, value) = self.gain(entry);
@@ -285,20 +285,19 @@ impl Four {
     }
 }
 
-/// Gauss-Legendre points and weights for the interval from 0 to 1, `4 · fours` of them.
-fn rule(fours: usize) -> Vec<Four> {
-    let count = 4 * fours;
-    let points: Vec<[f64; 2]> = (0..count).map(|index| point(index, count)).collect();
-    points
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|four| Four {
-            t: Lanes::new(four.map(|[t, _]| t as f32)),
-            u: Lanes::new(four.map(|[t, _]| (1.0 - t) as f32)),
-            weight: Lanes::new(four.map(|[_, weight]| weight as f32)),
-        })
-        .collect()
+/// Where the rule of so many fours starts.
+fn rule(fours: usize) -> usize {
+    fours * fours.saturating_sub(1) / 2
+}
+
+/// Four of the `4 · fours` Gauss-Legendre points for the interval from 0 to 1, and their weights.
+fn four(at: usize, fours: usize) -> Four {
+    let (mut t, mut u, mut weight) = ([0.0; 4], [0.0; 4], [0.0; 4]);
+    for lane in 0..4 {
+        let [point, its_weight] = point(4 * at + lane, 4 * fours);
+        (t[lane], u[lane], weight[lane]) = (point as f32, (1.0 - point) as f32, its_weight as f32);
+    }
+    Four { t: Lanes::new(t), u: Lanes::new(u), weight: Lanes::new(weight) }
 }
 
 /// The zero of the Legendre polynomial of degree `count` by Newton's method, and its weight.
@@ -366,6 +365,9 @@ fn share_out(model: &AdditiveModel, values: &[f64], contributions: &mut [f64]) {
 
 /// The share of orders of `players` in which exactly a given set of `known` stands before one more.
 fn order_weight(known: usize, players: usize) -> f64 {
-    let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
+    #[inline(never)]
+    fn factorial(n: usize) -> f64 {
+        (1..=n).map(|k| k as f64).product()
+    }
     factorial(known) * factorial(players - known - 1) / factorial(players)
 }

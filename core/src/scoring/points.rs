@@ -1,5 +1,6 @@
 //! Points that add up: shown base + Σ shown points = shown score, always.
 
+use super::score::fine;
 use super::{Explanation, Score};
 use crate::model::{Margin, Model};
 use crate::order::ordered;
@@ -21,32 +22,27 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
     let score = Score::at(model, explanation.margin);
     let mut base = Score::at(model, explanation.base);
     let slope = slope(model, explanation);
-    let mut points = Vec::with_capacity(explanation.contributions.len());
-    let mut remainders = Vec::with_capacity(explanation.contributions.len());
-    for contribution in &explanation.contributions {
-        let fine = (contribution * slope).clamp(-1000.0, 1000.0);
-        points.push(fine.floor() as i16);
-        remainders.push(fine - fine.floor());
-    }
-    let moved: Vec<usize> =
-        (0..points.len()).filter(|&signal| explanation.contributions[signal] != 0.0).collect();
-    if moved.is_empty() {
+    let fine = |contribution: &f64| (contribution * slope).clamp(-1000.0, 1000.0);
+    let fine: Vec<f64> = explanation.contributions.iter().map(fine).collect();
+    let mut points: Vec<i16> = fine.iter().map(|fine| fine.floor() as i16).collect();
+    let moved =
+        explanation.contributions.iter().filter(|&&contribution| contribution != 0.0).count();
+    if moved == 0 {
         // Nothing is known that matters: the score is the base, whatever rounding says.
         base = score;
         return Points { score, base, points };
     }
-    let order = ordered(moved.len(), &|a, b| {
-        let (a, b) = (moved[a], moved[b]);
+    // What did not move has neither remainder nor size, and comes last.
+    let order = ordered(points.len(), &|a, b| {
         let size = |signal: usize| explanation.contributions[signal].abs();
-        remainders[b].total_cmp(&remainders[a]).then(size(b).total_cmp(&size(a))).is_lt()
+        let remainder = |signal: usize| fine[signal] - fine[signal].floor();
+        remainder(b).total_cmp(&remainder(a)).then(size(b).total_cmp(&size(a))).is_lt()
     });
     let whole = i32::from(score.0) - i32::from(base.0);
     let missing = whole - points.iter().map(|&points| i32::from(points)).sum::<i32>();
-    let count = order.len() as i32;
-    for (rank, &place) in order.iter().enumerate() {
-        let signal = moved[place];
+    let count = moved as i32;
+    for (rank, &signal) in (0..count).zip(&order) {
         // Usually 0 or 1 each; more, or fewer, where rounding of the two scores demands it.
-        let rank = rank as i32;
         let extra = missing.div_euclid(count) + i32::from(rank < missing.rem_euclid(count));
         points[signal] += extra as i16;
     }
@@ -60,6 +56,5 @@ fn slope(model: &Model, explanation: &Explanation) -> f64 {
     const NEAR: f64 = 1e-6;
     let far = (margin - base).abs() > NEAR;
     let (from, to) = if far { (base, margin) } else { (base - NEAR, base + NEAR) };
-    let at = |margin| model.fine_score(model.probability(Margin(margin)));
-    (at(to) - at(from)) / (to - from)
+    (fine(model, Margin(to)) - fine(model, Margin(from))) / (to - from)
 }

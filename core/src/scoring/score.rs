@@ -40,13 +40,19 @@ impl Scored {
 impl Score {
     /// The shown score at a margin.
     pub fn at(model: &Model, margin: Margin) -> Score {
-        Score::rounded(model.fine_score(model.probability(margin)))
+        Score::rounded(fine(model, margin))
     }
 
     /// Half a point rounds up.
     fn rounded(fine: f64) -> Score {
         Score((fine + 0.5).floor() as u8)
     }
+}
+
+/// The score at a margin before rounding.
+#[inline(never)] // explanations ask four times
+pub(super) fn fine(model: &Model, margin: Margin) -> f64 {
+    model.fine_score(model.probability(margin))
 }
 
 impl Band {

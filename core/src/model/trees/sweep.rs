@@ -28,17 +28,20 @@ pub(crate) struct Group {
     /// Quadrature points, in fours.
     pub fours: usize,
     pub roots: Vec<u32>,
-    /// Splits above other splits: level by level, of each level those that read their signal for
-    /// the first time on their path, then the others.
-    pub firsts: Vec<Entry>,
-    pub repeats: Vec<Repeat>,
-    /// Where each level ends in `firsts` and `repeats`.
-    pub levels: Vec<(u32, u32)>,
-    /// Splits above two leaves, likewise.
+    /// Splits above other splits, level by level.
+    pub levels: Vec<Level>,
+    /// Splits above two leaves, parted as those of a level are.
     pub first_pairs: Vec<Pair>,
     pub repeat_pairs: Vec<RepeatPair>,
     /// Leaves beside a split: slot and value.
     pub leaves: Vec<(u32, f32)>,
+}
+
+/// Splits that read their signal for the first time on their path, and the others.
+#[derive(Default)]
+pub(crate) struct Level {
+    pub firsts: Vec<Entry>,
+    pub repeats: Vec<Repeat>,
 }
 
 /// A split above at least one other split.
@@ -90,14 +93,15 @@ pub(crate) struct Above {
 
 impl Sweep {
     pub fn new(packed: &PackedTrees, shape: &Shape, answers: usize) -> Sweep {
-        let mut builder = Builder { packed, shape, path: Vec::new() };
+        let places = vec![Place::default(); shape.nodes.len()];
+        let mut builder = Builder { packed, shape, places };
         let fours: Vec<usize> =
-            (0..shape.depths.len()).map(|tree| builder.most_signals(tree).div_ceil(8)).collect();
+            (0..shape.depths.len()).map(|tree| builder.trace(tree).div_ceil(8)).collect();
         let trees = ordered(fours.len(), &|a, b| fours[a] < fours[b]);
         let mut sweep = Sweep { groups: Vec::new(), usual: 0.0, slots: 0, answers };
         for trees in trees.chunks(TREES) {
             let fours = trees.last().map_or(1, |&tree| fours[tree]);
-            let (group, slots, usual) = builder.group(fours, trees.iter().copied());
+            let (group, slots, usual) = builder.group(fours, trees);
             sweep.groups.push(group);
             sweep.slots = sweep.slots.max(slots);
             sweep.usual += usual;
@@ -109,68 +113,76 @@ impl Sweep {
 struct Builder<'a> {
     packed: &'a PackedTrees,
     shape: &'a Shape,
-    /// The splits from the root to the node at hand.
-    path: Vec<Edge>,
+    /// Of each node.
+    places: Vec<Place>,
 }
 
-/// A split on the path, and which side was taken.
-#[derive(Clone, Copy)]
-struct Edge {
-    signal: u16,
+/// Where a node stands in its tree and in its group.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// The split above (the node itself where it is the root), and the side of it that leads here.
+    parent: usize,
+    side: usize,
+    /// How many splits and how many different signals are above.
+    level: usize,
+    signals: usize,
     slot: u32,
-    side: u32,
-    /// The product of the shares of the edges so far that read this signal.
+    /// The chance of reaching the node with nothing known.
+    reach: f64,
+    /// Of a split: the product of the shares of all edges above that read its signal.
     share: f64,
 }
 
-/// A node that is still to be laid out.
-struct Open {
-    node: usize,
-    slot: u32,
-    level: usize,
-    /// The edge that leads here.
-    edge: Option<Edge>,
-    /// The chance of reaching the node with nothing known.
-    reach: f64,
-}
-
 impl Builder<'_> {
-    /// The most different signals on any path of a tree.
-    fn most_signals(&mut self, tree: usize) -> usize {
-        let mut path: Vec<u16> = Vec::new();
-        // Nodes with the length of the path to them and how many different signals it reads.
-        let mut open = vec![(self.shape.starts[tree], 0usize, 0usize)];
+    /// Notes how the nodes of a tree hang together, and says how many different signals the path
+    /// reads that reads the most.
+    fn trace(&mut self, tree: usize) -> usize {
+        let nodes = self.shape.tree(tree);
+        self.places[nodes.start].parent = nodes.start;
         let mut most = 1;
-        while let Some((node, depth, different)) = open.pop() {
-            path.truncate(depth);
-            most = most.max(different);
-            if let ShapeNode::Split { right, split, .. } = self.shape.nodes[node] {
-                let signal = self.packed.signals[split as usize];
-                let different = different + usize::from(!path.contains(&signal));
-                path.push(signal);
-                open.push((right as usize, depth + 1, different));
-                open.push((node + 1, depth + 1, different));
+        for node in nodes {
+            let ShapeNode::Split { right, split, .. } = self.shape.nodes[node] else { continue };
+            let known = self.above(node, self.packed.signals[split as usize]).is_some();
+            let Place { level, signals, .. } = self.places[node];
+            let signals = signals + usize::from(!known);
+            most = most.max(signals);
+            for (side, child) in [node + 1, right as usize].into_iter().enumerate() {
+                self.places[child] =
+                    Place { parent: node, side, level: level + 1, signals, ..Place::default() };
             }
         }
         most
     }
 
-    fn group(&mut self, fours: usize, trees: impl Iterator<Item = usize>) -> (Group, usize, f64) {
+    /// The nearest split above a node that reads a signal, with its number, and its side that leads here.
+    fn above(&self, mut node: usize, signal: u16) -> Option<(usize, usize, usize)> {
+        loop {
+            let Place { parent, side, .. } = self.places[node];
+            match self.shape.nodes[parent] {
+                _ if parent == node => return None,
+                ShapeNode::Split { split, .. } if self.packed.signals[split as usize] == signal => {
+                    return Some((parent, split as usize, side));
+                }
+                _ => node = parent,
+            }
+        }
+    }
+
+    fn group(&mut self, fours: usize, trees: &[usize]) -> (Group, usize, f64) {
         let mut group = Group { fours, ..Group::default() };
-        let mut levels: Vec<(Vec<Entry>, Vec<Repeat>)> = Vec::new();
         let (mut slots, mut usual) = (0u32, 0.0);
-        for tree in trees {
-            let root = self.shape.starts[tree];
-            if let ShapeNode::Leaf(value) = self.shape.nodes[root] {
+        for &tree in trees {
+            let mut nodes = self.shape.tree(tree);
+            if let ShapeNode::Leaf(value) = self.shape.nodes[nodes.start] {
                 usual += value;
                 continue;
             }
             group.roots.push(slots);
-            let mut open = vec![Open { node: root, slot: slots, level: 0, edge: None, reach: 1.0 }];
+            let root = &mut self.places[nodes.start];
+            (root.slot, root.reach) = (slots, 1.0);
             slots += 1;
-            while let Some(Open { node, slot, level, edge, reach }) = open.pop() {
-                self.path.truncate(level.saturating_sub(1));
-                self.path.extend(edge);
+            while let Some(node) = nodes.next() {
+                let Place { slot, level, reach, .. } = self.places[node];
                 let (answer, right, split) = match self.shape.nodes[node] {
                     ShapeNode::Split { answer, right, split } => {
                         (answer, right as usize, split as usize)
@@ -183,59 +195,44 @@ impl Builder<'_> {
                 };
                 let signal = self.packed.signals[split];
                 let shares = self.packed.shares[split].sides();
-                let before = self.path.iter().rev().find(|edge| edge.signal == signal);
-                let so_far = before.map_or(1.0, |edge| edge.share);
-                let above = before.map(|edge| Above {
-                    slot: edge.slot,
-                    side: edge.side,
-                    share: edge.share as f32,
+                let mut so_far = 1.0;
+                let above = self.above(node, signal).map(|(above, split, side)| {
+                    let place = &self.places[above];
+                    so_far = place.share * self.packed.shares[split].sides()[side];
+                    Above { slot: place.slot, side: side as u32, share: so_far as f32 }
                 });
+                self.places[node].share = so_far;
+                let signal = u32::from(signal);
                 if let (ShapeNode::Leaf(l), ShapeNode::Leaf(r)) =
                     (self.shape.nodes[node + 1], self.shape.nodes[right])
                 {
                     usual += reach * (shares[0] * l + shares[1] * r);
                     let gain = [(shares[1] * (l - r)) as f32, (shares[0] * (r - l)) as f32];
-                    let pair = Pair {
-                        answer,
-                        slot,
-                        signal: u32::from(signal),
-                        leaf: [l as f32, r as f32],
-                        gain,
-                    };
+                    let pair = Pair { answer, slot, signal, leaf: [l as f32, r as f32], gain };
                     match above {
                         None => group.first_pairs.push(pair),
                         Some(above) => group.repeat_pairs.push(RepeatPair { pair, above }),
                     }
+                    // Both leaves went into the pair.
+                    nodes.start = right + 1;
                     continue;
                 }
                 let other = [shares[1] as f32, shares[0] as f32];
-                let entry = Entry { answer, slot, child: slots, signal: u32::from(signal), other };
-                if levels.len() <= level {
-                    levels.resize_with(level + 1, Default::default);
+                let entry = Entry { answer, slot, child: slots, signal, other };
+                if group.levels.len() <= level {
+                    // A level holds splits only below those of the one above.
+                    group.levels.push(Level::default());
                 }
                 match above {
-                    None => levels[level].0.push(entry),
-                    Some(above) => levels[level].1.push(Repeat { entry, above }),
+                    None => group.levels[level].firsts.push(entry),
+                    Some(above) => group.levels[level].repeats.push(Repeat { entry, above }),
                 }
-                for (side, node) in [(1usize, right), (0, node + 1)] {
-                    let edge =
-                        Edge { signal, slot, side: side as u32, share: so_far * shares[side] };
-                    open.push(Open {
-                        node,
-                        slot: slots + side as u32,
-                        level: level + 1,
-                        edge: Some(edge),
-                        reach: reach * shares[side],
-                    });
+                for (child, share) in [node + 1, right].into_iter().zip(shares) {
+                    let place = &mut self.places[child];
+                    (place.slot, place.reach) = (slots, reach * share);
+                    slots += 1;
                 }
-                slots += 2;
             }
-            self.path.clear();
-        }
-        for (firsts, repeats) in levels {
-            group.firsts.extend(firsts);
-            group.repeats.extend(repeats);
-            group.levels.push((group.firsts.len() as u32, group.repeats.len() as u32));
         }
         (group, slots as usize, usual)
     }

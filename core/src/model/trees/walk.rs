@@ -60,13 +60,15 @@ impl Walk {
             linked_values: vec![],
         };
         let depths = &shape.depths;
+        // Where each node of the shape came to lie.
+        let mut places = vec![0; shape.nodes.len()];
         let order = ordered(depths.len(), &|a, b| depths[a] < depths[b]);
         for trees in order.chunks(LANES) {
             let depth = trees.last().map_or(0, |&tree| shape.depths[tree]);
             let pack = if depth <= MOST_COMPLETE && answers <= NAMED {
-                walk.complete(shape, trees, depth)
+                walk.complete(shape, trees, depth, &mut places)
             } else {
-                walk.link(shape, trees, depth)
+                walk.link(shape, trees, depth, &mut places)
             };
             walk.packs.push(pack);
         }
@@ -126,7 +128,13 @@ impl Walk {
         }
     }
 
-    fn complete(&mut self, shape: &Shape, trees: &[usize], depth: usize) -> Pack {
+    fn complete(
+        &mut self,
+        shape: &Shape,
+        trees: &[usize],
+        depth: usize,
+        places: &mut [u32],
+    ) -> Pack {
         let start = self.nodes.len();
         let end = start + (2 << depth);
         self.nodes.resize(end, [0; QUAD]);
@@ -134,21 +142,22 @@ impl Walk {
         self.lost.resize(end, [0.0; QUAD]);
         for (lane, &tree) in trees.iter().enumerate() {
             let (start, lane) = (start + ((lane / QUAD) << depth), lane % QUAD);
-            // Node of the shape, place in the complete tree, levels still below it.
-            let mut open = vec![(shape.starts[tree], 1usize, depth)];
-            while let Some((node, place, below)) = open.pop() {
+            places[shape.starts[tree]] = 1;
+            for node in shape.tree(tree) {
+                let place = places[node];
                 match shape.nodes[node] {
                     ShapeNode::Leaf(value) => {
-                        // "No" all the way down.
-                        let leaf = start + (place << below) - (1 << depth);
+                        // "No" all the way down: a place has one bit more than levels above it.
+                        let leaf = place << (depth as u32 - place.ilog2());
+                        let leaf = start + leaf as usize - (1 << depth);
                         let near = value as f32;
                         self.leaves[leaf][lane] = near;
                         self.lost[leaf][lane] = (value - f64::from(near)) as f32;
                     }
                     ShapeNode::Split { answer, right, .. } => {
-                        self.nodes[start + place][lane] = answer as u16;
-                        open.push((node + 1, 2 * place, below - 1));
-                        open.push((right as usize, 2 * place + 1, below - 1));
+                        self.nodes[start + place as usize][lane] = answer as u16;
+                        places[node + 1] = 2 * place;
+                        places[right as usize] = 2 * place + 1;
                     }
                 }
             }
@@ -156,20 +165,21 @@ impl Walk {
         Pack::Complete { depth: depth as u32, start }
     }
 
-    fn link(&mut self, shape: &Shape, trees: &[usize], depth: usize) -> Pack {
+    fn link(&mut self, shape: &Shape, trees: &[usize], depth: usize, places: &mut [u32]) -> Pack {
         let mut roots = [self.leaf(0.0); LANES];
         for (root, &tree) in roots.iter_mut().zip(trees) {
             *root = self.leaf(0.0);
-            let mut open = vec![(shape.starts[tree], *root)];
-            while let Some((node, at)) = open.pop() {
+            places[shape.starts[tree]] = *root;
+            for node in shape.tree(tree) {
+                let place = places[node] as usize;
                 match shape.nodes[node] {
-                    ShapeNode::Leaf(value) => self.linked_values[at as usize] = value,
+                    ShapeNode::Leaf(value) => self.linked_values[place] = value,
                     ShapeNode::Split { answer, right, .. } => {
                         let child = self.leaf(0.0);
                         self.leaf(0.0);
-                        self.linked[at as usize] = Linked { answer, child };
-                        open.push((right as usize, child + 1));
-                        open.push((node + 1, child));
+                        self.linked[place] = Linked { answer, child };
+                        places[node + 1] = child;
+                        places[right as usize] = child + 1;
                     }
                 }
             }
