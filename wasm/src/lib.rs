@@ -16,11 +16,13 @@ mod scorer;
 use page::Page;
 use rapport_core::event::MAX_EVENT_BYTES;
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use wasm_bindgen::prelude::*;
 
 thread_local! {
-    /// The engines of this page; usually there is one workspace a page, and so one engine.
-    static PAGES: RefCell<Vec<Page>> = const { RefCell::new(Vec::new()) };
+    /// The engines of this page; usually there is one workspace a page, and so one engine. They stay
+    /// as long as the page, so that nothing needs to know how to take them down.
+    static PAGES: RefCell<ManuallyDrop<Vec<Page>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     static INPUT: RefCell<[u8; MAX_EVENT_BYTES]> = const { RefCell::new([0; MAX_EVENT_BYTES]) };
 }
 

@@ -77,7 +77,7 @@ fn snip_panics(module: &mut Module) -> Result<()> {
         ["9panicking", "slice_index_fail", "slice_error_fail", "unwrap_failed", "expect_failed"]
             .iter()
             .chain(&["capacity_overflow", "12handle_error", "18handle_alloc_error", "rust_oom"])
-            .chain(&["4core3fmt"])
+            .chain(&["panic_access_error", "panic_already", "4core3fmt"])
             .any(|part| name.contains(part))
     };
     let found: Vec<FunctionId> = module
