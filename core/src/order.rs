@@ -8,17 +8,15 @@ pub(crate) fn ordered(count: usize, before: &dyn Fn(usize, usize) -> bool) -> Ve
     let mut to = from.clone();
     let mut width = 1;
     while width < count {
-        for (runs, merged) in from.chunks(2 * width).zip(to.chunks_mut(2 * width)) {
-            let (mut left, mut right) = runs.split_at(width.min(runs.len()));
+        for (run, merged) in to.chunks_mut(2 * width).enumerate() {
+            let mut left = 2 * width * run;
+            let (middle, end) = ((left + width).min(count), left + merged.len());
+            let mut right = middle;
             for slot in merged {
-                let first = match (left, right) {
-                    ([a, ..], [b, ..]) => !before(*b, *a),
-                    (left, _) => !left.is_empty(),
-                };
-                let run = if first { &mut left } else { &mut right };
-                if let Some((next, rest)) = run.split_first() {
-                    (*slot, *run) = (*next, rest);
-                }
+                let goes_on = right == end || left < middle && !before(from[right], from[left]);
+                let next = if goes_on { &mut left } else { &mut right };
+                *slot = from[*next];
+                *next += 1;
             }
         }
         (from, to) = (to, from);

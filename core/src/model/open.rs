@@ -119,13 +119,15 @@ impl Model {
     /// A row in which everything is missing.
     pub fn row(&self) -> Row {
         let count = self.signals.len();
-        let (answers, values) = match &self.engine {
-            Engine::Trees(forest) => (vec![false; forest.door.answers().max(NAMED)], vec![]),
-            Engine::Sum(_) => (vec![], vec![f64::NAN; count]),
-        };
-        let mut row = Row { answers, staged: Box::new([f32::NAN; STAGED]), values };
-        // Not by `fill`, which pages do not need otherwise.
-        (0..count).for_each(|signal| self.set(&mut row, signal, f64::NAN));
+        let mut row = Row { answers: vec![], staged: Box::new([f32::NAN; STAGED]), values: vec![] };
+        match &self.engine {
+            Engine::Trees(forest) => {
+                row.answers = vec![false; forest.door.answers().max(NAMED)];
+                // Not by `fill`, which pages do not need otherwise.
+                (0..count).for_each(|signal| forest.door.set(&mut row.answers, signal, f64::NAN));
+            }
+            Engine::Sum(_) => row.values = vec![f64::NAN; count],
+        }
         row
     }
 
