@@ -157,9 +157,13 @@ const PANIC_TEXTS: [&str; 20] = [
 ];
 
 /// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
-const OPTIMISE: [&str; 13] = [
-    // Of all levels and inlining limits these compress best; LLVM has inlined already.
-    "-Os",
+const OPTIMISE: [&str; 16] = [
+    // Of all levels and inlining limits these compress best; LLVM has inlined already, and how it
+    // nests blocks is not the shortest way.
+    "-Oz",
+    "--flatten",
+    "--rereloop",
+    "-Oz",
     "--always-inline-max-function-size=0",
     "--flexible-inline-max-function-size=0",
     "--one-caller-inline-max-function-size=0",
