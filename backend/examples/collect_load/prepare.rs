@@ -46,6 +46,9 @@ pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
         let time = now - DAYS * DAY + (DAYS * DAY) * first as i64 / events as i64;
         let drafts = filler.group(time, GROUP.min(events - first));
         log.append(&drafts).unwrap();
+        if first / GROUP % 32 == 31 {
+            log.tidy().unwrap();
+        }
         if first / GROUP % 500 == 499 {
             let rate = (first + GROUP) as f64 / started.elapsed().as_secs_f64();
             eprintln!("  {} of {events} events, {rate:.0} a second", first + GROUP);

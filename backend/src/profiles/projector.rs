@@ -172,6 +172,10 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
     }
     loop {
         let after = app.profiles.position(scope)?;
+        if *app.stopping.borrow() {
+            // The next start goes on from here.
+            return Ok(());
+        }
         let step = app.log.read(scope, after, READ)?;
         let Some(last) = step.last() else { return Ok(()) };
         let end = last.offset;

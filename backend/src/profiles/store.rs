@@ -187,7 +187,8 @@ impl ProfileStore for SqliteProfiles {
         self.database.write(|transaction| {
             let mut drop = transaction.prepare_cached("DELETE FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3")?;
             let sql = format!(
-                "INSERT OR REPLACE INTO profiles (workspace, environment, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+                "INSERT INTO profiles (workspace, environment, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                 ON CONFLICT (workspace, environment, subject) DO UPDATE SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
             );
             let mut keep = transaction.prepare_cached(&sql)?;
             for change in changes {

@@ -8,7 +8,7 @@ use rapport_backend::identity::store::IdentityStore;
 use rapport_backend::identity::{Environment, Scope, WorkspaceId};
 use rapport_backend::keys::DirectoryKeys;
 use rapport_backend::lock_directory;
-use rapport_backend::log::DayLog;
+use rapport_backend::log::{DayLog, EventLog};
 use rapport_backend::records::SqliteRecords;
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -46,6 +46,8 @@ pub struct Args {
 
 /// Events that are written in one commit.
 const GROUP: usize = 2000;
+/// After so many groups the log files what waits in memory.
+const TIDY: u64 = 32;
 /// So many refused lines are shown.
 const SHOWN: u64 = 10;
 
@@ -65,7 +67,9 @@ pub fn run(args: Args) -> Outcome {
     let history = History::open(&log, &keys, scope, consent)?;
     let mut import = Import {
         history,
+        log: &log,
         group: Vec::with_capacity(GROUP),
+        groups: 0,
         counts: Counts::default(),
         refused: args.refused.as_deref().map(create).transpose()?,
         ticker: Ticker::new(),
@@ -114,7 +118,9 @@ struct Counts {
 
 struct Import<'a> {
     history: History<'a>,
+    log: &'a DayLog,
     group: Vec<Item>,
+    groups: u64,
     counts: Counts,
     refused: Option<BufWriter<File>>,
     ticker: Ticker,
@@ -209,6 +215,10 @@ impl Import<'_> {
                 Submission::Erased => &mut self.counts.erased,
             };
             *count += 1;
+        }
+        self.groups += 1;
+        if self.groups.is_multiple_of(TIDY) {
+            self.log.tidy()?;
         }
         let Counts { new, known, .. } = self.counts;
         self.ticker.step(|| format!("{new} events imported, {known} were there"));

@@ -152,17 +152,16 @@ fn replay(place: &Where) -> Outcome {
     let keys = place.keys()?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
-    place.survey(|envelope| {
-        if written.is_ok() {
-            let scope = envelope.draft.scope;
-            written = writeln!(out, "{}", line(scope, contents(&keys, envelope)?));
-        }
-        Ok(())
-    })?;
-    match written.and_then(|()| out.flush()) {
+    let replayed = place.survey(|envelope| {
+        let scope = envelope.draft.scope;
+        written = writeln!(out, "{}", line(scope, contents(&keys, envelope)?));
         // Whoever reads may stop when it has seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        if written.is_ok() { Ok(()) } else { Err(StoreError::Stopping) }
+    });
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(()) => replayed.map(drop),
     }
 }
 
