@@ -71,7 +71,9 @@ fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let back = proxies.checked_sub(1)?;
     let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
     let entries: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    entries.iter().rev().nth(back)?.parse().ok()
+    let entry = entries.iter().rev().nth(back)?;
+    // Some proxies write the port as well.
+    entry.parse().or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -99,6 +101,8 @@ mod tests {
         assert_eq!(address(&forged, 2), "203.0.113.7");
         assert_eq!(address(&forged, 9), "0.0.0.0");
         assert_eq!(address(&[("x-forwarded-for", "' OR 1=1")], 1), "0.0.0.0");
+        assert_eq!(address(&[("x-forwarded-for", "203.0.113.7:4711")], 1), "203.0.113.7");
+        assert_eq!(address(&[("x-forwarded-for", "[2001:db8::1]:4711")], 1), "2001:db8::1");
     }
 
     #[test]
