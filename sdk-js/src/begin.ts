@@ -36,6 +36,8 @@ export function begin(
   const links = linkDomains && mount("links");
   // Who comes by a link from the owner's other site brings an id.
   if (links && location.search.includes("_rapport=")) void links.then(go);
+  // A page that is only prepared is not seen yet.
+  else if ((document as { prerendering?: boolean }).prerendering) document.addEventListener("prerenderingchange", go, { once: true });
   else go();
   return rapport;
 }

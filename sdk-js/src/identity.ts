@@ -12,8 +12,9 @@ export class Identity {
   private stored: Stored;
 
   constructor(private readonly storage: Storage) {
-    this.stored = read(storage) ?? fresh();
-    this.save();
+    const stored = read(storage);
+    this.stored = stored ?? fresh();
+    if (!stored) this.save();
   }
 
   get anonymousId(): string {

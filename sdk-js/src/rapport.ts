@@ -38,7 +38,9 @@ export interface Begun {
 /** One call made before the SDK was there: a method's name and its arguments. */
 export type Call = readonly [method: string, ...rest: unknown[]];
 
+/** Events that wait for consent. */
 const HELD = 100;
+const UPDATED: Draft = { type: "track", event: "Consent Updated", properties: {} };
 
 /** Tracks a visitor and knows the visitor's score. Nothing here throws into the host page. */
 export class Rapport {
@@ -93,7 +95,8 @@ export class Rapport {
     // First among those who hear that the page goes: what it then reports is still sent.
     this.pages = new Pages();
     this.delivery.start();
-    if (this.way() === "open") this.delivery.adopt();
+    // Of who refuses it may be the refusal that is still to be told.
+    if (this.way() !== "held") this.delivery.adopt();
     // An earlier page was left before it could tell how its visit came.
     if (this.storage.get("begun")) this.want("visit");
     if (consent?.platforms) this.want("platforms");
@@ -239,8 +242,8 @@ export class Rapport {
       this.identity.reload();
       this.delivery.adopt();
     }
-    this.happened({ type: "track", event: "Consent Updated", properties: {} });
     for (const { draft, page, timestamp } of this.held.splice(0)) this.emit(draft, page, timestamp);
+    this.emit(UPDATED, pageContext(), now());
   }
 
   /** A refusal is the last that is heard of this visitor; what waited is given up. */
@@ -248,10 +251,10 @@ export class Rapport {
     this.held = [];
     if (before !== "open") return;
     this.delivery.clear();
-    this.emit({ type: "track", event: "Consent Updated", properties: {} }, pageContext(), now(), true);
-    void this.delivery.flush();
+    this.emit(UPDATED, pageContext(), now(), true);
     this.storage.lock();
     this.identity.reset();
+    void this.delivery.flush();
   }
 
   private capture({ pages = true, clicks = true, forms = true, engagement = true, vitals }: Autocapture): void {
@@ -270,17 +273,17 @@ export class Rapport {
     if (this.way() !== "held") return this.emit(draft, page, now());
     this.held.push({ draft, page, timestamp: now() });
     if (this.held.length > HELD) this.held.shift();
-    this.trace.note("held", "consent", this.made(draft, page, now()));
+    this.trace.note("held", "consent", draft);
   }
 
+  /** `last`: what is still said of a visitor who refuses from now on. */
   private emit({ page: _, ...draft }: Draft, page: PageContext, timestamp: string, last = false): void {
-    const made = this.made(draft, page, timestamp);
-    const way = this.way();
+    const way = last ? "open" : this.way();
     const { bots = "filter", beforeSend } = this.options;
-    const drop = (because: string) => this.trace.note("dropped", because, made);
-    if (way === "shut" && !last) return drop("consent");
+    const drop = (because: string) => this.trace.note("dropped", because, draft);
+    if (way === "shut") return drop("consent");
     if (this.bot && bots !== "keep" && (this.bot === "crawler" || bots === "drop")) return drop(this.bot);
-    const passed = this.plugins.pass(made);
+    const passed = this.plugins.pass(this.made(draft, page, timestamp, way === "open"));
     if (typeof passed === "string") return drop(passed);
     const event = beforeSend ? attempt(() => beforeSend(passed)) : passed;
     if (event === null) return drop("before-send");
@@ -291,9 +294,8 @@ export class Rapport {
     this.decisions.happened(final);
   }
 
-  private made(draft: Draft, page: PageContext, timestamp: string): RapportEvent {
+  private made(draft: Draft, page: PageContext, timestamp: string, known: boolean): RapportEvent {
     const { anonymousId, userId, groupId } = this.identity;
-    const known = this.way() !== "cookieless";
     const parameters = new URLSearchParams(page.search);
     const campaign = campaignOf(parameters);
     return {

@@ -78,7 +78,7 @@ export class Storage {
   names(start: string): string[] {
     let kept: string[] = [];
     try {
-      if (this.open) kept = Object.keys(localStorage);
+      if (!this.never) kept = Object.keys(localStorage);
     } catch {
       // Forbidden.
     }
@@ -96,10 +96,9 @@ export class Storage {
     }
   }
 
-  /** Removes everything but the visitor's choice, and writes no more. */
+  /** Removes everything but the visitor's choice and what is still to be told of it, and writes no more. */
   lock(): void {
-    if (!this.open) return;
-    for (const name of [...this.names(""), ...SHARED]) if (name !== "consent") this.remove(name);
+    for (const name of [...this.names(""), ...SHARED]) if (!/^(consent$|out:)/.test(name)) this.remove(name);
     this.open = false;
   }
 
@@ -112,9 +111,9 @@ export class Storage {
     });
   }
 
-  /** To remember a choice is no tracking. */
+  /** To remember a choice is no tracking, nor to keep a withdrawal until the server has it. */
   private may(name: string): boolean {
-    return !this.never && (this.open || name === "consent");
+    return !this.never && (this.open || /^(consent$|out:)/.test(name));
   }
 
   private shares(name: string): boolean {

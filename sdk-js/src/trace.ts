@@ -15,8 +15,11 @@ export interface Note {
   readonly step: Step;
   /** A word that the debug part turns into a sentence. */
   readonly because: string;
-  readonly events: readonly RapportEvent[];
+  readonly events: readonly Noted[];
 }
+
+/** An event, or what would have become one. */
+export type Noted = Pick<RapportEvent, "type"> & Partial<RapportEvent>;
 
 /** Tells the debug part what happened; costs nothing without it. */
 export class Trace {
@@ -25,7 +28,7 @@ export class Trace {
 
   constructor(private readonly wanted: boolean) {}
 
-  note(step: Step, because: string, ...events: readonly RapportEvent[]): void {
+  note(step: Step, because: string, ...events: readonly Noted[]): void {
     if (!this.wanted) return;
     const note = { step, because, events };
     if (this.listener) this.listener(note);

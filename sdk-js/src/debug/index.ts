@@ -1,7 +1,6 @@
 /** Explains each event in the console: why it was sent, or why not. */
 import type { Rapport } from "../rapport";
-import type { Note, Step } from "../trace";
-import type { RapportEvent } from "../types";
+import type { Note, Noted, Step } from "../trace";
 
 type Sentence = (because: string, count: number) => string;
 
@@ -39,8 +38,8 @@ function sentence({ step, because, events }: Note): string {
   return SENTENCES[step](because, events.length);
 }
 
-function name({ type, event, sequence }: RapportEvent): string {
-  return `#${sequence} ${event === undefined ? type : `"${event}"`}`;
+function name({ type, event, sequence }: Noted): string {
+  return `${sequence === undefined ? "" : `#${sequence} `}${event === undefined ? type : `"${event}"`}`;
 }
 
 function said(answer: string): string {

@@ -28,11 +28,12 @@ export class Outbox {
     if (this.kept) this.keep();
   }
 
-  /** Writes down what waits. */
+  /** Writes down what waits; what goes without an id is not to leave one here either. */
   keep(): void {
-    this.kept = this.events.length > 0;
-    if (!this.kept) return this.storage.remove(this.name);
-    this.storage.write(this.name, this.events);
+    const events = this.events.filter(({ anonymousId }) => anonymousId);
+    this.kept = events.length > 0;
+    if (this.kept) this.storage.write(this.name, events);
+    else this.storage.remove(this.name);
   }
 
   /**

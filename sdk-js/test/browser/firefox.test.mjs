@@ -78,6 +78,7 @@ test("Firefox keeps nothing and sends nothing before a grant, and forgets on wit
   await arrived(site, "page");
   await page.evaluate(() => window.rapport.consent({ analytics: false, profiling: false }));
   await arrived(site, "Consent Updated", 2);
+  await until(() => page.evaluate(() => localStorage.length === 1));
   assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), ["rapport:test-key:consent"]);
   await context.close();
 });

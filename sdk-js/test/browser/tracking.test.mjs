@@ -186,6 +186,21 @@ test("visits end after 30 minutes without an event, and 24 hours after they bega
   assert.equal(await at(second + 5), second + 86_400_000, "a clock that goes back starts no visit");
 });
 
+test("a page that is only prepared counts when it is shown", { timeout }, async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => Object.defineProperty(document, "prerendering", { get: () => !window.shown }));
+  site.state.events.length = 0;
+  const page = await visit(browser, `${site.url}/plain`, { context });
+  await page.waitForFunction(() => window.rapport?.flush);
+  await settled(page);
+  assert.deepEqual(site.state.events, []);
+  await page.evaluate(() => {
+    window.shown = true;
+    document.dispatchEvent(new Event("prerenderingchange", { bubbles: true }));
+  });
+  await arrived(site, "page");
+});
+
 test("web vitals come from a chunk that only sites who want them load", { timeout }, async () => {
   const page = await open("/vitals");
   await until(() => site.state.requests.includes("GET /v1/parts/vitals"));
