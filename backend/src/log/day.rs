@@ -145,6 +145,23 @@ impl Day {
         Ok(())
     }
 
+    /// Whether it holds an envelope of a subject before `offset`.
+    pub fn knows(
+        &self,
+        scope: Scope,
+        subject: SubjectId,
+        offset: Offset,
+    ) -> Result<bool, StoreError> {
+        // Places are in the order of offsets, so the first of the subject's own decides.
+        for place in self.subjects.find(subject_prefix(scope, subject))? {
+            let envelope = self.journal.at(place)?;
+            if envelope.draft.scope == scope && envelope.draft.subject == subject {
+                return Ok(envelope.offset < offset);
+            }
+        }
+        Ok(false)
+    }
+
     /// Keeps the indexes small in memory; `over` for a day on which nothing more arrives.
     pub fn tidy(&self, over: bool) -> Result<(), StoreError> {
         self.messages.tidy(over)?;

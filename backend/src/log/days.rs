@@ -178,6 +178,15 @@ impl EventLog for DayLog {
         Ok(found)
     }
 
+    fn knows(&self, scope: Scope, subject: SubjectId, offset: Offset) -> Result<bool, StoreError> {
+        for day in self.days() {
+            if day.knows(scope, subject, offset)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn end(&self, scope: Scope) -> Result<Offset, StoreError> {
         Ok(lock(&self.ends).get(&scope).copied().unwrap_or_default())
     }

@@ -39,6 +39,10 @@ pub trait EventLog: Send + Sync {
         subject: SubjectId,
         until: Offset,
     ) -> Result<Vec<Envelope>, StoreError>;
+    /// Whether the log holds an envelope of a subject before `offset`.
+    fn knows(&self, scope: Scope, subject: SubjectId, offset: Offset) -> Result<bool, StoreError> {
+        Ok(!self.subject(scope, subject, Offset(offset.0 - 1))?.is_empty())
+    }
     /// The offset of the newest envelope of a scope; 0 before the first.
     fn end(&self, scope: Scope) -> Result<Offset, StoreError>;
     /// Whether the scope holds each of the messages, in their order.

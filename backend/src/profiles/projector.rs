@@ -265,10 +265,9 @@ impl Fold<'_> {
     /// What new envelopes of a subject, in the order of the log, do to its profile.
     fn subject(&self, subject: SubjectId, envelopes: Vec<Envelope>) -> Result<Change, StoreError> {
         let stored = self.app.profiles.profile(self.scope, subject)?;
-        let Some(stored) = stored.filter(|stored| stored.signals == self.bundle.signals) else {
-            return self.refold(subject);
-        };
-        let times = std::iter::once(stored.event_time)
+        let times = stored
+            .iter()
+            .map(|stored| stored.event_time)
             .chain(envelopes.iter().map(|envelope| envelope.draft.event_time));
         // Where the workspace takes no consent for granted, an earlier word decides.
         let unasked =
@@ -279,6 +278,17 @@ impl Fold<'_> {
         let Some(SubjectKey::Kept(key)) = self.app.keys.subject_key(self.scope, subject)? else {
             return Ok(Change::Drop(subject));
         };
+        let Some(stored) = stored else {
+            // Who has no profile is new, or took consent back and has a history.
+            let first = envelopes.first().map(|envelope| envelope.offset).unwrap_or_default();
+            if self.app.log.knows(self.scope, subject, first)? {
+                return self.refold(subject);
+            }
+            return self.fold(&key, subject, None, envelopes);
+        };
+        if stored.signals != self.bundle.signals {
+            return self.refold(subject);
+        }
         let opened = open(&key, self.scope, &self.bundle.folding_engine(self.lane), &stored);
         match opened {
             Ok(profile) => self.fold(&key, subject, Some((stored, profile)), envelopes),

@@ -68,6 +68,11 @@ pub fn holds(open: &dyn Fn() -> Box<dyn EventLog>) {
     };
     assert_eq!(of(one, 3), [3, 1], "in the order in which it happened");
     assert_eq!(of(one, 2), [1], "and no further than asked");
+    let knows = |scope, subject, before| {
+        log.knows(scope, SubjectId([subject; 16]), Offset(before)).unwrap()
+    };
+    assert!(!knows(one, 1, 1) && knows(one, 1, 2) && knows(one, 2, 3), "since its first event");
+    assert!(!knows(one, 2, 2) && !knows(one, 3, 9) && !knows(test, 2, 9));
     assert_eq!(of(other, 9), [1]);
     let mut ends = [(one, Offset(3)), (other, Offset(1)), (test, Offset(1))];
     ends.sort_unstable();
