@@ -8,7 +8,7 @@ use rapport_core::model::{Signal, SignalKind};
 use rapport_core::training::bins::{BinSettings, Binned};
 use rapport_core::training::boost::Boosting;
 use rapport_core::training::grow::Shape;
-use rapport_core::training::presets::presets;
+use rapport_core::training::presets::wary;
 use rapport_core::training::{Column, MISSING_LEVEL, Monotone, Table, Values};
 
 fn main() {
@@ -18,8 +18,8 @@ fn main() {
     };
     let (table, labels) = read(&std::fs::read_to_string(path).unwrap());
     let rows: Vec<u32> = (0..table.rows as u32).collect();
-    let mut settings = presets(table.rows)[0];
-    // What LightGBM does by default.
+    // The way without a least hessian, and else what LightGBM does by default.
+    let mut settings = wary(table.rows);
     settings.learning_rate = 0.1;
     settings.row_share = 1.0;
     settings.shape = Shape { max_depth: 30, max_leaves: 31, feature_share: 1.0 };

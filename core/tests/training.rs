@@ -7,7 +7,7 @@ use rapport_core::training::bins::{BinSettings, Binned};
 use rapport_core::training::boost::Boosting;
 use rapport_core::training::calibrate::{BandSettings, bands};
 use rapport_core::training::leak::{Evidence, When, identifiers, leaks};
-use rapport_core::training::metrics::{AtThresholds, Metrics, auc};
+use rapport_core::training::metrics::{AtThresholds, Metrics, auc, recall_near};
 use rapport_core::training::presets::presets;
 use rapport_core::training::{
     Column, Job, MISSING_LEVEL, Monotone, OneByOne, Settings, Table, TrainError, Trained, Values,
@@ -210,6 +210,30 @@ fn bands_keep_the_wanted_false_positives_and_share_of_undecided() {
     let at = AtThresholds::of(&labels, &p, bands.not_below, bands.qualified_from);
     assert!(at.fpr <= 0.02 && at.fpr > 0.017);
     assert!((at.coverage - 0.8).abs() < 0.002);
+}
+
+#[test]
+fn the_wanted_false_positives_hold_on_rows_that_were_not_learnt_from() {
+    let (table, labels) = leads(8000);
+    let (learn, judge): (Vec<u32>, Vec<u32>) = (0..8000).partition(|row| row % 2 == 0);
+    let trained = fit(&table.select(&learn), &pick(&labels, &learn));
+    let bands = trained.bands;
+    let p = probabilities(&open(trained), &table.select(&judge));
+    let at = AtThresholds::of(&pick(&labels, &judge), &p, bands.not_below, bands.qualified_from);
+    // 5 % are wanted; chance alone moves the share among 2,000 negatives by half a percent.
+    assert!((0.035..0.065).contains(&at.fpr), "{}", at.fpr);
+}
+
+#[test]
+fn recall_near_a_rate_is_the_mean_over_the_thresholds_around_it() {
+    // Ten negatives, of which half are wanted: the fourth to the eighth are looked at.
+    let order = "+-++---+------";
+    let labels: Vec<bool> = order.chars().map(|sign| sign == '+').collect();
+    let margins: Vec<f64> = (0..labels.len()).map(|row| -(row as f64)).collect();
+    let by_hand = (3.0 + 4.0 * 4.0) / 4.0 / 5.0;
+    assert!((recall_near(&labels, &margins, 0.5) - by_hand).abs() < 1e-12);
+    assert_eq!(recall_near(&labels, &margins, 0.0), 0.0);
+    assert_eq!(recall_near(&labels, &[0.0; 14], 0.5), 0.0, "ties are no merit");
 }
 
 /// Leads of two numbers and a category, of which about half convert.

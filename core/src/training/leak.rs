@@ -8,7 +8,7 @@ use super::bins::{BinSettings, Binned};
 use super::boost::Boosting;
 use super::folds;
 use super::metrics::auc;
-use super::presets::presets;
+use super::presets::wary;
 use super::random::Random;
 use super::table::{Table, Values};
 use super::work::{Job, Workers};
@@ -229,7 +229,7 @@ fn auc_together(
     let columns = places.iter().map(|&place| table.columns[place].clone()).collect();
     let table = Table { columns, rows: table.rows };
     let binned = Binned::new(&table, BinSettings { max_cuts: 60, rare_below: 3 });
-    let Some(mut way) = presets(table.rows).into_iter().next() else { return 0.5 };
+    let mut way = wary(table.rows);
     way.learning_rate = 0.15;
     way.shape.feature_share = 1.0;
     let splits: Vec<_> = (0..FOLDS).map(|judge| folds::split(fold, judge)).collect();

@@ -133,15 +133,42 @@ pub fn auc(labels: &[bool], scores: &[f64]) -> f64 {
     (ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives)
 }
 
-/// Mean log loss of margins that are log-odds.
+/// Log loss of each row's margin, where margins are log-odds.
 #[must_use]
-pub fn margin_loss(labels: &[bool], margins: &[f64], rows: &[u32]) -> f64 {
-    let loss = |&row: &u32| {
-        let margin = margins[row as usize];
-        let wrong = if labels[row as usize] { -margin } else { margin };
+pub fn margin_losses(labels: &[bool], margins: &[f64]) -> Vec<f64> {
+    let loss = |(&label, &margin): (&bool, &f64)| {
+        let wrong = if label { -margin } else { margin };
         wrong.max(0.0) + libm::log1p(libm::exp(-wrong.abs()))
     };
-    rows.iter().map(loss).sum::<f64>() / rows.len().max(1) as f64
+    labels.iter().zip(margins).map(loss).collect()
+}
+
+/// Mean recall over the thresholds that let between a half and one and a half of the share `fpr` of
+/// the negatives through; 0 where that is no negative. Of equal margins, negatives count first.
+#[must_use]
+pub fn recall_near(labels: &[bool], margins: &[f64], fpr: f64) -> f64 {
+    let negatives = labels.iter().filter(|label| !**label).count() as f64;
+    let (first, last) = ((negatives * fpr / 2.0).round(), (negatives * fpr * 1.5).round());
+    let mut falling: Vec<(f64, bool)> =
+        margins.iter().copied().zip(labels.iter().copied()).collect();
+    falling.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let (mut right, mut wrong, mut summed, mut looks) = (0.0, 0.0, 0.0, 0.0);
+    for (_, positive) in falling {
+        if positive {
+            right += 1.0;
+            continue;
+        }
+        wrong += 1.0;
+        if wrong > last {
+            break;
+        }
+        if wrong > first {
+            summed += right;
+            looks += 1.0;
+        }
+    }
+    let positives = labels.len() as f64 - negatives;
+    if looks > 0.0 { summed / looks / positives.max(1.0) } else { 0.0 }
 }
 
 /// Mean |observed − predicted| over ten equally wide bins, weighted by rows.

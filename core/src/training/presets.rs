@@ -4,13 +4,12 @@ use super::boost::{BoostSettings, LevelOrder};
 use super::grow::Shape;
 use super::split::Penalties;
 
-/// The ways that are tried, given how many rows there are.
+/// Many columns that each say a little: small trees, each node looking at few of them.
 #[must_use]
-pub fn presets(rows: usize) -> Vec<BoostSettings> {
-    let learning_rate = if rows < 60_000 { 0.03 } else { 0.06 };
-    // Many columns that each say a little: small trees, each node looking at few of them.
-    let wary = BoostSettings {
-        learning_rate,
+pub fn wary(rows: usize) -> BoostSettings {
+    BoostSettings {
+        // The mean of several boostings forgives fast learning, which a single one would not.
+        learning_rate: 0.1,
         shape: Shape { max_depth: 4, max_leaves: 16, feature_share: 0.2 },
         penalties: Penalties {
             l2: 5.0,
@@ -24,11 +23,19 @@ pub fn presets(rows: usize) -> Vec<BoostSettings> {
         row_share: (50_000.0 / rows.max(1) as f64).min(0.7),
         feature_share: 1.0,
         level_order: LevelOrder::PerNode,
-    };
-    // A few columns that say most: they are looked at often, and never cut too fine.
+    }
+}
+
+/// The ways that are tried, given how many rows there are; an earlier one is taken unless a later
+/// one does better beyond chance.
+#[must_use]
+pub fn presets(rows: usize) -> Vec<BoostSettings> {
+    let wary = wary(rows);
+    // A few columns that say most: they are looked at often, and never cut too fine, least of all
+    // among the rows that stand out.
     let open = BoostSettings {
         shape: Shape { max_depth: 5, max_leaves: 32, feature_share: 0.5 },
-        penalties: Penalties { min_hessian: 10.0, category_min_hessian: 30.0, ..wary.penalties },
+        penalties: Penalties { min_hessian: 20.0, category_min_hessian: 30.0, ..wary.penalties },
         ..wary
     };
     // Columns that only speak together: larger trees over all of them, held back by their penalties.
@@ -41,8 +48,14 @@ pub fn presets(rows: usize) -> Vec<BoostSettings> {
             category_min_hessian: 2.0,
             ..wary.penalties
         },
-        level_order: LevelOrder::Fixed { prior_rows: 10.0 },
         ..wary
     };
-    vec![wary, open, joint]
+    vec![open, wary, joint]
+}
+
+/// How the boosting at place `at` among those of one model orders levels: in turn, since the two
+/// orders err in different places.
+#[must_use]
+pub fn level_order(at: usize) -> LevelOrder {
+    if at.is_multiple_of(2) { LevelOrder::PerNode } else { LevelOrder::Fixed { prior_rows: 10.0 } }
 }

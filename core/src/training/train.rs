@@ -105,6 +105,7 @@ pub fn train(
         labels,
         seed: settings.seed,
         max_trees: settings.max_trees,
+        fpr: settings.bands.fpr,
         workers,
     };
     let validated = plan.validate(progress);

@@ -4,8 +4,8 @@
 use super::bins::Binned;
 use super::boost::{BoostSettings, Boosting};
 use super::folds;
-use super::metrics::margin_loss;
-use super::presets::presets;
+use super::metrics::{margin_losses, recall_near};
+use super::presets::{level_order, presets};
 use super::train::Progress;
 use super::work::{Job, Workers};
 
@@ -15,6 +15,8 @@ pub struct Plan<'a> {
     pub labels: &'a [bool],
     pub seed: u64,
     pub max_trees: Option<usize>,
+    /// Share of negatives that may be called qualified.
+    pub fpr: f64,
     pub workers: &'a dyn Workers,
 }
 
@@ -34,10 +36,13 @@ pub struct Validated {
     pub folds: usize,
 }
 
-/// Trees between two looks at the loss.
-const STRIDE: usize = 10;
-/// Trees without a lower loss after which boosting ends.
-const PATIENCE: usize = 60;
+/// Trees between two looks at the held-out rows.
+const STRIDE: usize = 5;
+/// Trees without a better look after which boosting ends.
+const PATIENCE: usize = 30;
+/// How much log loss the recall of the qualified is worth: the log loss speaks for all rows, and
+/// hardly hears when the few at the top, whom sales would call first, are learnt by heart.
+const RECALL_WORTH: f64 = 0.15;
 
 /// How much work the rows are worth: the fewer there are, the more chance has to be averaged out.
 #[derive(Clone, Copy)]
@@ -45,7 +50,7 @@ struct Effort {
     folds: usize,
     /// Cross-validations of each way.
     repeats: usize,
-    /// Folds of the further cross-validations that thresholds are found on.
+    /// Folds of the cross-validations that thresholds are found on, one for each part.
     further_folds: Option<usize>,
     most_rounds: usize,
     /// Boostings with seeds of their own whose mean is the model.
@@ -55,15 +60,17 @@ struct Effort {
 impl Effort {
     fn of(rows: usize, max_trees: Option<usize>) -> Effort {
         let few =
-            Effort { folds: 5, repeats: 2, further_folds: Some(10), most_rounds: 1500, parts: 4 };
-        let many = Effort { folds: 3, repeats: 1, further_folds: None, most_rounds: 500, parts: 2 };
+            Effort { folds: 5, repeats: 2, further_folds: Some(10), most_rounds: 500, parts: 4 };
+        let many = Effort { folds: 3, repeats: 1, further_folds: None, most_rounds: 300, parts: 2 };
         let effort = if rows <= 60_000 { few } else { many };
-        match max_trees {
-            Some(trees) => Effort { most_rounds: trees, parts: 1, further_folds: None, ..effort },
-            None => effort,
-        }
+        let Some(trees) = max_trees else { return effort };
+        let parts = effort.parts.min(trees / LEAST_ROUNDS).max(1);
+        Effort { most_rounds: (trees / parts).min(effort.most_rounds), parts, ..effort }
     }
 }
+
+/// Trees that each part has, before there are further parts.
+const LEAST_ROUNDS: usize = 20;
 
 /// One way, tried: its rounds, and held-out margins of every repeat.
 struct Trial {
@@ -77,21 +84,21 @@ impl Plan<'_> {
     pub fn validate(&self, progress: &mut dyn FnMut(Progress)) -> Validated {
         let trials: Vec<Trial> =
             self.ways().into_iter().map(|way| self.try_way(way, progress)).collect();
-        let team = self.best_team(&trials);
+        let place = self.first_of_the_best(&trials);
+        let chosen = &trials[place];
         let effort = self.effort();
         let part = |at: usize| {
-            let trial = trials.get(team[at % team.len()])?;
-            Some(Part { way: trial.way, rounds: trial.rounds })
+            let way = BoostSettings { level_order: level_order(at), ..chosen.way };
+            Part { way, rounds: chosen.rounds }
         };
-        let parts: Vec<Part> = (0..effort.parts).filter_map(part).collect();
+        let parts: Vec<Part> = (0..effort.parts).map(part).collect();
         let Some(folds) = effort.further_folds else {
-            let turns = self.turns(&trials, &team);
-            let margins = mean(&turns[..turns.len().min(effort.parts)]);
-            return Validated { parts, margins, folds: effort.folds };
+            return Validated { parts, margins: chosen.mean(), folds: effort.folds };
         };
-        // Models that have seen nearly all rows, so that thresholds hold for the final one.
-        let further: Vec<Vec<f64>> = (effort.repeats..parts.len())
-            .map(|repeat| self.cross_fit(parts[repeat], repeat, folds, progress))
+        // As many boostings as the model has, each on nearly all rows: a threshold that is found on
+        // the mean of fewer would be one of margins that spread wider than the model's.
+        let further: Vec<Vec<f64>> = (0..parts.len())
+            .map(|at| self.cross_fit(parts[at], effort.repeats + at, folds, progress))
             .collect();
         let margins = mean(&further.iter().map(Vec::as_slice).collect::<Vec<_>>());
         Validated { parts, margins, folds }
@@ -142,12 +149,11 @@ impl Plan<'_> {
 
     fn ways(&self) -> Vec<BoostSettings> {
         let mut ways = presets(self.labels.len());
-        if let Some(most) = self.max_trees {
-            // Few trees have to learn faster, and say more each.
+        if self.max_trees.is_some() {
+            // Few trees have to learn faster.
+            let rounds = self.effort().most_rounds.max(1) as f64;
             for way in &mut ways {
-                way.learning_rate = (8.0 / most.max(1) as f64).clamp(0.03, 0.3);
-                way.shape.max_depth = 6;
-                way.shape.max_leaves = 64;
+                way.learning_rate = (10.0 / rounds).clamp(way.learning_rate, 0.4);
             }
         }
         ways
@@ -165,9 +171,14 @@ impl Plan<'_> {
             })
             .collect();
         let boostings = splits.iter().enumerate();
-        let mut boostings: Vec<Boosting> =
-            boostings.flat_map(|(repeat, folds)| self.boostings(folds, way, repeat)).collect();
+        let mut boostings: Vec<Boosting> = boostings
+            .flat_map(|(repeat, folds)| {
+                let way = BoostSettings { level_order: level_order(repeat), ..way };
+                self.boostings(folds, way, repeat)
+            })
+            .collect();
         let mut trial = Trial { way, rounds: 0, margins: vec![vec![0.0; rows]; repeats] };
+        let mut looked = trial.margins.clone();
         let (mut lowest, mut rounds) = (f64::INFINITY, 0);
         while rounds < most && rounds < trial.rounds + PATIENCE.max(rounds / 4) {
             let stride = STRIDE.min(most - rounds);
@@ -175,47 +186,51 @@ impl Plan<'_> {
                 .run(boostings.iter_mut().map(|boosting| rounds_of(boosting, stride)).collect());
             rounds += stride;
             progress(Progress::Validating { trees: rounds });
-            let judged = || boostings.iter().zip(&places);
-            let loss: f64 = judged()
-                .map(|(boosting, (_, held))| margin_loss(self.labels, &boosting.margins, held))
-                .sum();
-            if loss < lowest {
-                lowest = loss;
+            for (boosting, (repeat, held)) in boostings.iter().zip(&places) {
+                held.iter().for_each(|&row| {
+                    looked[*repeat][row as usize] = boosting.margins[row as usize];
+                });
+            }
+            let cost = self.cost(&mean(&looked.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+            if cost < lowest {
+                lowest = cost;
                 trial.rounds = rounds;
-                for (boosting, (repeat, held)) in judged() {
-                    held.iter().for_each(|&row| {
-                        trial.margins[*repeat][row as usize] = boosting.margins[row as usize]
-                    });
-                }
+                trial.margins.clone_from(&looked);
             }
         }
         trial
     }
 
-    /// The ways, by their places, whose mean margin has the lowest loss.
-    fn best_team(&self, trials: &[Trial]) -> Vec<usize> {
-        let rows: Vec<u32> = (0..self.labels.len() as u32).collect();
-        let teams: Vec<Vec<usize>> = match (self.max_trees, trials.len()) {
-            (None, 3) => vec![vec![0], vec![1], vec![2], vec![0, 1], vec![0, 2], vec![1, 2]],
-            _ => (0..trials.len()).map(|trial| vec![trial]).collect(),
-        };
-        let loss = |team: &Vec<usize>| {
-            // Members meet in different repeats only, so that a pair has no more seeds than a single way.
-            margin_loss(self.labels, &mean(&self.turns(trials, team)), &rows)
-        };
-        let best =
-            teams.into_iter().map(|team| (loss(&team), team)).min_by(|a, b| a.0.total_cmp(&b.0));
-        best.map_or_else(|| vec![0], |best| best.1)
+    /// What held-out margins lack: lower is better.
+    fn cost(&self, margins: &[f64]) -> f64 {
+        let losses = margin_losses(self.labels, margins);
+        losses.iter().sum::<f64>() / losses.len().max(1) as f64
+            - RECALL_WORTH * recall_near(self.labels, margins, self.fpr)
     }
 
-    /// One set of held-out margins a repeat, the members of the team taking turns.
-    fn turns<'t>(&self, trials: &'t [Trial], team: &[usize]) -> Vec<&'t [f64]> {
-        let repeats = trials.first().map_or(0, |trial| trial.margins.len()).max(team.len());
-        let of = |repeat: usize| {
-            let margins = &trials.get(*team.get(repeat % team.len())?)?.margins;
-            margins.get(repeat % margins.len()).map(Vec::as_slice)
+    /// The place of the first way that is not worse than the best one by more than the standard error of their
+    /// difference (Breiman et al. 1984): what chance prefers changes from fold to fold.
+    fn first_of_the_best(&self, trials: &[Trial]) -> usize {
+        let losses: Vec<Vec<f64>> =
+            trials.iter().map(|trial| margin_losses(self.labels, &trial.mean())).collect();
+        let rows = self.labels.len() as f64;
+        let summed = |losses: &Vec<f64>| losses.iter().sum::<f64>();
+        let best = losses.iter().min_by(|a, b| summed(a).total_cmp(&summed(b)));
+        let close = |losses: &Vec<f64>| {
+            let Some(best) = best else { return true };
+            let differences = || losses.iter().zip(best).map(|(loss, best)| loss - best);
+            let mean = differences().sum::<f64>() / rows;
+            let variance = differences().map(|one| (one - mean) * (one - mean)).sum::<f64>() / rows;
+            mean <= libm::sqrt(variance / rows)
         };
-        (0..repeats).filter_map(of).collect()
+        losses.iter().position(close).unwrap_or(0)
+    }
+}
+
+impl Trial {
+    /// Held-out margins, the mean of all repeats.
+    fn mean(&self) -> Vec<f64> {
+        mean(&self.margins.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 }
 
