@@ -211,7 +211,7 @@ fn percentile(values: &mut [f64], share: f64) -> Option<f64> {
 }
 
 /// CPU seconds that this process has used.
-fn cpu_seconds() -> f64 {
+pub fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit(") ").next().unwrap();
     let ticks: f64 =

@@ -1,5 +1,6 @@
 //! A data directory as after weeks of traffic: a workspace, its bundle, its visitors, its log.
 
+use crate::load::cpu_seconds;
 use crate::traffic::Traffic;
 use rapport_backend::identity::{Permit, Role, Scope, SubjectId, service};
 use rapport_backend::keys::{DirectoryKeys, KeyStore, SubjectKey, VisitorRef, pseudonym};
@@ -73,11 +74,12 @@ pub fn refold(directory: &Path) -> Value {
         while running.app().lag(scope).unwrap() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), cpu_seconds());
         let profiles = running.app().rebuild(scope).await.unwrap();
-        let seconds = started.elapsed().as_secs_f64();
+        let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - before);
         running.stop().await;
-        json!({ "events_per_s": end.0 as f64 / seconds, "events": end.0, "profiles": profiles })
+        let (events, cpu_us) = (end.0 as f64, cpu / end.0 as f64 * 1e6);
+        json!({ "events_per_s": events / seconds, "events": events, "cpu_us": cpu_us, "profiles": profiles })
     })
 }
 

@@ -94,9 +94,11 @@ fn measure(
         figure("collect_slowest_second", number(&full, "slowest_second")?, "events/s"),
         figure("collect_generator_cores", number(&full, "generator_cores")?, "cores"),
         figure("collect_server_cores", server_cores, "cores"),
+        figure("collect_cpu_us", server_cores / events_per_s * 1e6, "us"),
         figure("collect_p99_ms", number(&half, "p99_ms")?, "ms"),
         figure("feed_p99_ms", number(&feed, "feed_p99_ms")?, "ms"),
         figure("refold_events_per_s", number(&refold, "events_per_s")?, "events/s"),
+        figure("refold_cpu_us", number(&refold, "cpu_us")?, "us"),
         figure("collect_rss_mb", rss, "MB"),
     ])
 }
