@@ -7,7 +7,7 @@
 
 use rapport_core::model::{Bands, LeadModel, Model, Signal, SignalKind, encode};
 use rapport_core::training::bins::{BinSettings, Binned};
-use rapport_core::training::boost::{BoostSettings, Boosting};
+use rapport_core::training::boost::{BoostSettings, Boosting, LevelOrder};
 use rapport_core::training::grow::Shape;
 use rapport_core::training::presets::presets;
 use rapport_core::training::split::Penalties;
@@ -61,6 +61,7 @@ fn settings(rows: usize) -> BoostSettings {
         shape: Shape { max_depth: 6, max_leaves: 64, feature_share: 1.0 },
         penalties: Penalties { l2: 0.0, min_hessian: 2.0, ..joint.penalties },
         row_share: 1.0,
+        level_order: LevelOrder::Fixed { prior_rows: 10.0 },
         ..joint
     }
 }
