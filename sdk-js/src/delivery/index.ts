@@ -17,7 +17,8 @@ const WAIT = "wait";
 /** A batch as it travels. */
 interface Parcel {
   readonly events: readonly RapportEvent[];
-  readonly body: Blob;
+  readonly body: string;
+  readonly bytes: number;
 }
 
 /** Sends events in batches; each is sent until the server has answered for it, in this page or a later one. */
@@ -114,12 +115,12 @@ export class Delivery {
   }
 
   /** Milliseconds to wait before the next try; `undefined` where none is needed. */
-  private async post({ events, body }: Parcel): Promise<number | undefined> {
+  private async post({ events, body, bytes }: Parcel): Promise<number | undefined> {
     this.trace.note("sent", "batch", ...events);
     const backOff = Math.min(RETRY_MS * 2 ** this.failures, RETRY_MOST_MS) * (0.5 + Math.random() / 2);
     try {
       // Other scripts may have used up what may outlive the page: a second try does without.
-      const keepalive = body.size < BEACON_BYTES && this.failures === 0;
+      const keepalive = bytes < BEACON_BYTES && this.failures === 0;
       const answer = await fetch(this.url, { method: "POST", body, keepalive });
       const { status } = answer;
       if (status === 408 || status === 429 || status >= 500) {
@@ -128,7 +129,7 @@ export class Delivery {
         if (asked > 0) this.storage.set(WAIT, String(Date.now() + asked));
         return Math.max(backOff, asked);
       }
-      this.storage.remove(WAIT);
+      if (this.storage.get(WAIT)) this.storage.remove(WAIT);
       this.trace.answered(answer, events);
       return undefined;
     } catch {
@@ -155,14 +156,15 @@ export class Delivery {
     }
   }
 
-  /** As many of the first events as one request takes. `text/plain` keeps it free of a preflight. */
+  /** As many of the first events as one request takes. As text it needs no preflight. */
   private pack(events: readonly RapportEvent[], most = BATCH): Parcel {
     const cookieless = events[0]?.anonymousId === undefined;
     const other = events.findIndex(({ anonymousId }) => (anonymousId === undefined) !== cookieless);
     const batch = events.slice(0, other < 0 ? most : Math.min(most, other));
     const envelope = { key: this.key, sentAt: new Date().toISOString(), batch, ...(cookieless ? { cookieless } : {}) };
-    const body = new Blob([JSON.stringify(envelope)], { type: "text/plain" });
-    if (body.size < BEACON_BYTES || batch.length === 1) return { events: batch, body };
+    const body = JSON.stringify(envelope);
+    const bytes = new TextEncoder().encode(body).length;
+    if (bytes < BEACON_BYTES || batch.length === 1) return { events: batch, body, bytes };
     return this.pack(batch, batch.length >> 1);
   }
 }

@@ -40,7 +40,7 @@ export class RemoteEngine {
     try {
       const response = await fetch(url, {
         method: "POST",
-        body: new Blob([body], { type: "text/plain" }),
+        body,
       });
       return response.ok ? readVerdict(await response.json()) : undefined;
     } catch {
