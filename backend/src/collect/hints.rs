@@ -1,12 +1,12 @@
 //! What the server tells a page in return, where the page asks: its own fold of the visitor.
 
-use super::view::HintsView;
+use super::view::{ConsentView, HintsView};
 use super::writer::Submission;
 use crate::app::{App, Shared};
 use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
-use crate::log::{Draft, Offset};
+use crate::log::{Draft, Offset, Word};
 use crate::profiles::profile_bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -67,7 +67,7 @@ impl Asking {
 
 impl Browser {
     /// The server's profile of the browser. The profile itself is left out where the fold has not
-    /// caught up with what was just acknowledged.
+    /// caught up with what was just acknowledged, or with a new bundle.
     ///
     /// # Errors
     /// Where a store cannot be read.
@@ -98,21 +98,35 @@ impl Browser {
         scope: Scope,
         last: Offset,
     ) -> Result<Option<HintsView>, StoreError> {
+        let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(None) };
         let position = app.profiles.position(scope)?;
-        let current = position >= last;
-        let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
-            return Ok(None);
-        };
-        let (time, message_id) = self.last;
-        Ok(Some(HintsView {
+        let now = crate::clock::now();
+        let mut view = HintsView {
             version: position.0,
-            expires: crate::clock::now() + LIFE,
+            now,
+            expires: now + LIFE,
             anonymous_id: self.anonymous_id,
-            profile: current.then(|| BASE64_STANDARD.encode(profile)),
-            up_to: (current && stored.event_time == time).then_some(message_id),
-            events: stored.events,
-            as_of: stored.as_of,
-            bundle: stored.signals.to_string(),
-        }))
+            profile: None,
+            up_to: None,
+            events: None,
+            as_of: None,
+            bundle: bundle.digest.to_string(),
+            consent: None,
+        };
+        let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
+            let mut word = Word::default();
+            let envelopes = app.log.subject(scope, self.subject, position)?;
+            envelopes.iter().for_each(|envelope| _ = word.hear(envelope.draft.consent));
+            // Who said no is told so wherever they are known; of who is new there is nothing to tell.
+            view.consent = word.said().map(|profiling| ConsentView { profiling });
+            return Ok(view.consent.is_some().then_some(view));
+        };
+        if position >= last && stored.signals == bundle.signals {
+            let (time, message_id) = self.last;
+            view.profile = Some(BASE64_STANDARD.encode(profile));
+            view.up_to = (stored.event_time == time).then_some(message_id);
+            (view.events, view.as_of) = (Some(stored.events), Some(stored.as_of));
+        }
+        Ok(Some(view))
     }
 }

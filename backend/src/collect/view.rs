@@ -64,6 +64,8 @@ pub enum ItemView {
 pub struct HintsView {
     /// How much of the log went in: of two hints the one with the larger version counts.
     pub version: i64,
+    /// The server's clock. Milliseconds since 1970-01-01 UTC.
+    pub now: Millis,
     /// A page forgets the hints then. Milliseconds since 1970-01-01 UTC.
     pub expires: Millis,
     pub anonymous_id: String,
@@ -74,11 +76,22 @@ pub struct HintsView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up_to: Option<String>,
     /// How many events went in.
-    pub events: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u32>,
     /// Milliseconds since 1970-01-01 UTC.
-    pub as_of: Millis,
-    /// The hash of the signals part that it was folded for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Millis>,
+    /// The hash of the manifest in force, which the profile was folded for.
     pub bundle: String,
+    /// What the visitor said, where that leaves no profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentView>,
+}
+
+/// What a visitor said, maybe from another device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentView {
+    pub profiling: bool,
 }
 
 impl CollectedView {

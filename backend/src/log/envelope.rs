@@ -97,6 +97,11 @@ impl Consent {
 pub struct Word(Option<bool>);
 
 impl Word {
+    /// What the visitor said last; `None` where they said nothing.
+    pub const fn said(self) -> Option<bool> {
+        self.0
+    }
+
     /// Whether an event may be folded: as the visitor last said, or else as its workspace takes for granted.
     pub const fn hear(&mut self, consent: Consent) -> bool {
         match self.0 {
