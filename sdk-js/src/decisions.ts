@@ -1,5 +1,5 @@
 import { attempt } from "./plugins";
-import type { Storage } from "./storage";
+import type { Rapport } from "./rapport";
 import type { Decision, RapportEvent } from "./types";
 
 /** Bytes of a bundle's parts. */
@@ -11,6 +11,8 @@ export interface Bytes {
 
 /** What decisions need, fetched ahead; without an engine the server decides. */
 export interface Early {
+  /** Hash of the bundle's manifest. */
+  readonly bundle?: string | undefined;
   readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
   readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Bytes> };
 }
@@ -31,9 +33,7 @@ export interface Scorer {
 export interface Asking {
   readonly url: string;
   readonly key: string;
-  readonly storage: Storage;
-  anonymousId(): string | undefined;
-  pending(): readonly RapportEvent[];
+  readonly rapport: Rapport;
   publish(decision: Decision): void;
 }
 
@@ -87,7 +87,7 @@ export class Decisions {
   forget(): void {
     this.waiting = [];
     this.newest = undefined;
-    for (const name of ["profile", "waiting"]) this.asking.storage.remove(name);
+    for (const name of ["profile", "waiting", "hints"]) this.asking.rapport.storage.remove(name);
     this.scorer?.forget();
   }
 
@@ -99,8 +99,8 @@ export class Decisions {
       dispatchEvent(new CustomEvent("rapport:decision", { detail: decision }));
     };
     try {
-      const { scoring, engine } = await arriving;
-      this.scorer = await (await scoring)?.scorer({ ...this.asking, publish }, engine);
+      const arrived = await arriving;
+      this.scorer = await (await arrived.scoring)?.scorer({ ...this.asking, publish }, arrived);
       this.owing = this.scorer?.owing === true;
     } catch (error) {
       console.warn("rapport: no decisions:", error);
@@ -115,11 +115,11 @@ export class Decisions {
 
   /** Adds events to those that the next page with an engine folds. */
   private leaveBehind(events: readonly RapportEvent[]): void {
-    if (events.length > 0) this.asking.storage.write("waiting", [...this.left(), ...events].slice(-WAITING));
+    if (events.length > 0) this.asking.rapport.storage.write("waiting", [...this.left(), ...events].slice(-WAITING));
   }
 
   private left(): RapportEvent[] {
-    const events: unknown = this.asking.storage.take("waiting");
+    const events: unknown = this.asking.rapport.storage.take("waiting");
     return Array.isArray(events) ? (events as RapportEvent[]) : [];
   }
 }

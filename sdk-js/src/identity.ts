@@ -29,10 +29,9 @@ export class Identity {
     return this.stored.groupId;
   }
 
-  /** The place of the next event in this browser's order, counted over all its tabs. */
+  /** The place of the next event in this browser's order, counted over all its tabs, which have one visitor. */
   next(): number {
-    const latest = read(this.storage);
-    if (latest?.anonymousId === this.stored.anonymousId) this.stored = latest;
+    this.stored = read(this.storage) ?? this.stored;
     this.stored.sequence += 1;
     this.save();
     return this.stored.sequence;

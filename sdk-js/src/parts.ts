@@ -18,7 +18,8 @@ export async function load<Module>(config: Config, part: keyof Parts): Promise<M
 
 /** Starts all fetches that decisions need. */
 export function fetchEarly(config: Config): Early {
-  const { wasm, signals, model, words } = config.parts;
+  const { bundle, parts } = config;
+  const { wasm, signals, model, words } = parts;
   const scoring = load<typeof import("./scoring/index")>(config, "scoring");
   scoring.catch(quiet);
   if (!wasm || !signals || !model || !words) return { scoring };
@@ -34,7 +35,7 @@ export function fetchEarly(config: Config): Early {
   );
   module.catch(quiet);
   loaded.catch(quiet);
-  return { scoring, engine: { module, bytes: loaded } };
+  return { bundle, scoring, engine: { module, bytes: loaded } };
 }
 
 /** Whoever awaits a part hears of its failure; until then it is not unhandled. */

@@ -51,9 +51,9 @@ export class Rapport {
   pages!: Pages;
 
   private readonly consents: Consent;
-  private readonly identity: Identity;
+  readonly identity: Identity;
+  readonly delivery: Delivery;
   private readonly sessions: Sessions;
-  private readonly delivery: Delivery;
   private readonly decisions: Decisions;
   private readonly plugins = new Plugins();
   private readonly bot = botOf(navigator);
@@ -77,13 +77,7 @@ export class Rapport {
     this.delivery = new Delivery(addressOf(options, "/v1/events"), key, this.storage, this.trace);
     this.decisions = new Decisions(
       early,
-      {
-        key,
-        url: addressOf(options, "/v1/decide"),
-        storage: this.storage,
-        anonymousId: () => (this.way() === "open" ? this.identity.anonymousId : undefined),
-        pending: () => this.delivery.pending,
-      },
+      { key, url: addressOf(options, "/v1/decide"), rapport: this },
       () => this.consents.allows("profiling") && this.way() !== "shut",
     );
     plugins.forEach((plugin) => this.use(plugin));
@@ -207,7 +201,7 @@ export class Rapport {
     return this.decisions.scorer?.measure();
   }
 
-  /** Whether traits may be taken from what a visitor submits. */
+  /** Whether what is known of the visitor may be kept under the visitor's id. */
   get profiles(): boolean {
     return this.way() === "open" && this.consents.allows("profiling");
   }
@@ -295,6 +289,8 @@ export class Rapport {
   }
 
   private made(draft: Draft, page: PageContext, timestamp: string, known: boolean): RapportEvent {
+    const sequence = this.identity.next();
+    // After that: another tab may have become another visitor.
     const { anonymousId, userId, groupId } = this.identity;
     const parameters = new URLSearchParams(page.search);
     const campaign = campaignOf(parameters);
@@ -305,7 +301,7 @@ export class Rapport {
       userId,
       groupId,
       timestamp,
-      sequence: this.identity.next(),
+      sequence,
       context: {
         page,
         campaign,

@@ -102,15 +102,6 @@ export class Storage {
     this.open = false;
   }
 
-  /** Calls back when another tab has written an entry. */
-  onOtherTab(listener: (name: string, value: string) => void): void {
-    addEventListener("storage", ({ key, newValue }) => {
-      if (this.open && key?.startsWith(this.prefix) && newValue !== null) {
-        listener(key.slice(this.prefix.length), newValue);
-      }
-    });
-  }
-
   /** To remember a choice is no tracking, nor to keep a withdrawal until the server has it. */
   private may(name: string): boolean {
     return !this.never && (this.open || /^(consent$|out:)/.test(name));

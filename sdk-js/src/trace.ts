@@ -9,7 +9,8 @@ export type Step =
   | "acknowledged"
   | "rejected"
   | "retrying"
-  | "consent";
+  | "consent"
+  | "hints";
 
 export interface Note {
   readonly step: Step;

@@ -24,6 +24,7 @@ const SENTENCES: { readonly [step in Step]: Sentence } = {
   acknowledged: (answer) => `is with the server${said(answer)}`,
   rejected: (answer) => `was refused by the server, and is not sent again${said(answer)}`,
   retrying: (wait) => `is tried again in ${Math.round(Number(wait) / 100) / 10} s: the server could not be reached or asked to wait`,
+  hints: (outcome) => `the server's view of this visitor ${outcome}`,
   consent: (said) => `consent is now ${said}`,
 };
 

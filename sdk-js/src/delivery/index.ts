@@ -14,8 +14,12 @@ const ASKED_MOST_MS = 3_600_000;
 /** The entry that says until when a server wants to hear nothing. */
 const WAIT = "wait";
 
+/** Hears the server's answer to a batch. */
+export type Hear = (answer: Response, events: readonly RapportEvent[]) => void;
+
 /** A batch as it travels. */
 interface Parcel {
+  readonly hear: Hear | undefined;
   readonly events: readonly RapportEvent[];
   readonly body: string;
   readonly bytes: number;
@@ -25,8 +29,10 @@ interface Parcel {
 export class Delivery {
   private readonly outbox: Outbox;
   private inFlight: readonly RapportEvent[] = [];
+  /** Set by who wants the server's view of the visitor with the next batch that holds all that waits. */
+  hear: Hear | undefined;
   /** Given to beacons, which bring no answer back. */
-  private readonly handed = new Set<RapportEvent>();
+  readonly handed = new Set<RapportEvent>();
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private idle: (() => void)[] = [];
@@ -115,7 +121,7 @@ export class Delivery {
   }
 
   /** Milliseconds to wait before the next try; `undefined` where none is needed. */
-  private async post({ events, body, bytes }: Parcel): Promise<number | undefined> {
+  private async post({ events, body, bytes, hear }: Parcel): Promise<number | undefined> {
     this.trace.note("sent", "batch", ...events);
     const backOff = Math.min(RETRY_MS * 2 ** this.failures, RETRY_MOST_MS) * (0.5 + Math.random() / 2);
     try {
@@ -130,6 +136,7 @@ export class Delivery {
         return Math.max(backOff, asked);
       }
       if (this.storage.get(WAIT)) this.storage.remove(WAIT);
+      hear?.(answer.clone(), events);
       this.trace.answered(answer, events);
       return undefined;
     } catch {
@@ -161,10 +168,12 @@ export class Delivery {
     const cookieless = events[0]?.anonymousId === undefined;
     const other = events.findIndex(({ anonymousId }) => (anonymousId === undefined) !== cookieless);
     const batch = events.slice(0, other < 0 ? most : Math.min(most, other));
-    const envelope = { key: this.key, sentAt: new Date().toISOString(), batch, ...(cookieless ? { cookieless } : {}) };
+    const hear = batch.length === this.pending.length ? this.hear : undefined;
+    // What is undefined is left out.
+    const envelope = { key: this.key, sentAt: new Date().toISOString(), batch, cookieless: cookieless || undefined, hints: hear && true };
     const body = JSON.stringify(envelope);
     const bytes = new TextEncoder().encode(body).length;
-    if (bytes < BEACON_BYTES || batch.length === 1) return { events: batch, body, bytes };
+    if (bytes < BEACON_BYTES || batch.length === 1) return { events: batch, body, bytes, hear };
     return this.pack(batch, batch.length >> 1);
   }
 }

@@ -39,6 +39,7 @@ const CAUSES: ReadonlyMap<string, string> = new Map([
   ["alias", "Became known by another id"],
   ["start", "Came back"],
   ["reset", "Was forgotten"],
+  ["hints", "The server knew more"],
   ["another tab", "Did something in another tab"],
 ]);
 

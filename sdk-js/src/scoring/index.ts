@@ -3,17 +3,18 @@ import type { Asking, Early, Scorer } from "../decisions";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
 import { LocalEngine } from "./engine";
+import { Hints } from "./hints";
 import { RemoteEngine } from "./remote";
 
 /** Starts the engine, or turns to the server where there is none for this page. */
-export async function scorer(asking: Asking, engine: Early["engine"]): Promise<Scorer> {
+export async function scorer(asking: Asking, { bundle, engine }: Early): Promise<Scorer> {
   try {
     if (!engine) throw new Error("the workspace asks for it");
     const [module, bytes] = await Promise.all([engine.module, engine.bytes]);
-    return new Decider(asking, new LocalEngine(module, bytes), false);
+    return new Decider(asking, new LocalEngine(module, bytes), bundle, false);
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.
-    return new Decider(asking, error, engine !== undefined && !(error instanceof WebAssembly.CompileError));
+    return new Decider(asking, error, bundle, engine !== undefined && !(error instanceof WebAssembly.CompileError));
   }
 }
 
@@ -27,49 +28,48 @@ class Decider implements Scorer {
   private remote: RemoteEngine | undefined;
   /** The score that the next decision is compared with. */
   private before: number | undefined;
+  /** The visitor whose profile the engine holds. */
+  private whose: string | undefined;
+  private readonly hints: Hints;
 
   /** With an engine, or with the reason why there is none. */
   constructor(
     private readonly asking: Asking,
     engine: unknown,
+    bundle: string | undefined,
     owing: boolean,
   ) {
     this.owing = owing;
-    if (!(engine instanceof LocalEngine)) {
-      this.turnToServer(engine);
-      return;
-    }
-    this.engine = engine;
-    this.restore(asking.storage.get("profile"));
-    asking.storage.onOtherTab((name, value) => {
-      if (name === "profile" && this.restore(value)) this.look("another tab");
+    const { key, rapport } = asking;
+    this.hints = new Hints(asking, bundle, (...given) => this.take(...given));
+    if (engine instanceof LocalEngine) this.engine = engine;
+    else this.turnToServer(engine);
+    if (rapport.profiles) this.recall(rapport.anonymousId);
+    this.before = this.engine?.decide(this.now).score;
+    addEventListener("storage", ({ key: entry }) => {
+      if (entry === `rapport:${key}:profile` && rapport.profiles) this.heardOfOtherTab();
     });
-    this.before = engine.decide(Date.now()).score;
   }
 
   happened(event: RapportEvent): void {
     const cause = { cause: event.event ?? event.type, messageId: event.messageId, started: performance.now() };
-    const { engine } = this;
-    if (!engine) return this.ask(cause);
-    let verdict: Verdict | undefined;
-    try {
-      verdict = engine.apply(event, Date.parse(event.timestamp));
-    } catch (error) {
-      // What an engine that fails remembers may be half done: it is not asked again.
-      this.turnToServer(error);
-    }
+    if (event.anonymousId !== this.whose) this.recall(event.anonymousId);
+    if (event.anonymousId) this.hints.happened(event);
+    if (!this.engine) return this.ask(cause);
+    const verdict = this.fold(event);
     if (!verdict) return;
     this.publish(verdict, "page", cause);
-    this.asking.storage.set("profile", toBase64(engine.save()));
+    this.save();
   }
 
   look(cause: string): void {
     const from = { cause, started: performance.now() };
-    if (this.engine) this.publish(this.engine.decide(Date.now()), "page", from);
+    if (this.engine) this.publish(this.engine.decide(this.now), "page", from);
     else this.ask(from);
   }
 
   forget(): void {
+    this.whose = undefined;
     this.engine?.forget();
   }
 
@@ -77,7 +77,7 @@ class Decider implements Scorer {
   measure(): number | undefined {
     if (!this.engine) return undefined;
     const runs = 50;
-    const now = Date.now();
+    const { now } = this;
     const start = performance.now();
     for (let run = 0; run < runs; run += 1) this.engine.decide(now);
     return (performance.now() - start) / runs;
@@ -100,8 +100,72 @@ class Decider implements Scorer {
     this.remote = new RemoteEngine(this.asking);
   }
 
-  private restore(text: string | undefined): boolean {
+  /** Takes up what this browser keeps of a visitor; what it lost, the server may still have. */
+  private recall(whose: string | undefined): void {
+    this.forget();
+    this.whose = whose;
+    const own = this.hints.recall(whose);
+    if (!own) this.asking.rapport.storage.remove("profile");
+    if (!own || (this.engine && !this.restore())) this.hints.ask();
+  }
+
+  /** Puts the server's profile in, and folds what the server had not acknowledged: counters are never added up. */
+  private take(profile: Uint8Array, unseen: readonly RapportEvent[], upTo: string | undefined): boolean {
+    const { engine } = this;
+    const started = performance.now();
+    if (!engine) return true;
+    if (!engine.restore(profile)) return false;
+    unseen.forEach((event) => this.fold(event));
+    this.save();
+    const verdict = engine.decide(this.now);
+    if (!equal(verdict, this.asking.rapport.decision)) {
+      this.publish(verdict, "page", { cause: "hints", started, ...(upTo === undefined ? {} : { messageId: upTo }) });
+    }
+    return true;
+  }
+
+  private heardOfOtherTab(): void {
+    const { pending } = this.asking.rapport.delivery;
+    const overtaken = this.hints.overtaken();
+    if (!this.restore()) return;
+    if (pending.length > 0) {
+      // The other tab did not know of them, or wrote at the same time.
+      if (overtaken) {
+        pending.forEach((event) => this.fold(event));
+        this.save();
+      }
+      this.hints.ask();
+    }
+    this.look("another tab");
+  }
+
+  private fold(event: RapportEvent): Verdict | undefined {
+    try {
+      return this.engine?.apply(event, Date.parse(event.timestamp) + this.hints.ahead);
+    } catch (error) {
+      // What an engine that fails remembers may be half done: it is not asked again.
+      this.turnToServer(error);
+      return undefined;
+    }
+  }
+
+  private get now(): number {
+    return Date.now() + this.hints.ahead;
+  }
+
+  private save(): void {
+    if (this.engine) this.asking.rapport.storage.set("profile", toBase64(this.engine.save()));
+  }
+
+  private restore(): boolean {
+    const text = this.asking.rapport.storage.get("profile");
     const bytes = text === undefined ? undefined : fromBase64(text);
     return bytes !== undefined && this.engine?.restore(bytes) === true;
   }
+}
+
+/** Whether two verdicts say the same. */
+function equal(one: Verdict, other: Verdict | undefined): boolean {
+  const said = ({ score, probability, band, base, reasons, rest }: Verdict) => JSON.stringify([score, probability, band, base, reasons, rest]);
+  return other !== undefined && said(one) === said(other);
 }

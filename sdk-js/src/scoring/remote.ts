@@ -30,12 +30,12 @@ export class RemoteEngine {
   }
 
   private async request(): Promise<Verdict | undefined> {
-    const { url, key, anonymousId, pending } = this.asking;
+    const { url, key, rapport } = this.asking;
     const body = JSON.stringify({
       key,
-      anonymousId: anonymousId(),
+      anonymousId: rapport.profiles ? rapport.anonymousId : undefined,
       sentAt: new Date().toISOString(),
-      events: pending(),
+      events: rapport.delivery.pending,
     });
     try {
       const response = await fetch(url, {

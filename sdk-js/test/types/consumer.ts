@@ -55,4 +55,4 @@ createRapport({ endpoint: "https://rapport.example.com" });
 // @ts-expect-error a plugin needs a name
 rapport.use({ before: () => true });
 // @ts-expect-error what is private stays so
-rapport.delivery;
+rapport.sessions;

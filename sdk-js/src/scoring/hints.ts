@@ -1,0 +1,177 @@
+/** The server's view of this visitor: when the page asks for it, and what of an answer it believes. */
+import type { Asking } from "../decisions";
+import type { RapportEvent } from "../types";
+import { fromBase64 } from "./base64";
+
+/** Of what the server answers with hints: a profile of 256 signals has less than 9 KB. */
+const REPLY_CHARACTERS = 64 * 1024;
+/** So many batches ask; a server that has nothing to tell is then left alone. */
+const TRIES = 3;
+const LIFE_MOST_MS = 7 * 86_400_000;
+/** Clocks that differ by less are taken for equal. */
+const CLOCK_MS = 60_000;
+
+/** Puts the server's profile in place of the page's, and what it lacks on top; false where the bytes are none. */
+export type Take = (profile: Uint8Array, unseen: readonly RapportEvent[], upTo: string | undefined) => boolean;
+
+/** What is kept of the newest hints, beside the profile that they brought. */
+interface Kept {
+  readonly anonymousId: string;
+  /** Of two hints the one with the larger version counts. */
+  readonly version: number;
+  /** The bundle that the profile was folded for. */
+  readonly bundle?: string | undefined;
+  /** The visit in which the page asked last. */
+  readonly session?: number | undefined;
+  /** When they are forgotten, by this browser's clock. */
+  readonly until: number;
+  /** Milliseconds that the server's clock is ahead of this browser's. */
+  readonly ahead: number;
+}
+
+/** One page's talk with the server about its visitor. */
+export class Hints {
+  private kept: Kept | undefined;
+  private session: number | undefined;
+  private tries = 0;
+
+  constructor(
+    private readonly asking: Asking,
+    private readonly bundle: string | undefined,
+    private readonly take: Take,
+  ) {}
+
+  /** Milliseconds by which this browser's clock is put right. */
+  get ahead(): number {
+    return this.kept?.ahead ?? 0;
+  }
+
+  /** Takes up what is kept; false, and nothing is, where it is another visitor's. */
+  recall(whose: string | undefined): boolean {
+    const { storage } = this.asking.rapport;
+    const entry = storage.read("hints");
+    const own = entry["anonymousId"] === undefined || entry["anonymousId"] === whose;
+    this.kept = own ? known(entry) : undefined;
+    if (!this.kept) storage.remove("hints");
+    this.session = this.kept?.session;
+    // Signals that a new bundle declares are missing until the server has folded them.
+    if (!this.kept || this.kept.bundle !== this.bundle) this.ask();
+    return own;
+  }
+
+  /** Whether another tab has taken newer hints since. */
+  overtaken(): boolean {
+    const before = this.kept?.version;
+    const latest = known(this.asking.rapport.storage.read("hints"));
+    if (latest) this.kept = latest;
+    return latest !== undefined && latest.version !== before;
+  }
+
+  /** Asks once a visit, where an `identify` brings its proof, and when the hints have expired. */
+  happened({ token, context }: RapportEvent): void {
+    const expired = this.kept && this.kept.until <= Date.now();
+    if (token === undefined && context.sessionId === this.session && !expired) return;
+    this.session = context.sessionId;
+    this.ask();
+  }
+
+  /** Asks with the next batch that holds all that waits. */
+  ask(): void {
+    const { delivery, profiles } = this.asking.rapport;
+    if (!profiles) return;
+    this.tries = TRIES;
+    delivery.hear = (answer, events) => void this.hear(answer, events);
+  }
+
+  private async hear(answer: Response, events: readonly RapportEvent[]): Promise<void> {
+    const { delivery, trace } = this.asking.rapport;
+    let outcome: Outcome;
+    try {
+      const text = answer.ok ? await answer.text() : "{}";
+      outcome = this.judge(text, events);
+    } catch (error) {
+      outcome = { said: `was not understood: ${error}` };
+    }
+    this.tries -= 1;
+    if (outcome.settled || this.tries <= 0) delivery.hear = undefined;
+    trace.note("hints", outcome.said);
+  }
+
+  /** This browser had another id before its pages forgot it, says the server's cookie. */
+  private become(visitor: unknown): Outcome {
+    const { identity, storage } = this.asking.rapport;
+    storage.write("id", { ...storage.read("id"), anonymousId: visitor });
+    identity.reload();
+    if (identity.anonymousId !== visitor) return refused("the id in it is none");
+    // What is here belongs to the id that this page made up.
+    for (const name of ["profile", "hints"]) storage.remove(name);
+    return { said: `gave this browser its id ${visitor} back` };
+  }
+
+  private judge(text: string, events: readonly RapportEvent[]): Outcome {
+    if (text.length > REPLY_CHARACTERS) return refused("it is too long");
+    const { rapport } = this.asking;
+    if (!rapport.profiles) return refused("the visitor no longer wants to be profiled");
+    const { delivery, anonymousId: whose } = rapport;
+    const { visitor, hints } = Object(JSON.parse(text)) as Record<string, unknown>;
+    if (visitor !== undefined && visitor !== whose) return this.become(visitor);
+    if (hints === undefined) return { said: "did not come: the server has none, or not yet" };
+    const { anonymousId, version, expires, now = Date.now(), bundle, profile, upTo, consent } = Object(hints) as Record<string, unknown>;
+    if (anonymousId !== whose) return refused("it is another visitor's");
+    if (Object(consent).profiling === false) {
+      rapport.consent({ profiling: false });
+      return { said: "says that the visitor refused to be profiled", settled: true };
+    }
+    if (!isTime(version) || !isTime(expires) || !isTime(now)) return refused("its version or its times are none");
+    if (expires <= now) return refused("it has expired");
+    this.overtaken();
+    if (this.kept?.anonymousId === whose && version < this.kept.version) return refused("it is older than what is here");
+    if (this.bundle !== undefined && bundle !== this.bundle) return { ...refused("it is for another bundle, which the next page takes"), settled: true };
+    if (profile === undefined) return { said: "came without a profile: the server has not folded all of it yet" };
+    const bytes = typeof profile === "string" ? fromBase64(profile) : undefined;
+    const unseen = delivery.pending.filter((event) => event.anonymousId === whose && !events.includes(event));
+    // Nobody knows whether they went in.
+    if (unseen.some((event) => delivery.handed.has(event))) return refused("the page was left meanwhile");
+    const before = this.kept;
+    const skew = now - Date.now();
+    this.kept = {
+      anonymousId: whose,
+      version,
+      bundle: this.bundle,
+      session: this.session,
+      until: Date.now() + Math.min(expires - now, LIFE_MOST_MS),
+      ahead: Math.abs(skew) < CLOCK_MS ? 0 : skew,
+    };
+    // First, so that other tabs that hear of the profile know how new it is.
+    rapport.storage.write("hints", this.kept);
+    if (!bytes || !this.take(bytes, unseen, typeof upTo === "string" ? upTo : undefined)) {
+      this.kept = before;
+      if (before) rapport.storage.write("hints", before);
+      else rapport.storage.remove("hints");
+      return refused("its profile is damaged, or not of this version");
+    }
+    return { said: `counts from now on, up to version ${version}`, settled: unseen.length === 0 };
+  }
+}
+
+/** What became of an answer, in words; `settled` where nothing is left to ask. */
+interface Outcome {
+  readonly said: string;
+  readonly settled?: boolean;
+}
+
+function refused(because: string): Outcome {
+  return { said: `was left: ${because}` };
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What an entry holds, where it is whole and has not expired. */
+function known(entry: Record<string, unknown>): Kept | undefined {
+  const { anonymousId, version, until, ahead } = entry;
+  const whole = typeof anonymousId === "string" && isTime(version) && isTime(until) && Number.isSafeInteger(ahead);
+  const left = Number(until) - Date.now();
+  return whole && left > 0 && left <= LIFE_MOST_MS ? (entry as unknown as Kept) : undefined;
+}

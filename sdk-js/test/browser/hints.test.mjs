@@ -1,0 +1,376 @@
+// What the server tells a page of its visitor, and what the page makes of it: the real server, and one that lies.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { decision, launch, visit } from "../site/chromium.mjs";
+import { startDemo } from "../site/demo.mjs";
+import { settled, until } from "../site/wait.mjs";
+
+const timeout = 120_000;
+let browser;
+let demo;
+let server;
+
+before(
+  async () => {
+    browser = await launch();
+    demo = await startDemo();
+    server = new URL(demo.live).origin;
+  },
+  { timeout: 300_000 },
+);
+after(() => Promise.all([browser?.close(), demo?.stop()]));
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+
+/** A new browser at the demo's first website; `sent` holds the bodies of all batches. */
+async function open(options = {}) {
+  const context = options.context ?? (await browser.newContext());
+  const sent = options.sent ?? [];
+  context.on("request", (request) => {
+    if (request.url().endsWith("/v1/events")) sent.push(JSON.parse(request.postData()));
+  });
+  const page = await visit(browser, options.url ?? demo.sites[0], { context });
+  page.sent = sent;
+  await decision(page);
+  return page;
+}
+
+const track = (page, name, properties = {}) => page.evaluate(([name, properties]) => window.rapport.track(name, properties), [name, properties]);
+const names = (page) => page.evaluate(() => Object.keys(localStorage));
+const entry = (page, name) => page.evaluate((name) => localStorage.getItem(Object.keys(localStorage).find((key) => key.endsWith(`:${name}`))), name);
+const put = (page, name, text) =>
+  page.evaluate(([name, text]) => {
+    const id = Object.keys(localStorage).find((key) => key.endsWith(":id"));
+    localStorage.setItem(id.replace(/id$/, name), text);
+  }, [name, text]);
+const drop = (page, ...gone) => page.evaluate((gone) => Object.keys(localStorage).filter((key) => gone.some((name) => key.endsWith(`:${name}`))).forEach((key) => localStorage.removeItem(key)), gone);
+/** How many events went into a profile: docs/profile-format.md. */
+const count = (profile) => Buffer.from(profile ?? "", "base64").readUInt32LE(42);
+
+async function post(body) {
+  const answer = await fetch(`${server}/v1/events`, { method: "POST", body: JSON.stringify(body), headers: { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0" } });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
+/** The server's hints for a visitor, once they hold a profile: asked by sending again what it has. */
+function hintsOf({ key, batch: [first], sentAt }) {
+  return until(async () => {
+    const { hints } = await post({ key, sentAt, hints: true, batch: [first] });
+    return hints?.profile && hints;
+  }, "the server's profile");
+}
+
+/** Waits until the page took hints with nothing left to acknowledge. */
+async function confirmed(page, version = 0) {
+  await until(async () => JSON.parse((await entry(page, "hints")) ?? "{}").version >= version, "hints in the page");
+  await settled(page);
+}
+
+/** Numbers that look random and come again. */
+function dice(seed) {
+  let state = seed;
+  return (sides) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+}
+
+test("a page asks once a visit, not with each batch", { timeout }, async () => {
+  const page = await open();
+  await settled(page);
+  await confirmed(page, 1);
+  const before = page.sent.length;
+  for (let round = 0; round < 4; round += 1) {
+    await track(page, "Round", { round });
+    await settled(page);
+  }
+  await page.reload();
+  await decision(page);
+  await settled(page);
+  const later = page.sent.slice(before);
+  assert.ok(later.length >= 5);
+  assert.deepEqual(later.filter(({ hints }) => hints), []);
+  assert.ok(page.sent.slice(0, before).some(({ hints }) => hints === true));
+});
+
+for (const seed of (process.env.RAPPORT_SOAK ? Array.from({ length: 20 }, (_, index) => index + 1) : [1, 2])) {
+  test(`whatever happens, the page ends with the server's profile, to the bit (${seed})`, { timeout: timeout * 3 }, async (t) => {
+    const roll = dice(seed);
+    const first = await open();
+    const { sent } = first;
+    const context = first.context();
+    const tabs = [first];
+    const steps = {
+      route: (page) => page.evaluate((path) => history.pushState({}, "", path), `/pricing/${roll(5)}`),
+      track: (page) => track(page, ["Form Started", "Form Submitted", "Trial Started"][roll(3)], { form: ["demo", "contact"][roll(2)], n: roll(9) }),
+      traits: (page) => page.evaluate((size) => window.rapport.identify(null, { industry: "software", employees: size }), roll(900)),
+      offline: (page) => page.context().setOffline(true),
+      online: (page) => page.context().setOffline(false),
+      sent: (page) => settled(page),
+      again: async () => { if (sent.length > 0) await post({ ...sent[roll(sent.length)], hints: undefined }); },
+      late: async () => {
+        if (sent.length === 0) return;
+        const { key, batch, sentAt } = sent[0];
+        const { anonymousId, context } = batch[0];
+        const timestamp = new Date(Date.parse(sentAt) - 60_000 - roll(3_600_000)).toISOString();
+        const event = { type: "track", event: "Form Submitted", properties: { form: "demo" }, messageId: `late-${seed}-${roll(1e9)}`, anonymousId, timestamp, context };
+        await post({ key, sentAt, batch: [event] });
+      },
+      tab: async () => { if (tabs.length < 3) tabs.push(await open({ context, sent })); },
+      hide: (page) => page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide"))),
+    };
+    for (let step = 0; step < 60; step += 1) {
+      const names = Object.keys(steps);
+      const name = names[roll(names.length)];
+      // A tab does not open without a network.
+      if (name === "tab") await context.setOffline(false);
+      await steps[name](tabs[roll(tabs.length)]);
+    }
+    await context.setOffline(false);
+    await Promise.all(tabs.map(settled));
+    for (const tab of tabs.slice(1)) await tab.close();
+    // As after 24 hours: the page asks anew, and whatever went astray before is put right.
+    const hints = JSON.parse((await entry(first, "hints")) ?? "{}");
+    await put(first, "hints", JSON.stringify({ ...hints, until: Date.now() - 1 }));
+    await first.reload();
+    await decision(first);
+    let seen;
+    await until(async () => {
+      await settled(first);
+      const server = await hintsOf(sent[0]);
+      const page = await entry(first, "profile");
+      seen = [count(page), count(server.profile)];
+      return page === server.profile;
+    }, `the same bytes`).catch((error) => assert.fail(`${error}: ${seen} events`));
+    t.diagnostic(`${seen[0]} events`);
+    assert.ok(seen[0] >= 15);
+    assert.deepEqual(first.errors, []);
+  });
+}
+
+test("a browser that lost its profile gets the server's back, and what happens then counts once", { timeout }, async () => {
+  const page = await open();
+  for (const form of ["demo", "contact", "demo"]) await track(page, "Form Submitted", { form });
+  await settled(page);
+  await confirmed(page, 1);
+  for (const text of [undefined, "damaged", btoa("RPP9 of tomorrow")]) {
+    if (text === undefined) await drop(page, "profile");
+    else await put(page, "profile", text);
+    await page.reload();
+    await page.waitForFunction(() => window.decisions.some(({ cause }) => cause === "hints"));
+    await settled(page);
+    const hints = await hintsOf(page.sent[0]);
+    assert.equal(await entry(page, "profile"), hints.profile);
+    const scores = await page.evaluate(() => window.decisions.map(({ score }) => score));
+    assert.ok(scores.at(-1) > scores[0], scores.join());
+  }
+  const before = count(await entry(page, "profile"));
+  await track(page, "Once");
+  assert.equal(count(await entry(page, "profile")), before + 1);
+});
+
+test("what is not acknowledged yet is folded on top of the server's profile", { timeout }, async () => {
+  const page = await open();
+  await settled(page);
+  await confirmed(page, 1);
+  await drop(page, "profile", "hints");
+  // The answer is held back until something else has happened.
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const asked = new Promise((resolve) => {
+    void page.route("**/v1/events", async (route) => {
+      const answer = await route.fetch();
+      resolve();
+      await held;
+      await route.fulfill({ response: answer });
+    });
+  });
+  await page.reload();
+  await asked;
+  await track(page, "Meanwhile");
+  release();
+  await page.waitForFunction(() => Object.keys(localStorage).some((key) => key.endsWith(":hints")));
+  await page.unroute("**/v1/events");
+  await settled(page);
+  const hints = await hintsOf(page.sent[0]);
+  await until(async () => count(await entry(page, "profile")) === hints.events, "each event once");
+  assert.ok(page.sent.some(({ batch }) => batch.some(({ event }) => event === "Meanwhile")));
+});
+
+test("hints outlive the page: what is older is left, what has expired is dropped", { timeout }, async () => {
+  const page = await open();
+  await settled(page);
+  await confirmed(page, 1);
+  const kept = JSON.parse(await entry(page, "hints"));
+  const mine = await entry(page, "profile");
+  await page.reload();
+  await decision(page);
+  await settled(page);
+  assert.equal(JSON.parse(await entry(page, "hints")).version, kept.version);
+  assert.ok(count(await entry(page, "profile")) > count(mine));
+  // Something newer is here: the server's view comes, and is left.
+  await put(page, "hints", JSON.stringify({ ...kept, version: kept.version + 1_000_000, bundle: "another" }));
+  await page.reload();
+  await decision(page);
+  await track(page, "Asked");
+  await settled(page);
+  const before = await entry(page, "profile");
+  assert.ok(page.sent.at(-1).hints || page.sent.at(-2).hints);
+  assert.equal(JSON.parse(await entry(page, "hints")).version, kept.version + 1_000_000);
+  assert.equal(await entry(page, "profile"), before);
+  await put(page, "hints", JSON.stringify({ ...kept, version: kept.version + 1_000_000, until: Date.now() - 1 }));
+  await page.reload();
+  await confirmed(page);
+  await until(async () => JSON.parse((await entry(page, "hints")) ?? "{}").version < kept.version + 1_000_000, "hints after those that expired");
+});
+
+/** A page whose server answers each batch that asks with `change(hints)`; says what the page noted. */
+async function lied(change) {
+  const context = await browser.newContext();
+  const notes = [];
+  const answered = [];
+  await context.route("**/v1/events", async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    const given = JSON.parse(route.request().postData());
+    if (!given.hints) return route.fulfill({ response: answer });
+    const text = change(body, given);
+    answered.push(text);
+    return route.fulfill({ response: answer, body: typeof text === "string" ? text : JSON.stringify(text) });
+  });
+  const page = await context.newPage();
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(error));
+  page.on("console", (message) => { if (message.text().includes("the server's view")) notes.push(message.text()); });
+  await page.addInitScript(() => {
+    window.decisions = [];
+    window.addEventListener("rapport:decision", (event) => window.decisions.push(event.detail));
+  });
+  await page.goto(`${demo.sites[0]}?rapport-debug`);
+  await decision(page);
+  await until(async () => {
+    if (notes.length > 0) return true;
+    await track(page, "More");
+    await settled(page);
+    return false;
+  }, "an answer that lies");
+  return { page, notes, answered };
+}
+
+const LIES = {
+  "another visitor's": [(body) => ({ ...body, hints: { ...body.hints, anonymousId: "somebody-else-entirely" } }), /another visitor's/],
+  "no JSON": [() => "<html>captive portal</html>", /not understood/],
+  "another shape": [(body) => ({ ...body, hints: [[[["x"]]]] }), /another visitor's/],
+  "a word": [() => "null", /did not come/],
+  "a megabyte": [(body) => ({ ...body, hints: { ...body.hints, profile: "A".repeat(1 << 20) } }), /too long/],
+  "a profile of a newer version": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: btoa(`RPP9${"x".repeat(90)}`) }) }), /damaged/],
+  "a profile that is no text": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: { a: 1 } }) }), /damaged/],
+  "a damaged profile": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: "UlBQMQ==" }) }), /damaged/],
+  "a version that is none": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: "1e9" }) }), /version/],
+  "a version below nothing": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: -1 }) }), /version/],
+  "what has expired": [(body, { batch }) => ({ ...body, hints: good(body, batch, { expires: 1_000 }) }), /expired/],
+  "another bundle's": [(body, { batch }) => ({ ...body, hints: good(body, batch, { bundle: "f".repeat(64) }) }), /next page takes/],
+  "an id that is none": [(body) => ({ ...body, visitor: "'; drop table" }), /the id in it is none/],
+  "an id of another kind": [(body) => ({ ...body, visitor: { toString: 1 } }), /the id in it is none/],
+};
+
+/** Hints that are right but for what is changed. */
+function good({ hints }, [{ anonymousId }], changed) {
+  return { version: 1, now: Date.now(), expires: Date.now() + 60_000, anonymousId, profile: "", ...hints, ...changed };
+}
+
+test("an answer that lies is left, said so, and breaks nothing", { timeout: timeout * 2 }, async () => {
+  for (const [what, [change, note]] of Object.entries(LIES)) {
+    const { page, notes } = await lied(change);
+    assert.match(notes.join("\n"), note, what);
+    const id = await page.evaluate(() => window.rapport.anonymousId);
+    assert.equal(await entry(page, "hints"), null, what);
+    assert.equal(JSON.parse(await entry(page, "id")).anonymousId, id, what);
+    const before = count(await entry(page, "profile"));
+    await track(page, "Still Here");
+    assert.equal(count(await entry(page, "profile")), before + 1, what);
+    assert.equal((await decision(page)).cause, "Still Here", what);
+    assert.deepEqual(page.errors, [], what);
+    await page.context().close();
+  }
+});
+
+test("a server that always lies is asked no more than three times a visit", { timeout }, async () => {
+  const { page, answered } = await lied((body) => ({ ...body, hints: 7 }));
+  for (let round = 0; round < 5; round += 1) {
+    await track(page, "Round", { round });
+    await settled(page);
+  }
+  assert.equal(answered.length, 3);
+});
+
+test("before a grant nothing is asked or kept, and an answer that comes after a withdrawal is left", { timeout }, async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    const script = () => document.querySelector("script[src*='/v1/sdk/']");
+    new MutationObserver(() => { if (script()) script().dataset.rapport = '{"consent": {"mode": "strict"}}'; }).observe(document, { childList: true, subtree: true });
+  });
+  const sent = [];
+  context.on("request", (request) => { if (request.url().endsWith("/v1/events")) sent.push(request.postData()); });
+  const page = await context.newPage();
+  await page.goto(demo.sites[0]);
+  await page.waitForFunction(() => window.rapport?.track);
+  await track(page, "Held");
+  assert.deepEqual(await names(page), []);
+  let withdraw;
+  const held = new Promise((resolve) => (withdraw = resolve));
+  const asked = new Promise((resolve) => {
+    void page.route("**/v1/events", async (route) => {
+      const answer = await route.fetch();
+      if (JSON.parse(route.request().postData()).hints) {
+        resolve();
+        await held;
+      }
+      await route.fulfill({ response: answer });
+    });
+  });
+  assert.deepEqual(sent, []);
+  await page.evaluate(() => window.rapport.consent({ analytics: true, profiling: true, personalization: true }));
+  await page.waitForFunction(() => window.rapport.decision);
+  await track(page, "Asked");
+  await asked;
+  await page.evaluate(() => window.rapport.consent({ analytics: true, profiling: false }));
+  withdraw();
+  await settled(page);
+  await page.evaluate(() => window.rapport.flush());
+  assert.equal(await page.evaluate(() => window.rapport.decision), undefined);
+  const left = (await names(page)).map((name) => name.split(":").at(-1));
+  assert.ok(!left.includes("hints") && !left.includes("profile"), left.join());
+});
+
+test("a browser whose storage was emptied gets its id back by the server's cookie, and its profile", { timeout }, async () => {
+  const context = await browser.newContext();
+  const sdk = await (async () => {
+    const page = await open({ context });
+    return page.evaluate(() => document.querySelector("script[src*='/v1/sdk/']").src);
+  })();
+  // A page on the server's own host, as behind a proxy of the website's own.
+  await context.route(`${server}/shop*`, (route) => route.fulfill({ contentType: "text/html", body: `<!doctype html><title>shop</title><script async src="${sdk}"></script>` }));
+  const page = await open({ context, url: `${server}/shop` });
+  const id = await page.evaluate(() => window.rapport.anonymousId);
+  for (const form of ["demo", "contact"]) await track(page, "Form Submitted", { form });
+  await settled(page);
+  await until(async () => (await context.cookies()).some(({ name }) => name === "rapport_vid"), "the visitor cookie");
+  const { score } = await decision(page);
+  await page.evaluate(() => localStorage.clear());
+  await page.goto(`${server}/shop?again`);
+  await decision(page);
+  await until(async () => {
+    await track(page, "Back");
+    await settled(page);
+    return (await page.evaluate(() => window.rapport.anonymousId)) === id;
+  }, "the old id");
+  await until(async () => {
+    await track(page, "Known");
+    await settled(page);
+    return page.evaluate(() => window.decisions.some(({ cause }) => cause === "hints"));
+  }, "the old profile");
+  const hints = await hintsOf(page.sent.find(({ batch }) => batch[0].anonymousId === id));
+  await until(async () => count(await entry(page, "profile")) === hints.events, "each event once");
+  assert.ok((await decision(page)).score >= score);
+});
