@@ -49,6 +49,8 @@ pub struct Connections {
     pub answer: Duration,
     /// A client takes something of its answer within this time.
     pub take: Duration,
+    /// A body that was answered before its end is still taken, and thrown away, for this time.
+    pub linger: Duration,
 }
 
 impl Default for Connections {
@@ -60,6 +62,7 @@ impl Default for Connections {
             head: Duration::from_secs(15),
             answer: Duration::from_secs(30),
             take: Duration::from_secs(30),
+            linger: Duration::from_secs(5),
         }
     }
 }

@@ -10,8 +10,6 @@ use tokio_stream::StreamExt;
 
 /// Administrative bodies are short.
 const MAX_JSON: usize = 64 * 1024;
-/// So much beyond a limit is still read, and thrown away.
-const THROWN_AWAY: usize = 2 * 1024 * 1024;
 
 /// A JSON body of an administrative request; must be declared as JSON, which no foreign form can do.
 pub struct JsonBody<T>(pub T);
@@ -63,26 +61,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
 
 /// The whole body, if it holds at most `limit` bytes.
 ///
-/// A body that is a little too large is read to its end and thrown away, because most clients look
-/// for an answer only when they have sent everything; a much larger one is cut off.
-///
 /// # Errors
 /// [`Problem::TooLarge`] where it holds more; [`Problem::Malformed`] where it breaks off.
 pub async fn bounded(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
-    let most = limit + THROWN_AWAY;
-    if body.size_hint().lower() > most as u64 {
+    let mut bytes = Vec::new();
+    if body.size_hint().lower() > limit as u64 {
         return Err(Problem::TooLarge(limit));
     }
-    let (mut bytes, mut total) = (Vec::new(), 0);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::Malformed("the body broke off".to_owned()))?;
-        total += chunk.len();
-        if total <= limit {
-            bytes.extend_from_slice(&chunk);
-        } else if total > most {
-            break;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Problem::TooLarge(limit));
         }
+        bytes.extend_from_slice(&chunk);
     }
-    if total > limit { Err(Problem::TooLarge(limit)) } else { Ok(bytes) }
+    Ok(bytes)
 }

@@ -40,7 +40,9 @@ fn a_head_that_comes_letter_by_letter_is_cut_off() {
 
 #[test]
 fn a_body_that_does_not_come_is_answered_and_cut_off() {
-    let house = House::open_with(|config| config.connections.answer = SOON);
+    let house = House::open_with(|config| {
+        (config.connections.answer, config.connections.linger) = (SOON, SOON);
+    });
     let key = house.tenant("Acme").write_key;
     let mut stream = connect(&house);
     write!(
@@ -50,6 +52,38 @@ fn a_body_that_does_not_come_is_answered_and_cut_off() {
     .unwrap();
     let answer = rest(stream);
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[test]
+fn whoever_is_refused_while_sending_still_hears_why() {
+    let house = House::open();
+    for (key, status) in [("wrong".to_owned(), "401"), (house.tenant("Acme").write_key, "413")] {
+        let mut stream = connect(&house);
+        write!(
+            stream,
+            "POST /v1/events?key={key} HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n"
+        )
+        .unwrap();
+        (0..20).for_each(|_| stream.write_all(&[b' '; 1_000_000]).unwrap());
+        // The connection is as good as before.
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let answers = rest(stream);
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200"), "{answers}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_is_not_asked_to_send_in_vain() {
+    let house = House::open();
+    let mut stream = connect(&house);
+    stream
+        .write_all(
+            b"POST /v1/events?key=wrong HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n",
+        )
+        .unwrap();
+    let answer = rest(stream);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
 
 #[test]
@@ -111,31 +145,24 @@ fn a_live_page_that_does_not_read_holds_nobody_up() {
 fn bodies_that_are_still_arriving_count_and_who_comes_then_is_told_to_come_back() {
     let house = House::open_with(|config| config.backlog = 100 * 1024);
     let acme = house.tenant("Acme");
-    let arriving: Vec<_> = (0..3)
-        .map(|_| {
-            let mut stream = connect(&house);
-            let key = &acme.write_key;
-            write!(
-                stream,
-                "POST /v1/events?key={key} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
-            )
-            .unwrap();
-            // The third has no room for what it sends.
-            let _ = stream.write_all(&[b' '; 45_000]);
-            stream
-        })
-        .collect();
-    let send = |id: &str| {
-        house
-            .post("/v1/events")
-            .key(&acme.write_key)
-            .json(&json!({ "batch": [page("ann", id, "/")] }))
+    let key = &acme.write_key;
+    let send = |id: &str, filler: usize| {
+        let mut event = page("ann", id, "/");
+        event["properties"] = json!({ "filler": "x".repeat(filler) });
+        house.post("/v1/events").key(key).json(&json!({ "batch": [event] })).send()
     };
+    let mut arriving = Vec::new();
     let told = house::eventually(|| {
-        let mut large = page("ann", "m1", "/");
-        large["properties"] = json!({ "filler": "x".repeat(20_000) });
-        let call = house.post("/v1/events").key(&acme.write_key);
-        let reply = call.json(&json!({ "batch": [large] })).send();
+        // One that finds no room, because the event below was there before it, is made good by the next.
+        let mut stream = connect(&house);
+        write!(
+            stream,
+            "POST /v1/events?key={key} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+        )
+        .unwrap();
+        stream.write_all(&[b' '; 45_000]).unwrap();
+        arriving.push(stream);
+        let reply = send("m1", 20_000);
         (reply.status == 429).then_some(reply)
     });
     assert_eq!(
@@ -143,5 +170,5 @@ fn bodies_that_are_still_arriving_count_and_who_comes_then_is_told_to_come_back(
         ("1", &json!("urn:rapport:problem:overloaded"))
     );
     drop(arriving);
-    house::eventually(|| (send("m2").send().status == 200).then_some(()));
+    house::eventually(|| (send("m2", 0).status == 200).then_some(()));
 }

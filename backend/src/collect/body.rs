@@ -13,9 +13,6 @@ use tokio_stream::StreamExt;
 
 /// A body holds at most this many bytes, packed and unpacked: what Segment's libraries send.
 pub const MAX_BODY: usize = 512 * 1024;
-/// So much beyond the limit is still read, and thrown away: most clients look for an answer only
-/// when they have sent everything.
-const THROWN_AWAY: usize = 2 * 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads a body to its end; it has its place in the backlog from its first byte on.
@@ -24,24 +21,18 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// [`Problem::TooLarge`], [`Problem::Overloaded`] where the backlog has no room, or
 /// [`Problem::Malformed`] where the body breaks off or does not unpack.
 pub async fn read(body: Body, backlog: &Backlog) -> Result<(Vec<u8>, Room), Problem> {
-    let most = MAX_BODY + THROWN_AWAY;
-    if body.size_hint().lower() > most as u64 {
+    if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Problem::TooLarge(MAX_BODY));
     }
-    let (mut bytes, mut total, mut room) = (Vec::new(), 0, backlog.room()?);
+    let (mut bytes, mut room) = (Vec::new(), backlog.room()?);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::Malformed("the body broke off".to_owned()))?;
-        total += chunk.len();
-        if total <= MAX_BODY {
-            room.grow(total)?;
-            bytes.extend_from_slice(&chunk);
-        } else if total > most {
-            break;
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return Err(Problem::TooLarge(MAX_BODY));
         }
-    }
-    if total > MAX_BODY {
-        return Err(Problem::TooLarge(MAX_BODY));
+        room.grow(bytes.len() + chunk.len())?;
+        bytes.extend_from_slice(&chunk);
     }
     // What a body is packed with shows in its first bytes; beacons cannot send a header that says so.
     if bytes.starts_with(&GZIP) {

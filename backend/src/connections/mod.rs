@@ -1,5 +1,7 @@
 //! Taking connections: so many at once, and none that stalls holds a place for long.
 
+mod remainder;
+
 use crate::config::Connections;
 use crate::sqlite::lock;
 use axum::Router;
@@ -7,10 +9,12 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::EXPECT;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use remainder::Remainder;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -59,7 +63,10 @@ pub async fn serve(
         let routes = routes.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            routes.clone().call(request.map(Body::new))
+            let waits = request.headers().contains_key(EXPECT);
+            let request = request
+                .map(|body| Body::new(Remainder::new(body, (!waits).then_some(limits.linger))));
+            routes.clone().call(request)
         });
         let connection = http.serve_connection(TokioIo::new(timed(stream, limits.take)), service);
         let connection = graceful.watch(connection);
