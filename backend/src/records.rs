@@ -7,17 +7,24 @@ use crate::identity::secrets::SecretStore;
 use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
 use crate::privacy::ErasureStore;
+use crate::profiles::MergeStore;
 use crate::sqlite::{Database, Durability};
 use std::path::Path;
 
 /// Everything that is administered. Each change writes its audit row in its own transaction.
 pub trait Records:
-    IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore
+    IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore + MergeStore
 {
 }
 
 impl<T> Records for T where
-    T: IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore
+    T: IdentityStore
+        + SecretStore
+        + SettingsStore
+        + AuditStore
+        + BundleStore
+        + ErasureStore
+        + MergeStore
 {
 }
 
@@ -36,7 +43,7 @@ impl SqliteRecords {
             database: Database::open(
                 directory.join("records.db"),
                 Durability::Synced,
-                &[VERSION_1, VERSION_2],
+                &[VERSION_1, VERSION_2, VERSION_3],
             )?,
         })
     }
@@ -124,4 +131,19 @@ CREATE TABLE identity_secrets (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (workspace, environment, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_3: &str = "
+CREATE TABLE merges (
+    workspace INTEGER NOT NULL REFERENCES workspaces (id),
+    environment TEXT NOT NULL,
+    id TEXT NOT NULL,
+    together INTEGER NOT NULL,
+    one BLOB NOT NULL,
+    other BLOB,
+    at INTEGER NOT NULL,
+    logged INTEGER NOT NULL,
+    PRIMARY KEY (workspace, environment, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX merges_not_logged ON merges (at) WHERE NOT logged;
 ";

@@ -70,6 +70,8 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(profiles::http::one, privacy::http::erase_visitor))
         .routes(routes!(profiles::http::rebuild))
         .routes(routes!(profiles::http::status))
+        .routes(routes!(profiles::merging::merge))
+        .routes(routes!(profiles::merging::unmerge))
         .routes(routes!(identity::http::owner_link))
         .routes(routes!(identity::http::session, identity::http::switch))
         .routes(routes!(identity::http::keys, identity::http::create_key))

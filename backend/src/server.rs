@@ -12,7 +12,7 @@ use crate::live::Feed;
 use crate::log::{DayLog, Keeper};
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
-use crate::{connections, privacy, router};
+use crate::{connections, privacy, profiles, router};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -100,6 +100,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         stopping: watch::Sender::new(false),
     });
     privacy::apply_all(&app)?;
+    profiles::log_all(&app)?;
     let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
 
     let serving = connections::serve(

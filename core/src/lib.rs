@@ -8,6 +8,7 @@ pub mod decide;
 pub mod event;
 pub mod model;
 mod order;
+pub mod person;
 pub mod profile;
 pub mod scoring;
 #[cfg(feature = "train")]

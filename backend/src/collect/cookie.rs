@@ -3,12 +3,13 @@
 use super::batch::Batch;
 use super::hints::Browser;
 use super::source::Source;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
-use crate::identity::Scope;
 use crate::identity::proof::VisitorCookies;
-use crate::keys::KeyStore;
+use crate::identity::{Scope, SubjectId};
+use crate::keys::{KeyStore, VisitorRef, pseudonym};
+use crate::profiles::Who;
 use crate::secret::base32;
 use axum::http::HeaderValue;
 
@@ -44,8 +45,7 @@ impl Cookie {
         let (subject, id) = (browser.subject, browser.anonymous_id.clone());
         let stores = browser.stores;
         let looked_up = blocking(move || -> Result<Self, StoreError> {
-            let key = app.keys.workspace_key(scope.workspace)?;
-            let cookies = VisitorCookies::new(key.derive("visitor cookie", &scope.to_bytes()));
+            let cookies = cookies(&app, scope)?;
             let now = source.received_at;
             let known = source.cookie.as_deref().and_then(|cookie| cookies.read(cookie, now));
             if let Some(known) = known {
@@ -59,6 +59,28 @@ impl Cookie {
         });
         looked_up.await
     }
+}
+
+/// Who the browser with a visitor cookie proved to be; nobody where the cookie is no good.
+///
+/// # Errors
+/// Where a store cannot be read.
+pub fn linked(
+    app: &App,
+    scope: Scope,
+    cookie: &str,
+    now: Millis,
+) -> Result<Vec<SubjectId>, StoreError> {
+    let cookies = cookies(app, scope)?;
+    let Some(id) = cookies.read(cookie, now) else { return Ok(Vec::new()) };
+    let key = app.keys.workspace_key(scope.workspace)?;
+    let who = Who::stored(app, scope);
+    who.members(who.person(pseudonym(&key, scope, VisitorRef::Anonymous(id)))?)
+}
+
+fn cookies(app: &App, scope: Scope) -> Result<VisitorCookies, StoreError> {
+    let key = app.keys.workspace_key(scope.workspace)?;
+    Ok(VisitorCookies::new(key.derive("visitor cookie", &scope.to_bytes())))
 }
 
 /// The id of a visitor who keeps none: the same until midnight (UTC) for the same website, address

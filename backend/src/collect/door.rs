@@ -4,12 +4,13 @@ use super::batch::Batch;
 use super::bots::{Program, confessed, program};
 use super::writer::Item;
 use crate::clock::Millis;
-use crate::identity::Scope;
 use crate::identity::proof::{NotProved, prove};
-use crate::keys::{VisitorRef, pseudonym};
+use crate::identity::{Scope, SubjectId};
+use crate::keys::pseudonym;
 use crate::log::{Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION, SealedWire};
 use crate::seal::SecretKey;
 use rapport_core::event::{Event, EventWire, Millis as CoreMillis, WireError};
+use rapport_core::person::{self, VisitorRef};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -29,8 +30,12 @@ pub struct Arrival {
     pub consent: Consent,
     /// Whether automated browsers count.
     pub automated: bool,
+    /// Whether the sender is a server of the customer's, whose word is proof.
+    pub server: bool,
     /// What proves users.
     pub identity_secrets: Vec<Vec<u8>>,
+    /// Who the browser is linked to already, as its visitor cookie proves.
+    pub linked: Vec<SubjectId>,
     /// The id of a visitor who comes without one, where the server may make one up.
     pub nameless: Option<String>,
 }
@@ -154,19 +159,31 @@ impl Arrival {
         }
     }
 
-    /// What the identity token beside an `identify` proves; `None` where there is none.
+    /// Whether it is proved that the event is of its `userId`; `None` where nothing was to prove it.
     fn proof(
         &self,
         wire: &EventWire,
         raw: &RawValue,
     ) -> Result<Option<Result<(), NotProved>>, Refusal> {
         let user = wire.user_id.as_deref().filter(|id| !id.is_empty());
-        let Some(user) = user.filter(|_| wire.kind == "identify") else { return Ok(None) };
+        let tells = matches!(wire.kind.as_str(), "identify" | "alias");
+        let Some(user) = user.filter(|_| tells) else { return Ok(None) };
+        if self.server {
+            return Ok(Some(Ok(())));
+        }
         let beside: BesideWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
-        let proved = beside.token.map(|token| {
-            prove(&token, &self.identity_secrets, user, self.scope.workspace, self.received_at)
-        });
-        Ok(proved)
+        // Who somebody else was is not for a page to say, whoever its visitor is.
+        let own = wire.kind == "identify"
+            || wire.previous_id.is_none()
+            || wire.previous_id == wire.anonymous_id;
+        let Some(token) = beside.token else {
+            let name = VisitorRef::User(user);
+            let known = self.linked.contains(&pseudonym(&self.workspace_key, self.scope, name));
+            return Ok((own && known).then_some(Ok(())));
+        };
+        let secrets = &self.identity_secrets;
+        let proved = prove(&token, secrets, user, self.scope.workspace, self.received_at);
+        Ok(Some(proved.and(if own { Ok(()) } else { Err(NotProved::OtherBrowser) })))
     }
 }
 
@@ -179,19 +196,11 @@ fn screen_as_track(wire: &mut EventWire) {
     }
 }
 
-/// Whom an event is about: the browser where there is one, because what `identify` says is a claim.
+/// Whom an event is about: see [`person::subject`].
 pub fn visitor(wire: &EventWire) -> Result<VisitorRef<'_>, Refusal> {
-    let anonymous = wire
-        .anonymous_id
-        .as_deref()
-        .filter(|id| !id.is_empty())
-        .map(|id| (VisitorRef::Anonymous(id), id));
-    let user =
-        wire.user_id.as_deref().filter(|id| !id.is_empty()).map(|id| (VisitorRef::User(id), id));
-    match anonymous.or(user) {
-        Some((visitor, id)) if id.len() <= MAX_ID => Ok(visitor),
-        _ => Err(Refusal::NoVisitor),
-    }
+    let visitor = person::subject(wire).ok_or(Refusal::NoVisitor)?;
+    let (VisitorRef::Anonymous(id) | VisitorRef::User(id)) = visitor;
+    if id.len() <= MAX_ID { Ok(visitor) } else { Err(Refusal::NoVisitor) }
 }
 
 /// What everybody with the log may read of an event.
@@ -214,12 +223,7 @@ pub fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
 
 /// `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`.
 pub fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
-    let said = context.get("consent");
-    let of = |purpose| {
-        let categories = said.and_then(|said| said.get("categoryPreferences"));
-        let mut places = [said, categories].into_iter().flatten();
-        places.find_map(|place| place.get(purpose)?.as_bool())
-    };
+    let of = |purpose| person::said(context, purpose);
     Consent {
         analytics: of("analytics").unwrap_or(default.analytics),
         profiling: of("profiling").unwrap_or(default.profiling),

@@ -6,8 +6,8 @@ use crate::app::{App, Shared};
 use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
-use crate::log::{Draft, Offset, Word};
-use crate::profiles::profile_bytes;
+use crate::log::{Draft, Offset};
+use crate::profiles::{profile_bytes, profiling_word};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::time::Duration;
@@ -114,11 +114,9 @@ impl Browser {
             consent: None,
         };
         let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
-            let mut word = Word::default();
-            let envelopes = app.log.subject(scope, self.subject, position)?;
-            envelopes.iter().for_each(|envelope| _ = word.hear(envelope.draft.consent));
             // Who said no is told so wherever they are known; of who is new there is nothing to tell.
-            view.consent = word.said().map(|profiling| ConsentView { profiling });
+            let word = profiling_word(app, scope, self.subject, position)?;
+            view.consent = word.map(|profiling| ConsentView { profiling });
             return Ok(view.consent.is_some().then_some(view));
         };
         if position >= last && stored.signals == bundle.signals {

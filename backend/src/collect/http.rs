@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::body;
-use super::cookie::{Cookie, cookieless_id};
+use super::cookie::{Cookie, cookieless_id, linked};
 use super::door::{Admitted, Arrival, MAX_ID, Refusal};
 use super::hints::Asking;
 use super::rate::TooFast;
@@ -12,7 +12,7 @@ use super::writer::Room;
 use crate::app::{App, Shared};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{
-    Action, Environment, Principal, Resource, Scope, Sender, authorize, secrets,
+    Action, Environment, Principal, Resource, Role, Scope, Sender, authorize, secrets,
 };
 use axum::Json;
 use axum::body::Body;
@@ -90,7 +90,8 @@ pub async fn collect(
 ) -> Result<Collected, Problem> {
     let scope = authorize(principal, Action::CollectEvents, Resource::Own)?.scope();
     may_send(app, principal, source, batch.events.len())?;
-    let arrival = arrival(app, scope, source, batch).await?;
+    let server = principal.role != Role::Page;
+    let arrival = arrival(app, scope, server, source, batch).await?;
 
     let (mut items, mut asking) = (Vec::with_capacity(batch.events.len()), Asking::default());
     let admit = |raw: &&RawValue| {
@@ -156,10 +157,13 @@ fn message_id(raw: &RawValue) -> Option<String> {
 async fn arrival(
     app: &Shared,
     scope: Scope,
+    server: bool,
     source: &Source,
     batch: &Batch<'_>,
 ) -> Result<Arrival, Problem> {
     let Source { received_at, .. } = *source;
+    let claims = batch.events.iter().any(|event| event.get().contains("\"userId\""));
+    let cookie = source.cookie.clone().filter(|_| claims && source.first_party && !server);
     let tokens = batch.events.iter().any(|event| event.get().contains("\"token\""));
     // Without a name of their own, visitors are told apart by what is forgotten within two days.
     let nameless = batch.cookieless.then(|| source.traces());
@@ -172,10 +176,14 @@ async fn arrival(
             let nameless = nameless
                 .map(|traces| cookieless_id(&*app.keys, scope, received_at, &traces))
                 .transpose()?;
-            Ok((workspace_key, settings, identity_secrets, nameless))
+            let linked = cookie
+                .map(|cookie| linked(&app, scope, &cookie, received_at))
+                .transpose()?
+                .unwrap_or_default();
+            Ok((workspace_key, settings, identity_secrets, linked, nameless))
         })
     };
-    let (workspace_key, settings, identity_secrets, nameless) = looked_up.await?;
+    let (workspace_key, settings, identity_secrets, linked, nameless) = looked_up.await?;
     // Who wants no id is not to be known again by an address either.
     let kept = !batch.cookieless;
     Ok(Arrival {
@@ -186,7 +194,9 @@ async fn arrival(
         user_agent: source.user_agent.clone(),
         consent: settings.consent.into(),
         automated: settings.automated_browsers || scope.environment == Environment::Test,
+        server,
         identity_secrets,
+        linked,
         nameless,
     })
 }

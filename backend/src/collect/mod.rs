@@ -21,4 +21,4 @@ pub use door::{Admitted, Arrival, Refusal, consent};
 pub use history::{History, HistoryRefusal};
 pub use http::{Parcel, may_send};
 pub use rate::Rates;
-pub use writer::{Item, Submission, Writer};
+pub use writer::{Item, Submission, Writer, write};

@@ -69,6 +69,7 @@ pub enum Action {
     ReadVisitors,
     EraseVisitor,
     RebuildProfiles,
+    MergeProfiles,
     PublishBundle,
     ReadPublished,
     ReadKeys,
@@ -93,6 +94,7 @@ impl Action {
             Self::ReadVisitors => "read visitors",
             Self::EraseVisitor => "erase a visitor",
             Self::RebuildProfiles => "rebuild profiles",
+            Self::MergeProfiles => "merge profiles",
             Self::PublishBundle => "publish a bundle",
             Self::ReadPublished => "read what is published",
             Self::ReadKeys => "read the list of keys",
@@ -116,6 +118,7 @@ const fn allows(role: Role, action: Action) -> bool {
         Action::ReadSession | Action::SwitchWorkspace => !matches!(role, Anyone | Page),
         Action::ReadVisitors => matches!(role, Owner | Admin | Marketer | Sales | Agent | Analyst),
         Action::EraseVisitor => matches!(role, Owner | Admin),
+        Action::MergeProfiles => matches!(role, Owner | Admin),
         Action::RebuildProfiles => matches!(role, Owner | Admin | Developer),
         Action::PublishBundle => matches!(role, Owner | Admin | Marketer | Developer),
         Action::ReadPublished => {

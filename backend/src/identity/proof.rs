@@ -25,6 +25,10 @@ pub enum NotProved {
     OtherUser,
     #[error("the identity token is for another workspace")]
     OtherWorkspace,
+    #[error(
+        "a page may only say that its own browser is somebody's; send other aliases from a server"
+    )]
+    OtherBrowser,
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId, WorkspaceId};
 use crate::seal::SecretKey;
+pub use rapport_core::person::VisitorRef;
 
 /// Keeps the keys of workspaces and subjects.
 pub trait KeyStore: Send + Sync {
@@ -64,13 +65,4 @@ pub fn pseudonym(workspace_key: &SecretKey, scope: Scope, id: VisitorRef<'_>) ->
     let mut subject = [0; 16];
     subject.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
     SubjectId(subject)
-}
-
-/// How a sender names a visitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VisitorRef<'a> {
-    /// The id that a browser made up.
-    Anonymous(&'a str),
-    /// The id that the customer's own system gave.
-    User(&'a str),
 }

@@ -68,6 +68,12 @@ pub struct Consent {
     pub said: bool,
 }
 
+impl From<Consent> for rapport_core::person::Consent {
+    fn from(consent: Consent) -> Self {
+        Self { granted: consent.profiling, said: consent.said }
+    }
+}
+
 impl Consent {
     /// Agreed to everything: what a workspace without a consent banner sends.
     pub const ALL: Self =
@@ -88,30 +94,6 @@ impl Consent {
             profiling: bits & 2 != 0,
             personalization: bits & 4 != 0,
             said: bits & 8 != 0,
-        }
-    }
-}
-
-/// What a visitor says of profiling, event by event in the order in which they happened.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Word(Option<bool>);
-
-impl Word {
-    /// What the visitor said last; `None` where they said nothing.
-    pub const fn said(self) -> Option<bool> {
-        self.0
-    }
-
-    /// Whether an event may be folded: as the visitor last said, or else as its workspace takes for granted.
-    pub const fn hear(&mut self, consent: Consent) -> bool {
-        match self.0 {
-            Some(word) if !consent.said => word,
-            _ => {
-                if consent.said {
-                    self.0 = Some(consent.profiling);
-                }
-                consent.profiling
-            }
         }
     }
 }

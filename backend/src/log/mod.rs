@@ -17,7 +17,7 @@ mod survey;
 
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};
-pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION, Word};
+pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
 pub use keeper::Keeper;
 pub use sealed::{Contents, Replayed, SealedWire, bound, compact, contents, seal, seal_bytes};
 pub use survey::{Damage, DaySurvey, Span, survey};

@@ -1,4 +1,4 @@
-//! Erasure: the key is shredded, the profile goes, the log keeps an anonymous tombstone.
+//! Erasure: the keys are shredded, the profile goes, the log keeps anonymous tombstones.
 
 pub mod http;
 mod store;
@@ -8,20 +8,32 @@ pub use store::{Erasure, ErasureStore};
 use crate::app::App;
 use crate::clock;
 use crate::error::StoreError;
-use crate::identity::{Permit, SubjectId};
+use crate::identity::{Permit, Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
+use crate::profiles::Who;
+use std::collections::BTreeSet;
 
-/// Erases a visitor, for good.
+/// Erases the person who a visitor is, for good: every id that was merged, and every browser of which
+/// a piece is theirs. Answers whom.
 ///
 /// The list of erasures is written first, so that a stop in the middle is finished at the next start.
 ///
 /// # Errors
 /// Where a store cannot be written; asking again finishes what was begun.
-pub fn erase(app: &App, permit: &Permit, subject: SubjectId) -> Result<(), StoreError> {
-    let erasure = Erasure { scope: permit.scope(), subject, at: clock::now() };
-    app.records.record_erasure(permit.actor(), &erasure)?;
-    apply(app, &erasure)
+pub fn erase(app: &App, permit: &Permit, subject: SubjectId) -> Result<Vec<SubjectId>, StoreError> {
+    let scope = permit.scope();
+    let who = Who::now(app, scope)?;
+    let mut erased = who.members(who.person(subject)?)?;
+    if !erased.contains(&subject) {
+        erased.push(subject);
+    }
+    let at = clock::now();
+    let erasures: Vec<_> =
+        erased.iter().map(|subject| Erasure { scope, subject: *subject, at }).collect();
+    app.records.record_erasures(permit.actor(), &erasures)?;
+    apply(app, scope, &erasures)?;
+    Ok(erased)
 }
 
 /// Does again what the list of erasures says: for data that was restored from a backup.
@@ -32,16 +44,28 @@ pub fn apply_all(app: &App) -> Result<(), StoreError> {
     for erasure in app.records.erasures()? {
         let Erasure { scope, subject, .. } = erasure;
         let shredded = app.keys.subject_key(scope, subject)? == Some(SubjectKey::Shredded);
-        if !shredded || app.profiles.profile(scope, subject)?.is_some() {
-            apply(app, &erasure)?;
+        if !shredded
+            || app.profiles.profile(scope, subject)?.is_some()
+            || !app.profiles.acts(scope, subject)?.is_empty()
+        {
+            apply(app, scope, &[erasure])?;
         }
     }
     Ok(())
 }
 
-fn apply(app: &App, erasure: &Erasure) -> Result<(), StoreError> {
-    app.keys.shred(erasure.scope, erasure.subject, erasure.at)?;
-    app.profiles.forget(erasure.scope, erasure.subject)?;
-    app.feed.tell(erasure.scope, Happening::Gone(erasure.subject));
+fn apply(app: &App, scope: Scope, erasures: &[Erasure]) -> Result<(), StoreError> {
+    let erased: Vec<_> = erasures.iter().map(|erasure| erasure.subject).collect();
+    // Some events of an erased browser may have been somebody else's.
+    let mut touched: BTreeSet<_> = erased.iter().copied().collect();
+    for Erasure { subject, at, .. } in erasures {
+        touched.extend(app.profiles.pieces(scope, *subject)?.iter().map(|piece| piece.person));
+        app.keys.shred(scope, *subject, *at)?;
+    }
+    app.profiles.forget(scope, &erased)?;
+    for subject in erased {
+        app.feed.tell(scope, Happening::Gone(subject));
+    }
+    app.projector.again(scope, touched.into_iter().collect());
     Ok(())
 }

@@ -9,8 +9,8 @@ use rusqlite::params;
 
 /// Keeps who is to be forgotten.
 pub trait ErasureStore: Send + Sync {
-    /// Adds to the list; adding again changes nothing.
-    fn record_erasure(&self, by: &Actor, erasure: &Erasure) -> Result<(), StoreError>;
+    /// Adds to the list, all or none; adding again changes nothing.
+    fn record_erasures(&self, by: &Actor, erasures: &[Erasure]) -> Result<(), StoreError>;
     /// The whole list, oldest first.
     fn erasures(&self) -> Result<Vec<Erasure>, StoreError>;
 }
@@ -24,15 +24,16 @@ pub struct Erasure {
 }
 
 impl ErasureStore for SqliteRecords {
-    fn record_erasure(&self, by: &Actor, erasure: &Erasure) -> Result<(), StoreError> {
-        let Erasure { scope, subject, at } = *erasure;
+    fn record_erasures(&self, by: &Actor, erasures: &[Erasure]) -> Result<(), StoreError> {
         self.database.write(|transaction| {
-            let added = transaction.execute(
-                "INSERT OR IGNORE INTO erasures (workspace, environment, subject, at) VALUES (?1, ?2, ?3, ?4)",
-                params![scope.workspace, scope.environment, subject, at],
-            )?;
-            if added > 0 {
-                append(transaction, scope, at, Change::new(by, "visitor.erase", subject.to_string()))?;
+            for Erasure { scope, subject, at } in erasures {
+                let added = transaction.execute(
+                    "INSERT OR IGNORE INTO erasures (workspace, environment, subject, at) VALUES (?1, ?2, ?3, ?4)",
+                    params![scope.workspace, scope.environment, subject, at],
+                )?;
+                if added > 0 {
+                    append(transaction, *scope, *at, Change::new(by, "visitor.erase", subject.to_string()))?;
+                }
             }
             Ok(())
         })

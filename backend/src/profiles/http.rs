@@ -6,12 +6,12 @@ use crate::app::Shared;
 use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Resource, SubjectId, authorize};
-use crate::keys::{VisitorRef, pseudonym};
-use crate::log::Word;
+use crate::keys::pseudonym;
 use crate::request::InPath;
 use axum::Json;
 use axum::extract::State;
 use rapport_core::event::EventWire;
+use rapport_core::person::{VisitorRef, Words};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -125,9 +125,9 @@ pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<Sc
     app.projector.reached(&app, scope, end, FOLD_PATIENCE).await?;
     let decided = blocking(move || {
         let default = app.records.settings(scope)?.consent.into();
-        let (mut word, mut agreed) = (Word::default(), true);
+        let (mut words, mut agreed) = (Words::default(), true);
         unseen.retain(|event| {
-            agreed = word.hear(consent(&event.context, default));
+            agreed = words.hear((), consent(&event.context, default).into());
             agreed
         });
         // Who said no last has no score: not 0, and not somebody else's.

@@ -1,13 +1,20 @@
 //! Profiles and scores: what the log says about each visitor. Can be thrown away and rebuilt.
 
+mod fold;
 pub mod http;
+pub mod merging;
+mod people;
 mod projector;
 mod service;
+mod sqlite;
 mod store;
 mod sweeper;
 mod view;
 
+pub use merging::{Merge, MergeStore, log_all};
+pub use people::Who;
 pub use projector::Projector;
-pub use service::{decide, profile_bytes, score, visitor, visitor_view, visitors};
-pub use store::{Change, ProfileStore, SqliteProfiles, StoredProfile, Trail};
-pub use view::{ReasonView, ScoreView, VisitorView};
+pub use service::{decide, profile_bytes, profiling_word, score, visitor, visitor_view, visitors};
+pub use sqlite::SqliteProfiles;
+pub use store::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};
+pub use view::{Cause, ReasonView, ScoreView, VisitorView};

@@ -1,5 +1,6 @@
 //! Reading profiles, and deciding for pages that cannot.
 
+use super::people::Who;
 use super::store::StoredProfile;
 use super::view::{LastEventView, ReasonView, ScoreView, VisitorView};
 use crate::app::App;
@@ -8,9 +9,11 @@ use crate::clock;
 use crate::error::{Problem, StoreError};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
+use crate::log::{Envelope, Offset};
 use crate::seal::SecretKey;
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::person::Words;
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
 
@@ -41,7 +44,8 @@ pub fn visitors(app: &App, scope: Scope, limit: u32) -> Result<Vec<VisitorView>,
 /// [`Problem::NotFound`] where the scope has no such visitor.
 pub fn visitor(app: &App, scope: Scope, subject: SubjectId) -> Result<VisitorView, Problem> {
     let bundle = app.bundles.get(app, scope)?.ok_or(Problem::NoBundle)?;
-    let stored = app.profiles.profile(scope, subject)?.ok_or(Problem::NotFound("visitor"))?;
+    let person = Who::stored(app, scope).person(subject)?;
+    let stored = app.profiles.profile(scope, person)?.ok_or(Problem::NotFound("visitor"))?;
     visitor_view(app, scope, &bundle, &stored)?.ok_or(Problem::NotFound("visitor"))
 }
 
@@ -62,6 +66,8 @@ pub fn visitor_view(
     let profile = open(&key, scope, &engine, stored)?;
     let now = Millis(clock::now()).max(Millis(stored.event_time));
     let (kind, name, path) = stored.last_event.clone();
+    let members = Who::stored(app, scope).members(stored.subject)?;
+    let merged = members.into_iter().filter(|member| *member != stored.subject);
     Ok(Some(VisitorView {
         id: stored.subject.to_string(),
         score: score(&mut engine, &profile, now),
@@ -69,6 +75,8 @@ pub fn visitor_view(
         first_seen: stored.first_seen,
         events: stored.events,
         trail: stored.trail.points().to_vec(),
+        members: merged.map(|member| member.to_string()).collect(),
+        cause: None,
     }))
 }
 
@@ -90,8 +98,9 @@ pub fn decide(
         .ok_or(Problem::NoBundle)?;
     let mut engine = bundle.engine();
     let now = Millis(clock::now());
-    let key = app.keys.subject_key(scope, subject)?.and_then(SubjectKey::kept);
-    let stored = app.profiles.profile(scope, subject)?;
+    let person = Who::stored(app, scope).person(subject)?;
+    let key = app.keys.subject_key(scope, person)?.and_then(SubjectKey::kept);
+    let stored = app.profiles.profile(scope, person)?;
     let mut profile = match (key, stored) {
         (Some(key), Some(stored)) => open(&key, scope, &engine, &stored)?,
         _ => engine.new_profile(),
@@ -109,7 +118,8 @@ pub fn decide(
     Ok(score(&mut engine, &profile, now))
 }
 
-/// A subject's profile as bytes, with its row; `None` where there is none, or the subject was erased.
+/// A subject's profile as bytes, with its row: the person's whom the subject proved to be, where it
+/// did. `None` where there is none, or the person was erased.
 ///
 /// # Errors
 /// Where a store cannot be read, or the profile was changed.
@@ -118,12 +128,32 @@ pub fn profile_bytes(
     scope: Scope,
     subject: SubjectId,
 ) -> Result<Option<(StoredProfile, Vec<u8>)>, StoreError> {
-    let key = app.keys.subject_key(scope, subject)?.and_then(SubjectKey::kept);
-    let (Some(key), Some(stored)) = (key, app.profiles.profile(scope, subject)?) else {
+    let person = Who::stored(app, scope).person(subject)?;
+    let key = app.keys.subject_key(scope, person)?.and_then(SubjectKey::kept);
+    let (Some(key), Some(stored)) = (key, app.profiles.profile(scope, person)?) else {
         return Ok(None);
     };
     let bytes = unseal(&key, scope, &stored)?;
     Ok(Some((stored, bytes)))
+}
+
+/// What the person who a subject is said of profiling, in what the log holds up to `until`; `None`
+/// where they said nothing.
+///
+/// # Errors
+/// Where a store cannot be read.
+pub fn profiling_word(
+    app: &App,
+    scope: Scope,
+    subject: SubjectId,
+    until: Offset,
+) -> Result<Option<bool>, StoreError> {
+    let who = Who::stored(app, scope);
+    let mut words = Words::default();
+    for Envelope { draft, .. } in who.events(&*app.log, who.person(subject)?, until)? {
+        words.hear(draft.subject, draft.consent.into());
+    }
+    Ok(words.said())
 }
 
 /// Scores a profile and says why.

@@ -5,9 +5,7 @@ use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::log::Offset;
 use crate::secret::Sha256Digest;
-use crate::sqlite::{Database, Durability};
-use rusqlite::{Row, params};
-use std::path::Path;
+use rapport_core::person::{Act, Moment, Piece};
 
 /// Keeps one profile a subject. An offset and its effect commit together.
 pub trait ProfileStore: Send + Sync {
@@ -25,10 +23,17 @@ pub trait ProfileStore: Send + Sync {
     fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError>;
     /// Every subject that has a profile.
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError>;
+    /// The acts that name a subject.
+    fn acts(&self, scope: Scope, subject: SubjectId) -> Result<Vec<PlacedAct>, StoreError>;
+    /// Whose the events of a subject are, in order; empty where they are all its own.
+    fn pieces(&self, scope: Scope, subject: SubjectId)
+    -> Result<Vec<Piece<SubjectId>>, StoreError>;
+    /// The subjects with a piece that is a person's, in order.
+    fn members(&self, scope: Scope, person: SubjectId) -> Result<Vec<SubjectId>, StoreError>;
     /// Applies changes and moves the position, in one commit.
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError>;
-    /// Drops the profile of a subject.
-    fn forget(&self, scope: Scope, subject: SubjectId) -> Result<(), StoreError>;
+    /// Drops the profiles of subjects, and what says who they are.
+    fn forget(&self, scope: Scope, subjects: &[SubjectId]) -> Result<(), StoreError>;
     /// Drops every profile of a scope and starts at the beginning of its log.
     fn clear(&self, scope: Scope) -> Result<(), StoreError>;
 }
@@ -39,6 +44,19 @@ pub enum Change {
     Keep(Box<StoredProfile>),
     /// Consent was withdrawn, or nothing is left to fold.
     Drop(SubjectId),
+    /// Something was said of who is who.
+    Act(PlacedAct),
+    /// The events of a subject are now these people's, piece by piece.
+    Pieces(SubjectId, Vec<Piece<SubjectId>>),
+}
+
+/// An act where it stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacedAct {
+    pub at: Moment,
+    /// Whose envelope it came in.
+    pub source: SubjectId,
+    pub act: Act<SubjectId>,
 }
 
 /// A profile as it is kept.
@@ -85,183 +103,15 @@ impl Trail {
         &self.0
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|(at, score)| at.to_le_bytes().into_iter().chain([*score])).collect()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Self {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let points = bytes.chunks_exact(9).filter_map(|point| {
             let (at, score) = point.split_first_chunk::<8>()?;
             Some((Millis::from_le_bytes(*at), *score.first()?))
         });
         Self(points.collect())
     }
-}
-
-/// Profiles in `profiles.db`.
-pub struct SqliteProfiles {
-    database: Database,
-}
-
-const VERSION_1: &str = "
-CREATE TABLE positions (
-    workspace INTEGER NOT NULL,
-    environment TEXT NOT NULL,
-    offset INTEGER NOT NULL,
-    PRIMARY KEY (workspace, environment)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE profiles (
-    workspace INTEGER NOT NULL,
-    environment TEXT NOT NULL,
-    subject BLOB NOT NULL,
-    signals BLOB NOT NULL,
-    event_time INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    path TEXT,
-    first_seen INTEGER NOT NULL,
-    events INTEGER NOT NULL,
-    score INTEGER NOT NULL,
-    band TEXT NOT NULL,
-    as_of INTEGER NOT NULL,
-    next_change_at INTEGER,
-    trail BLOB NOT NULL,
-    sealed BLOB NOT NULL,
-    UNIQUE (workspace, environment, subject)
-) STRICT;
-CREATE INDEX profiles_by_time ON profiles (workspace, environment, event_time);
-CREATE INDEX profiles_by_change ON profiles (workspace, environment, next_change_at) WHERE next_change_at IS NOT NULL;
-";
-
-const COLUMNS: &str = "subject, signals, event_time, kind, name, path, first_seen, events, score, band, as_of, next_change_at, trail, sealed";
-
-impl SqliteProfiles {
-    /// Opens `profiles.db` in a directory that exists.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened, or belongs to a newer release.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            database: Database::open(
-                directory.join("profiles.db"),
-                Durability::Rebuildable,
-                &[VERSION_1],
-            )?,
-        })
-    }
-}
-
-impl ProfileStore for SqliteProfiles {
-    fn position(&self, scope: Scope) -> Result<Offset, StoreError> {
-        let sql = "SELECT offset FROM positions WHERE workspace = ?1 AND environment = ?2";
-        let place = params![scope.workspace, scope.environment];
-        let found = self.database.row(sql, place, |row| Ok(Offset(row.get(0)?)))?;
-        Ok(found.unwrap_or_default())
-    }
-
-    fn profile(
-        &self,
-        scope: Scope,
-        subject: SubjectId,
-    ) -> Result<Option<StoredProfile>, StoreError> {
-        let place = params![scope.workspace, scope.environment, subject];
-        self.database.row(&select("AND subject = ?3"), place, stored)
-    }
-
-    fn recent(&self, scope: Scope, limit: u32) -> Result<Vec<StoredProfile>, StoreError> {
-        let place = params![scope.workspace, scope.environment, limit];
-        self.database.rows(&select("ORDER BY event_time DESC LIMIT ?3"), place, stored)
-    }
-
-    fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError> {
-        let sql = select("AND next_change_at <= ?3 ORDER BY next_change_at LIMIT ?4");
-        self.database.rows(&sql, params![scope.workspace, scope.environment, now, limit], stored)
-    }
-
-    fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError> {
-        let sql = "SELECT subject FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY subject";
-        self.database.rows(sql, params![scope.workspace, scope.environment], |row| row.get(0))
-    }
-
-    fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError> {
-        self.database.write(|transaction| {
-            let mut drop = transaction.prepare_cached("DELETE FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3")?;
-            let sql = format!(
-                "INSERT INTO profiles (workspace, environment, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-                 ON CONFLICT (workspace, environment, subject) DO UPDATE SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-            );
-            let mut keep = transaction.prepare_cached(&sql)?;
-            for change in changes {
-                match change {
-                    Change::Drop(subject) => drop.execute(params![scope.workspace, scope.environment, subject])?,
-                    Change::Keep(profile) => keep.execute(params![
-                        scope.workspace,
-                        scope.environment,
-                        profile.subject,
-                        profile.signals.0,
-                        profile.event_time,
-                        profile.last_event.0,
-                        profile.last_event.1,
-                        profile.last_event.2,
-                        profile.first_seen,
-                        profile.events,
-                        profile.score,
-                        profile.band,
-                        profile.as_of,
-                        profile.next_change_at,
-                        profile.trail.to_bytes(),
-                        profile.sealed,
-                    ])?,
-                };
-            }
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO positions (workspace, environment, offset) VALUES (?1, ?2, ?3)")?
-                .execute(params![scope.workspace, scope.environment, position.0])?;
-            Ok(())
-        })
-    }
-
-    fn forget(&self, scope: Scope, subject: SubjectId) -> Result<(), StoreError> {
-        self.database.write(|transaction| {
-            transaction.execute(
-                "DELETE FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3",
-                params![scope.workspace, scope.environment, subject],
-            )?;
-            Ok(())
-        })
-    }
-
-    fn clear(&self, scope: Scope) -> Result<(), StoreError> {
-        self.database.write(|transaction| {
-            for table in ["profiles", "positions"] {
-                transaction.execute(
-                    &format!("DELETE FROM {table} WHERE workspace = ?1 AND environment = ?2"),
-                    params![scope.workspace, scope.environment],
-                )?;
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Profiles of a scope, those that `rest` says.
-fn select(rest: &str) -> String {
-    format!("SELECT {COLUMNS} FROM profiles WHERE workspace = ?1 AND environment = ?2 {rest}")
-}
-
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredProfile> {
-    Ok(StoredProfile {
-        subject: row.get(0)?,
-        signals: Sha256Digest(row.get(1)?),
-        event_time: row.get(2)?,
-        last_event: (row.get(3)?, row.get(4)?, row.get(5)?),
-        first_seen: row.get(6)?,
-        events: row.get(7)?,
-        score: row.get(8)?,
-        band: row.get(9)?,
-        as_of: row.get(10)?,
-        next_change_at: row.get(11)?,
-        trail: Trail::from_bytes(&row.get::<_, Vec<u8>>(12)?),
-        sealed: row.get(13)?,
-    })
 }

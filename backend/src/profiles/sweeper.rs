@@ -1,8 +1,11 @@
 //! Scores age: what decays or ends is scored again when that changes the score, though nothing happens.
 
-use super::projector::{Fold, STEP, tell};
+use super::fold::Fold;
+use super::people::Who;
+use super::projector::{STEP, tell};
 use super::service::{band_word, open};
 use super::store::{Change, StoredProfile};
+use super::view::Cause;
 use crate::app::App;
 use crate::bundles::OpenBundle;
 use crate::clock::{self, Millis};
@@ -37,7 +40,8 @@ fn sweep(app: &App, scope: Scope) -> Result<(), StoreError> {
         return Ok(());
     }
     let position = app.profiles.position(scope)?;
-    let fold = Fold { app, scope, bundle: &bundle, until: position, lane: 0 };
+    let who = Who::stored(app, scope);
+    let fold = Fold { app, scope, bundle: &bundle, until: position, lane: 0, who: &who };
     let mut changes = Vec::with_capacity(due.len());
     let mut news = Vec::new();
     for stored in due {
@@ -53,7 +57,7 @@ fn sweep(app: &App, scope: Scope) -> Result<(), StoreError> {
         changes.push(change);
     }
     app.profiles.apply(scope, position, &changes)?;
-    tell(app, scope, &bundle, &news);
+    tell(app, scope, &bundle, &news, |_| Cause::Decay);
     Ok(())
 }
 

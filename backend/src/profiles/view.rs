@@ -53,6 +53,26 @@ pub struct VisitorView {
     pub events: u32,
     /// How the score moved: pairs of time and score, oldest first.
     pub trail: Vec<(Millis, u8)>,
+    /// The ids that were merged into this one, or of whose events some are this person's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
+    /// On the live feed: why it is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// Why a score, or what it consists of, is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    Event,
+    /// Nothing but time.
+    Decay,
+    Model,
+    /// Subjects became one person, or are one no more.
+    Merge,
+    /// Something that was in it was erased.
+    Correction,
 }
 
 /// The latest event of a visitor.

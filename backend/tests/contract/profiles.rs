@@ -68,7 +68,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
     assert_eq!(due(21, 1), [ann.subject], "the longest due first");
     assert_eq!(store.due(elsewhere[0], 99, 9).unwrap(), []);
     for scope in elsewhere {
-        store.forget(scope, ann.subject).unwrap();
+        store.forget(scope, &[ann.subject]).unwrap();
         store.clear(scope).unwrap();
     }
     let later = profile(1, 30);
@@ -76,7 +76,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
         .apply(one, Offset(6), &[Change::Keep(Box::new(later.clone())), Change::Drop(bob.subject)])
         .unwrap();
     assert_eq!(store.recent(one, 9).unwrap(), [later]);
-    store.forget(one, ann.subject).unwrap();
+    store.forget(one, &[ann.subject]).unwrap();
     assert_eq!((store.recent(one, 9).unwrap(), store.position(one).unwrap()), (vec![], Offset(6)));
     store.apply(one, Offset(7), &[Change::Keep(Box::new(bob))]).unwrap();
     store.clear(one).unwrap();

@@ -167,8 +167,8 @@ fn bundles(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
 
 fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
     let erasure = Erasure { scope: one, subject: SubjectId([9; 16]), at: 7 };
-    records.record_erasure(by, &erasure).unwrap();
-    records.record_erasure(by, &Erasure { at: 8, ..erasure }).unwrap();
+    records.record_erasures(by, &[erasure]).unwrap();
+    records.record_erasures(by, &[Erasure { at: 8, ..erasure }]).unwrap();
     assert_eq!(records.erasures().unwrap(), [erasure]);
 }
 

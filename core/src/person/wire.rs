@@ -1,0 +1,50 @@
+//! What events in JSON say of who somebody is.
+
+use super::Act;
+use crate::event::EventWire;
+use serde_json::{Map, Value};
+
+/// How a sender names a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VisitorRef<'a> {
+    /// The id that a browser made up.
+    Anonymous(&'a str),
+    /// The id that the customer's own system gave.
+    User(&'a str),
+}
+
+/// Whom an event is about: the browser where there is one, because what it says beyond is a claim.
+pub fn subject(wire: &EventWire) -> Option<VisitorRef<'_>> {
+    let browser = there(wire.anonymous_id.as_deref()).map(VisitorRef::Anonymous);
+    browser.or_else(|| there(wire.user_id.as_deref()).map(VisitorRef::User))
+}
+
+/// The acts of an event for whose `userId` the customer's server vouches. `identify` says whose the
+/// browser is; `alias` also that a person, or a browser of theirs, went by `previousId`.
+pub fn acts(wire: &EventWire) -> Vec<Act<VisitorRef<'_>>> {
+    let (Some(user), "identify" | "alias") = (there(wire.user_id.as_deref()), wire.kind.as_str())
+    else {
+        return Vec::new();
+    };
+    let person = VisitorRef::User(user);
+    let mut acts = Vec::new();
+    let own = there(wire.anonymous_id.as_deref());
+    acts.extend(own.map(|own| Act::Proof { browser: VisitorRef::Anonymous(own), person }));
+    let previous = there(wire.previous_id.as_deref()).filter(|id| *id != user && own != Some(*id));
+    if let Some(previous) = previous.filter(|_| wire.kind == "alias") {
+        acts.push(Act::Proof { browser: VisitorRef::Anonymous(previous), person });
+        acts.push(Act::Same { person, other: VisitorRef::User(previous) });
+    }
+    acts
+}
+
+/// What `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`, says.
+pub fn said(context: &Map<String, Value>, purpose: &str) -> Option<bool> {
+    let consent = context.get("consent");
+    let categories = consent.and_then(|said| said.get("categoryPreferences"));
+    [consent, categories].into_iter().flatten().find_map(|place| place.get(purpose)?.as_bool())
+}
+
+fn there(id: Option<&str>) -> Option<&str> {
+    id.filter(|id| !id.is_empty())
+}
