@@ -5,6 +5,7 @@ const REPORT_EVERY_MS = 10_000;
 const TICK_MS = 5_000;
 /** A visitor who touches nothing for this long has stopped reading. */
 const ATTENTION_MS = 30_000;
+const MOVES_MS = 1_000;
 
 /** Reports seconds of attention (the tab is visible, the visitor was active lately) and how far was scrolled. */
 export function captureEngagement(pages: Pages, report: (properties: Properties, page?: PageContext) => void): void {
@@ -29,15 +30,19 @@ export function captureEngagement(pages: Pages, report: (properties: Properties,
     depth = Math.max(depth, scrolled());
   };
   const touch = ({ type }: Event) => {
+    // A hand that moves the mouse says so sixty times a second.
+    if (type === "pointermove" && visible && performance.now() - active < MOVES_MS) return;
     count();
     active = last;
     if (type === "scroll") look();
   };
-  for (const name of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"]) {
+  for (const name of ["pointerdown", "pointermove", "keydown", "scroll"]) {
     addEventListener(name, touch, { passive: true, capture: true });
   }
-  if (document.readyState === "complete") look();
-  else addEventListener("load", look);
+  // Behind a frame the layout is there; who asks before it has the browser lay out twice.
+  const later = () => requestAnimationFrame(() => setTimeout(look));
+  if (document.readyState === "complete") later();
+  else addEventListener("load", later);
   pages.onLeave((page, gone) => {
     count();
     flush(1_000, page);
