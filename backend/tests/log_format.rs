@@ -5,14 +5,18 @@ mod house;
 
 use house::scratch;
 use rapport_backend::identity::{Scope, SubjectId, WorkspaceId};
+use rapport_backend::keys::{DirectoryKeys, KeyStore};
 use rapport_backend::log::{
-    Consent, DayLog, Draft, Envelope, EventLog, Offset, Open, SCHEMA_VERSION, SealedWire, bound,
+    self, Arrived, Consent, DayLog, Draft, Envelope, EventLog, Offset, Open, Plain, Replayed,
+    SCHEMA_VERSION, SealedWire, bound, seal_bytes,
 };
 use rapport_backend::seal::SecretKey;
+use rapport_core::event::{FlatEvent, Millis};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const GOLDEN: &str = include_str!("golden/envelope-1.json");
+const COMPACT: &str = include_str!("golden/plain-2.txt");
 const KEY: [u8; 32] = [0x42; 32];
 const NONCE: [u8; 12] = [0x24; 12];
 
@@ -117,6 +121,42 @@ fn an_envelope_is_kept_as_the_golden_files_say() {
     let kept: Value = serde_json::from_str(GOLDEN).unwrap();
     assert_eq!(written, kept);
     assert_eq!(bytes, std::fs::read(golden("journal-1.bin")).unwrap());
+}
+
+#[test]
+fn an_event_whose_compact_form_says_all_is_sealed_in_it() {
+    let wire = contents();
+    let mut event = serde_json::to_value(&wire.event).unwrap();
+    event.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let text = event.to_string();
+    let mut flat: FlatEvent<'_> = serde_json::from_str(&text).unwrap();
+    assert!(flat.is_whole());
+    let message_id = flat.message_id.take().unwrap();
+    let compact = flat.encode(Millis(1_780_000_000_123)).unwrap();
+    let arrived = Arrived {
+        ip: wire.ip.as_deref(),
+        user_agent: wire.user_agent.as_deref(),
+        proven: wire.proven,
+    };
+    let plain = Plain::compact(arrived, &flat, &compact);
+    assert_eq!((hex(&plain.bytes), plain.schema_version), (COMPACT.trim().to_owned(), 2));
+
+    let mut draft = golden_draft("ws_0h2a8vm6xp4c1".parse().unwrap());
+    assert_eq!(draft.message_id, message_id);
+    let keys = DirectoryKeys::open(&scratch().join("keys")).unwrap();
+    let key = keys.ensure_subject_keys(draft.scope, &[draft.subject]).unwrap().remove(0);
+    draft.sealed = seal_bytes(&key.kept().unwrap(), &draft, &plain.bytes).unwrap();
+    match log::contents(&keys, Envelope { offset: Offset(1), draft }).unwrap() {
+        Replayed::Event(read) => assert_eq!(read.sealed, wire),
+        tombstone => panic!("{tombstone:?}"),
+    }
+    // What breaks off anywhere is said to be damaged.
+    for end in 1..plain.bytes.len() - 1 {
+        assert!(
+            log::compact(&plain.bytes[..end], Millis(0))
+                .map_or(true, |bytes| { rapport_core::event::Event::decode(&bytes).is_err() })
+        );
+    }
 }
 
 #[test]

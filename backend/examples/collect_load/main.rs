@@ -6,6 +6,8 @@
 //! `refold DIR` folds a log again from its beginning. Each prints one JSON object.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../../tests/house/mod.rs"]
+mod house;
 mod load;
 mod prepare;
 mod traffic;

@@ -1,6 +1,6 @@
 //! Who is no visitor: crawlers, previews and automated browsers, by what they say of themselves.
 
-use serde_json::{Map, Value};
+use rapport_core::event::{FieldValue, FlatEvent};
 
 /// What sends where a person's browser should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +70,11 @@ pub fn program(user_agent: &str) -> Option<Program> {
 }
 
 /// Which program the page itself says that drives its browser.
-pub fn confessed(context: &Map<String, Value>) -> Option<Program> {
-    match context.get("bot").and_then(Value::as_str) {
-        Some("crawler") => Some(Program::Crawler),
-        Some(_) => Some(Program::Automated),
-        None => {
-            let driven = context.get("webdriver").and_then(Value::as_bool) == Some(true);
-            driven.then_some(Program::Automated)
-        }
+pub fn confessed(flat: &FlatEvent<'_>) -> Option<Program> {
+    match flat.field("context.bot") {
+        Some(FieldValue::Text("crawler")) => Some(Program::Crawler),
+        Some(FieldValue::Text(_)) => Some(Program::Automated),
+        _ => flat.flag("context.webdriver")?.then_some(Program::Automated),
     }
 }
 

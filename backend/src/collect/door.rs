@@ -2,18 +2,20 @@
 
 use super::batch::Batch;
 use super::bots::{Program, confessed, program};
+use super::reading::Reading;
 use super::writer::Item;
 use crate::clock::Millis;
 use crate::identity::proof::{NotProved, prove};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::pseudonym;
-use crate::log::{Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION, SealedWire};
+use crate::log::{Arrived, Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION};
 use crate::seal::SecretKey;
-use rapport_core::event::{Event, EventWire, Millis as CoreMillis, WireError};
+use rapport_core::event::{FieldValue, FlatEvent, Millis as CoreMillis, WireError};
 use rapport_core::person::{self, VisitorRef};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// An id holds at most this many bytes.
 pub const MAX_ID: usize = 256;
@@ -26,6 +28,8 @@ pub struct Arrival {
     pub received_at: Millis,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// Which program the user agent says that it is.
+    pub program: Option<Program>,
     /// What holds for visitors who were not asked.
     pub consent: Consent,
     /// Whether automated browsers count.
@@ -103,56 +107,46 @@ impl Arrival {
         if !raw.get().starts_with('{') {
             return Err(Refusal::NoObject);
         }
-        let mut wire: EventWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
-        if let Some(kind) = batch.kind {
-            kind.clone_into(&mut wire.kind);
-        }
-        if wire.kind == "screen" {
-            screen_as_track(&mut wire);
-        }
-        self.refuse_bots(&wire.context)?;
-        wire.sent_at = wire.sent_at.or_else(|| batch.sent_at.clone());
-        if wire.anonymous_id.as_deref().unwrap_or_default().is_empty() {
-            wire.anonymous_id.clone_from(&self.nameless);
-        }
-        let message_id = match wire.message_id.take().filter(|id| !id.is_empty()) {
-            Some(id) => id,
-            None => crate::secret::token("srv_").map_err(|_| Refusal::NoRandomness)?,
-        };
-        wire.message_id = Some(message_id.clone());
-        let subject = pseudonym(&self.workspace_key, self.scope, visitor(&wire)?);
-        let event_time = wire.event_time(CoreMillis(self.received_at))?;
-        let compact = wire.encode(event_time)?;
-        let event = Event::decode(&compact).map_err(WireError::from)?;
-        let proof = self.proof(&wire, raw)?;
+        let mut reading = Reading::of(raw.get(), batch.kind)?;
+        self.refuse_bots(&reading.flat)?;
+        reading.sent_at(batch.sent_at.as_ref());
+        reading.anonymous_id(self.nameless.as_deref());
+        let message_id = reading
+            .message_id(|| crate::secret::token("srv_").map_err(|_| Refusal::NoRandomness))?;
+        let flat = &reading.flat;
+        let subject = pseudonym(&self.workspace_key, self.scope, visitor(flat)?);
+        let event_time = flat.event_time(CoreMillis(self.received_at))?;
+        let compact = flat.encode(event_time)?;
+        let proof = self.proof(flat, raw)?;
         let draft = Draft {
             scope: self.scope,
             message_id,
             subject,
             event_time: event_time.0,
-            sent_at: wire.sent_at.as_ref().and_then(client_time),
+            sent_at: flat.sent_at.as_ref().and_then(client_time),
             received_at: self.received_at,
-            consent: consent(&wire.context, self.consent),
+            consent: consent(flat, self.consent),
             schema_version: SCHEMA_VERSION,
-            open: open(&wire, event.kind.word(), event.name)?,
+            open: open(flat)?,
             sealed: Vec::new(),
         };
-        let contents = SealedWire {
-            ip: self.ip.clone(),
-            user_agent: self.user_agent.clone(),
+        let arrived = Arrived {
+            ip: self.ip.as_deref(),
+            user_agent: self.user_agent.as_deref(),
             proven: proof == Some(Ok(())),
-            event: wire,
         };
-        let item = Item::new(draft, &contents).map_err(Refusal::Shape)?;
-        let anonymous_id = contents.event.anonymous_id;
+        let item = Item::new(draft, reading.plain(arrived, &compact)?);
+        let anonymous_id = reading.flat.anonymous_id.map(Cow::into_owned);
         Ok(Admitted { item, anonymous_id, unproved: proof.and_then(Result::err) })
     }
 
-    fn refuse_bots(&self, context: &Map<String, Value>) -> Result<(), Refusal> {
+    fn refuse_bots(&self, flat: &FlatEvent<'_>) -> Result<(), Refusal> {
         // A server that sends for its visitors says what browser they have.
-        let said = context.get("userAgent").and_then(Value::as_str);
-        let shown = said.or(self.user_agent.as_deref()).and_then(program);
-        match shown.or_else(|| confessed(context)) {
+        let shown = match flat.field("context.userAgent") {
+            Some(FieldValue::Text(said)) => program(said),
+            _ => self.program,
+        };
+        match shown.or_else(|| confessed(flat)) {
             Some(Program::Crawler) => Err(Refusal::Bot),
             Some(Program::Automated) if !self.automated => Err(Refusal::Bot),
             _ => Ok(()),
@@ -162,20 +156,20 @@ impl Arrival {
     /// Whether it is proved that the event is of its `userId`; `None` where nothing was to prove it.
     fn proof(
         &self,
-        wire: &EventWire,
+        flat: &FlatEvent<'_>,
         raw: &RawValue,
     ) -> Result<Option<Result<(), NotProved>>, Refusal> {
-        let user = wire.user_id.as_deref().filter(|id| !id.is_empty());
-        let tells = matches!(wire.kind.as_str(), "identify" | "alias");
+        let user = flat.user_id.as_deref().filter(|id| !id.is_empty());
+        let tells = matches!(&*flat.kind, "identify" | "alias");
         let Some(user) = user.filter(|_| tells) else { return Ok(None) };
         if self.server {
             return Ok(Some(Ok(())));
         }
         let beside: BesideWire = serde_json::from_str(raw.get()).map_err(Refusal::Shape)?;
         // Who somebody else was is not for a page to say, whoever its visitor is.
-        let own = wire.kind == "identify"
-            || wire.previous_id.is_none()
-            || wire.previous_id == wire.anonymous_id;
+        let own = flat.kind == "identify"
+            || flat.previous_id.is_none()
+            || flat.previous_id == flat.anonymous_id;
         let Some(token) = beside.token else {
             let name = VisitorRef::User(user);
             let known = self.linked.contains(&pseudonym(&self.workspace_key, self.scope, name));
@@ -187,43 +181,36 @@ impl Arrival {
     }
 }
 
-/// Apps show screens where websites show pages.
-fn screen_as_track(wire: &mut EventWire) {
-    "track".clone_into(&mut wire.kind);
-    wire.event = Some("Screen Viewed".to_owned());
-    if let Some(name) = wire.name.take() {
-        wire.properties.entry("name").or_insert(Value::String(name));
-    }
-}
-
 /// Whom an event is about: see [`person::subject`].
-pub fn visitor(wire: &EventWire) -> Result<VisitorRef<'_>, Refusal> {
-    let visitor = person::subject(wire).ok_or(Refusal::NoVisitor)?;
+pub fn visitor<'a>(flat: &'a FlatEvent<'_>) -> Result<VisitorRef<'a>, Refusal> {
+    let visitor = person::subject(flat).ok_or(Refusal::NoVisitor)?;
     let (VisitorRef::Anonymous(id) | VisitorRef::User(id)) = visitor;
     if id.len() <= MAX_ID { Ok(visitor) } else { Err(Refusal::NoVisitor) }
 }
 
 /// What everybody with the log may read of an event.
-pub fn open(wire: &EventWire, kind: &str, name: &str) -> Result<Open, Refusal> {
-    let text = |path: &[&str]| text_at(&wire.context, path).map(|text| cut(text).to_owned());
+pub fn open(flat: &FlatEvent<'_>) -> Result<Open, Refusal> {
+    let kind = flat.event_kind()?;
+    let text = |path: &str| flat.text(path).map(|text| cut(text).to_owned());
     Ok(Open {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        path: text(&["page", "path"])
+        kind: kind.word().to_owned(),
+        name: flat.name_of(kind).to_owned(),
+        path: text("context.page.path")
             .map(|path| path.split(['?', '#']).next().unwrap_or_default().to_owned()),
-        referrer_host: text_at(&wire.context, &["page", "referrer"])
+        referrer_host: flat
+            .text("context.page.referrer")
             .and_then(host)
             .map(|host| cut(host).to_owned()),
-        source: text(&["campaign", "source"]),
-        medium: text(&["campaign", "medium"]),
-        campaign: text(&["campaign", "name"]),
-        client_time: wire.client_time()?.map(|time| time.0),
+        source: text("context.campaign.source"),
+        medium: text("context.campaign.medium"),
+        campaign: text("context.campaign.name"),
+        client_time: flat.client_time()?.map(|time| time.0),
     })
 }
 
-/// `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`.
-pub fn consent(context: &Map<String, Value>, default: Consent) -> Consent {
-    let of = |purpose| person::said(context, purpose);
+/// What an event says of consent, or else its workspace.
+pub fn consent(flat: &FlatEvent<'_>, default: Consent) -> Consent {
+    let of = |purpose| person::said(flat, purpose);
     Consent {
         analytics: of("analytics").unwrap_or(default.analytics),
         profiling: of("profiling").unwrap_or(default.profiling),
@@ -237,12 +224,6 @@ fn client_time(value: &Value) -> Option<Millis> {
         Value::String(text) => CoreMillis::parse(text).map(|time| time.0),
         value => value.as_i64(),
     }
-}
-
-fn text_at<'a>(members: &'a Map<String, Value>, path: &[&str]) -> Option<&'a str> {
-    let (first, rest) = path.split_first()?;
-    let value = rest.iter().try_fold(members.get(*first)?, |value, key| value.get(key))?;
-    value.as_str().filter(|text| !text.is_empty())
 }
 
 fn host(url: &str) -> Option<&str> {

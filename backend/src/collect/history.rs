@@ -1,15 +1,16 @@
 //! Events from before this server was there: they keep their own dates, however old.
 
 use super::door::{Refusal, consent, open, visitor};
+use super::reading::Reading;
 use super::writer::{Item, Submission, write};
 use crate::clock::{self, Millis};
 use crate::error::StoreError;
 use crate::identity::Scope;
 use crate::keys::{KeyStore, pseudonym};
-use crate::log::{Consent, Draft, EventLog, SCHEMA_VERSION, SealedWire};
+use crate::log::{Arrived, Consent, Draft, EventLog, SCHEMA_VERSION};
 use crate::seal::SecretKey;
 use crate::secret::Sha256Digest;
-use rapport_core::event::{Event, EventWire, WireError};
+use rapport_core::event::EventWire;
 
 /// A way into the log of a scope for events of the past.
 pub struct History<'a> {
@@ -57,22 +58,20 @@ impl<'a> History<'a> {
     /// # Errors
     /// Says what is wrong with the event.
     pub fn admit(&self, json: &str) -> Result<Item, HistoryRefusal> {
-        let mut wire: EventWire = serde_json::from_str(json).map_err(Refusal::Shape)?;
-        let happened = wire.client_time().map_err(Refusal::Event)?.ok_or(HistoryRefusal::NoTime)?;
+        let mut reading = Reading::of(json, None)?;
+        let message_id = reading.message_id(|| {
+            let content: EventWire = serde_json::from_str(json).map_err(Refusal::Shape)?;
+            let content = EventWire { message_id: None, ..content };
+            let content = serde_json::to_vec(&content).map_err(Refusal::Shape)?;
+            Ok(format!("imp_{}", Sha256Digest::of(&content)))
+        })?;
+        let flat = &reading.flat;
+        let happened = flat.client_time().map_err(Refusal::Event)?.ok_or(HistoryRefusal::NoTime)?;
         if happened.0 > self.received_at + AHEAD {
             return Err(HistoryRefusal::Future);
         }
-        let message_id = match wire.message_id.take().filter(|id| !id.is_empty()) {
-            Some(id) => id,
-            None => {
-                let content = serde_json::to_vec(&wire).map_err(Refusal::Shape)?;
-                format!("imp_{}", Sha256Digest::of(&content))
-            }
-        };
-        wire.message_id = Some(message_id.clone());
-        let subject = pseudonym(&self.workspace_key, self.scope, visitor(&wire)?);
-        let compact = wire.encode(happened).map_err(Refusal::Event)?;
-        let event = Event::decode(&compact).map_err(WireError::from).map_err(Refusal::Event)?;
+        let subject = pseudonym(&self.workspace_key, self.scope, visitor(flat)?);
+        let compact = flat.encode(happened).map_err(Refusal::Event)?;
         let draft = Draft {
             scope: self.scope,
             message_id,
@@ -80,14 +79,14 @@ impl<'a> History<'a> {
             event_time: happened.0,
             sent_at: None,
             received_at: self.received_at,
-            consent: consent(&wire.context, self.consent),
+            consent: consent(flat, self.consent),
             schema_version: SCHEMA_VERSION,
-            open: open(&wire, event.kind.word(), event.name)?,
+            open: open(flat)?,
             sealed: Vec::new(),
         };
         // Whoever may write to the data directory vouches for what they import.
-        let contents = SealedWire { ip: None, user_agent: None, proven: true, event: wire };
-        Ok(Item::new(draft, &contents).map_err(Refusal::Shape)?)
+        let arrived = Arrived { proven: true, ..Arrived::default() };
+        Ok(Item::new(draft, reading.plain(arrived, &compact)?))
     }
 
     /// Writes events in one commit; they are on stable storage when this returns.

@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::body;
+use super::bots::program;
 use super::cookie::{Cookie, cookieless_id, linked};
 use super::door::{Admitted, Arrival, MAX_ID, Refusal};
 use super::hints::Asking;
@@ -191,6 +192,7 @@ async fn arrival(
         workspace_key,
         received_at,
         ip: kept.then(|| source.address.to_string()),
+        program: source.user_agent.as_deref().and_then(program),
         user_agent: source.user_agent.clone(),
         consent: settings.consent.into(),
         automated: settings.automated_browsers || scope.environment == Environment::Test,

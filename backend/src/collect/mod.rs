@@ -10,6 +10,7 @@ mod history;
 pub mod http;
 pub mod pixel;
 mod rate;
+mod reading;
 pub mod segment;
 mod source;
 mod view;

@@ -3,7 +3,7 @@
 use crate::error::{Problem, StoreError};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::{KeyStore, SubjectKey};
-use crate::log::{Appended, Draft, EventLog, Offset, SealedWire, seal_bytes};
+use crate::log::{Appended, Draft, EventLog, Offset, Plain, seal_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,11 +19,9 @@ pub struct Item {
 
 impl Item {
     /// A draft and what is to be sealed in it.
-    ///
-    /// # Errors
-    /// Where that cannot be written as JSON.
-    pub fn new(draft: Draft, contents: &SealedWire) -> Result<Self, serde_json::Error> {
-        Ok(Self { draft, plain: serde_json::to_vec(contents)? })
+    pub fn new(draft: Draft, plain: Plain) -> Self {
+        let Plain { bytes: plain, schema_version } = plain;
+        Self { draft: Draft { schema_version, ..draft }, plain }
     }
 }
 

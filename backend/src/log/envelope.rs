@@ -3,8 +3,6 @@
 use crate::clock::Millis;
 use crate::identity::{Scope, SubjectId};
 
-/// The version of the envelope and of what is sealed in it.
-pub const SCHEMA_VERSION: u16 = 1;
 /// Open text columns hold at most this many bytes.
 pub const MAX_OPEN_TEXT: usize = 256;
 
@@ -33,6 +31,7 @@ pub struct Draft {
     /// When it arrived.
     pub received_at: Millis,
     pub consent: Consent,
+    /// The version of the envelope and of what is sealed in it.
     pub schema_version: u16,
     pub open: Open,
     /// The rest, under the subject's key: see [`super::seal`].

@@ -10,6 +10,7 @@ mod journal;
 mod keeper;
 mod old;
 mod places;
+mod plain;
 mod record;
 mod run;
 mod sealed;
@@ -17,9 +18,10 @@ mod survey;
 
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};
-pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, SCHEMA_VERSION};
+pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open};
 pub use keeper::Keeper;
-pub use sealed::{Contents, Replayed, SealedWire, bound, compact, contents, seal, seal_bytes};
+pub use plain::{Arrived, Plain, SCHEMA_VERSION, event as compact};
+pub use sealed::{Contents, Replayed, SealedWire, bound, contents, open_plain, seal, seal_bytes};
 pub use survey::{Damage, DaySurvey, Span, survey};
 
 use crate::error::StoreError;

@@ -1,11 +1,11 @@
 //! The sealed half of an envelope, and what replaying an envelope gives.
 
-use super::{Draft, Envelope, Offset, Open};
+use super::{Draft, Envelope, Offset, Open, plain};
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::keys::{KeyStore, SubjectKey};
 use crate::seal::{Opener, SecretKey};
-use rapport_core::event::{EventWire, FlatEvent, Millis as CoreMillis};
+use rapport_core::event::EventWire;
 use serde::{Deserialize, Serialize};
 
 /// What is sealed, as JSON: the event as sent, and how it arrived.
@@ -67,8 +67,7 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
             let plain = key
                 .open(&bound(draft), &draft.sealed)
                 .map_err(|error| StoreError::corrupt("event", error))?;
-            let sealed = serde_json::from_slice(&plain)
-                .map_err(|error| StoreError::corrupt("event", error))?;
+            let sealed = plain::read(&plain, &draft.message_id)?;
             Ok(Replayed::Event(Box::new(Contents { envelope, sealed })))
         }
         Some(SubjectKey::Shredded) => Ok(Replayed::Tombstone {
@@ -83,26 +82,13 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
     }
 }
 
-/// The compact form of a sealed event, which core folds: what [`contents`] gives, without the rest.
+/// Opens a sealed event for the fold; [`event`](super::plain::event) finds the compact form in it.
 ///
 /// # Errors
-/// Where the sealed half was changed, or holds no event.
-pub fn compact(opener: &Opener, draft: &Draft) -> Result<Vec<u8>, StoreError> {
-    #[derive(Deserialize)]
-    struct EventOnly<'a> {
-        #[serde(borrow)]
-        event: FlatEvent<'a>,
-    }
-    let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt("event", error);
-    let time = CoreMillis(draft.event_time);
-    let plain = opener.open(&bound(draft), &draft.sealed).map_err(|error| corrupt(&error))?;
-    let text = std::str::from_utf8(&plain).map_err(|error| corrupt(&error))?;
-    let flat = serde_json::from_str::<EventOnly<'_>>(text).ok();
-    if let Some(bytes) = flat.and_then(|wire| wire.event.encode(time)) {
-        return Ok(bytes);
-    }
-    let wire: SealedWire = serde_json::from_str(text).map_err(|error| corrupt(&error))?;
-    wire.event.encode(time).map_err(|error| corrupt(&error))
+/// Where the sealed half was changed.
+pub fn open_plain(opener: &Opener, draft: &Draft) -> Result<Vec<u8>, StoreError> {
+    let plain = opener.open(&bound(draft), &draft.sealed);
+    plain.map_err(|error| StoreError::corrupt("event", error))
 }
 
 /// What a sealed half is bound to: it opens only in its own workspace and environment, for its own

@@ -8,7 +8,7 @@ use crate::bundles::OpenBundle;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
-use crate::log::{Draft, Envelope, Offset, compact};
+use crate::log::{Draft, Envelope, Offset, compact, open_plain};
 use crate::seal::{Opener, SecretKey};
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, Millis, WireError};
@@ -125,9 +125,11 @@ impl Fold<'_> {
             if !wanted {
                 continue;
             }
-            let folded = compact(opener, &draft).and_then(|bytes| {
-                let event = Event::decode(&bytes)
+            let folded = open_plain(opener, &draft).and_then(|plain| {
+                let bytes = compact(&plain, Millis(draft.event_time))?;
+                let mut event = Event::decode(&bytes)
                     .map_err(|error| StoreError::corrupt("event", WireError::from(error)))?;
+                event.message_id = &draft.message_id;
                 let (stored, profile) = state.get_or_insert_with(|| {
                     (first(person, self.bundle, draft.event_time), engine.new_profile())
                 });

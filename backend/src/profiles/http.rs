@@ -127,7 +127,9 @@ pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<Sc
         let default = app.records.settings(scope)?.consent.into();
         let (mut words, mut agreed) = (Words::default(), true);
         unseen.retain(|event| {
-            agreed = words.hear((), consent(&event.context, default).into());
+            // What is wrong with an event is said where it is folded.
+            let Ok(flat) = event.flat() else { return true };
+            agreed = words.hear((), consent(&flat, default).into());
             agreed
         });
         // Who said no last has no score: not 0, and not somebody else's.

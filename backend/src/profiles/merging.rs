@@ -8,7 +8,7 @@ use crate::clock::{self, Millis};
 use crate::collect::{Item, write};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{Action, Actor, Caller, Permit, Resource, Scope, SubjectId, authorize};
-use crate::log::{Consent, Draft, Open, SCHEMA_VERSION, SealedWire};
+use crate::log::{Arrived, Consent, Draft, Open, Plain, SCHEMA_VERSION};
 use crate::records::SqliteRecords;
 use crate::request::{InPath, JsonBody};
 use axum::Json;
@@ -118,8 +118,9 @@ fn item(merge: &Merge) -> Result<Item, StoreError> {
     };
     let message_id = Some(id.clone());
     let event = EventWire { kind: kind.to_owned(), message_id, properties, ..EventWire::default() };
-    let contents = SealedWire { ip: None, user_agent: None, proven: false, event };
-    Item::new(draft, &contents).map_err(|error| StoreError::corrupt("event", error))
+    let plain = Plain::json(Arrived::default(), &event);
+    let plain = plain.map_err(|error| StoreError::corrupt("event", error))?;
+    Ok(Item::new(draft, plain))
 }
 
 /// With whom to merge.

@@ -309,7 +309,7 @@ pub fn page(visitor: &str, message: &str, path: &str) -> Value {
 
 /// The demo's signals with one model.
 pub fn bundle() -> Map<String, Value> {
-    let path = "../examples/demo/signals.json";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/demo/signals.json");
     let signals: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let bundle = json!({ "signals": signals, "models": [{ "name": "buyers" }] });
     bundle.as_object().unwrap().clone()

@@ -1,286 +1,273 @@
-//! The compact form straight from JSON, without a tree of values in between.
-//!
-//! Only for events that `EventWire` would take: whatever is out of the ordinary is left to it, so
-//! that there is one place that says what is refused, and why.
+//! An event as fields with dotted paths: what the compact form is made of.
 
 use super::binary::{check_field, check_names};
-use super::wire::MAX_DEPTH;
-use super::{EventKind, EventWriter, Field, FieldValue, MAX_EVENT_BYTES, MAX_FIELDS, Millis};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use super::wire::{WireError, read_time};
+use super::{
+    EventError, EventKind, EventWriter, Field, FieldValue, MAX_EVENT_BYTES, MAX_FIELDS,
+    MAX_TEXT_BYTES, Millis, event_time,
+};
+use serde_json::Value;
 use std::borrow::Cow;
-use std::fmt;
+use std::ops::Range;
 
 /// Stands for the dot while paths are put in order, so that members stay together.
-const JOINT: char = '\0';
+pub(super) const JOINT: char = '\0';
+/// Whole numbers up to here are the same in JSON and in the compact form.
+pub(super) const EXACT: f64 = 9_007_199_254_740_991.0;
 
-/// An event that is read as a member of something else, without a copy.
-pub struct FlatEvent<'a>(Flat<'a>);
-
-impl FlatEvent<'_> {
-    /// What `EventWire::encode` makes of the event, byte for byte, several times as fast; nothing
-    /// where only `EventWire` can tell what it is, or what is wrong with it.
-    pub fn encode(self, time: Millis) -> Option<Vec<u8>> {
-        self.0.encode(time)
-    }
+/// An event in the Segment shape whose properties, traits and context are fields already. Borrows
+/// from its JSON, or from the `EventWire` that it was made of.
+#[derive(Debug, Clone, Default)]
+pub struct FlatEvent<'a> {
+    /// What `type` says.
+    pub kind: Cow<'a, str>,
+    pub message_id: Option<Cow<'a, str>>,
+    pub anonymous_id: Option<Cow<'a, str>>,
+    pub user_id: Option<Cow<'a, str>>,
+    pub previous_id: Option<Cow<'a, str>>,
+    pub group_id: Option<Cow<'a, str>>,
+    /// The name of a `track`.
+    pub event: Option<Cow<'a, str>>,
+    /// The name of a `page`.
+    pub name: Option<Cow<'a, str>>,
+    /// When it happened, and when it was sent, by the client's clock.
+    pub timestamp: Option<Value>,
+    pub sent_at: Option<Value>,
+    /// Every field's path, one behind the other.
+    pub(super) paths: String,
+    pub(super) fields: Vec<(Range<usize>, Scalar<'a>)>,
+    /// Something gets lost on the way into fields.
+    pub(super) lossy: bool,
 }
 
-impl<'de: 'a, 'a> serde::Deserialize<'de> for FlatEvent<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut flat = Flat::default();
-        (&mut flat).deserialize(deserializer)?;
-        Ok(Self(flat))
-    }
-}
-
-/// The members that the compact form is made of.
-#[derive(Default)]
-struct Flat<'a> {
-    kind: Option<Cow<'a, str>>,
-    message_id: Option<Cow<'a, str>>,
-    event: Option<Cow<'a, str>>,
-    name: Option<Cow<'a, str>>,
-    fields: Vec<(String, Scalar<'a>)>,
-    /// Something that only `EventWire` can judge.
-    odd: bool,
-}
-
-/// Members that the compact form leaves out but whose kind is checked.
-const IDS: [&str; 4] = ["anonymousId", "userId", "previousId", "groupId"];
-
-enum Scalar<'a> {
+#[derive(Debug, Clone)]
+pub(super) enum Scalar<'a> {
     Number(f64),
     Text(Cow<'a, str>),
     Bool(bool),
 }
 
-impl Flat<'_> {
-    /// Nothing where `EventWire` has to say what is wrong.
-    fn encode(mut self, time: Millis) -> Option<Vec<u8>> {
-        let kind = self.kind.as_deref()?;
-        let kind = EventKind::ALL.into_iter().find(|known| known.word() == kind)?;
+impl<'a> FlatEvent<'a> {
+    /// The kind that `type` names.
+    ///
+    /// # Errors
+    /// [`WireError::Kind`] for any other word.
+    pub fn event_kind(&self) -> Result<EventKind, WireError> {
+        let found = EventKind::ALL.into_iter().find(|kind| kind.word() == self.kind);
+        found.ok_or_else(|| WireError::Kind(super::binary::shown(&self.kind)))
+    }
+
+    /// The event's name for `track`, the page's for `page`, otherwise empty.
+    pub fn name_of(&self, kind: EventKind) -> &str {
         let name = match kind {
-            EventKind::Track => self.event.as_deref().filter(|name| !name.is_empty())?,
-            EventKind::Page => self.name.as_deref().unwrap_or_default(),
-            _ => "",
+            EventKind::Track => &self.event,
+            EventKind::Page => &self.name,
+            _ => &None,
         };
-        if self.odd || self.fields.len() > MAX_FIELDS {
-            return None;
+        name.as_deref().unwrap_or_default()
+    }
+
+    /// When the client says that it happened.
+    ///
+    /// # Errors
+    /// [`WireError::Time`] where the text is no time.
+    pub fn client_time(&self) -> Result<Option<Millis>, WireError> {
+        read_time(self.timestamp.as_ref(), "timestamp")
+    }
+
+    /// When it happened, by the receiver's clock: see [`event_time`].
+    ///
+    /// # Errors
+    /// [`WireError::Time`] where a text is no time.
+    pub fn event_time(&self, received: Millis) -> Result<Millis, WireError> {
+        let sent = read_time(self.sent_at.as_ref(), "sentAt")?;
+        Ok(event_time(received, sent, self.client_time()?))
+    }
+
+    /// The compact form, stamped with `time`. Fields stand in the order of their paths.
+    ///
+    /// Nulls are left out; of an array only its length is kept, as `PATH.length`.
+    ///
+    /// # Errors
+    /// Names the member that is missing, malformed or beyond a limit.
+    pub fn encode(&self, time: Millis) -> Result<Vec<u8>, WireError> {
+        let kind = self.event_kind()?;
+        let name = self.name_of(kind);
+        if kind == EventKind::Track && name.is_empty() {
+            return Err(WireError::NoName);
         }
-        self.fields.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let message_id = self.message_id.as_deref().unwrap_or_default();
-        check_names(kind, name, message_id).ok()?;
+        check_names(kind, name, message_id)?;
+        if self.fields.len() > MAX_FIELDS {
+            return Err(EventError::TooManyFields(self.fields.len()).into());
+        }
         let mut writer = EventWriter::new(kind, name, message_id, time);
-        for (path, value) in &self.fields {
+        for field in self.fields() {
+            check_field(&field)?;
+            writer.field(field.path, field.value);
+        }
+        let bytes = writer.finish();
+        if bytes.len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLong(bytes.len()).into());
+        }
+        Ok(bytes)
+    }
+
+    /// The value at a dotted path, such as `context.page.path`.
+    pub fn field(&self, path: &str) -> Option<FieldValue<'_>> {
+        self.fields().find(|field| field.path == path).map(|field| field.value)
+    }
+
+    /// The text at a path; `None` where it is blank.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        match self.field(path) {
+            Some(FieldValue::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth at a path.
+    pub fn flag(&self, path: &str) -> Option<bool> {
+        match self.field(path) {
+            Some(FieldValue::Bool(flag)) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// Whether the compact form says all that the event says but for its ids, which are short, and
+    /// times, so that [`EventWire::of`](super::EventWire::of) gives it back.
+    pub fn is_whole(&self) -> bool {
+        let named = |name: &Option<Cow<'_, str>>| name.as_ref().is_none_or(|name| !name.is_empty());
+        let names = match &*self.kind {
+            "track" => self.name.is_none(),
+            "page" => self.event.is_none() && named(&self.name),
+            _ => self.name.is_none() && self.event.is_none(),
+        };
+        let ids = [&self.anonymous_id, &self.user_id, &self.previous_id, &self.group_id];
+        let mut ids = ids.into_iter().flatten();
+        names && ids.all(|id| id.len() <= MAX_TEXT_BYTES) && !self.lossy
+    }
+
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> FlatEvent<'static> {
+        let own = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        let fields = self.fields.into_iter().map(|(path, value)| {
+            let value = match value {
+                Scalar::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+                Scalar::Number(number) => Scalar::Number(number),
+                Scalar::Bool(flag) => Scalar::Bool(flag),
+            };
+            (path, value)
+        });
+        FlatEvent {
+            kind: Cow::Owned(self.kind.into_owned()),
+            message_id: own(self.message_id),
+            anonymous_id: own(self.anonymous_id),
+            user_id: own(self.user_id),
+            previous_id: own(self.previous_id),
+            group_id: own(self.group_id),
+            event: own(self.event),
+            name: own(self.name),
+            timestamp: self.timestamp,
+            sent_at: self.sent_at,
+            paths: self.paths,
+            fields: fields.collect(),
+            lossy: self.lossy,
+        }
+    }
+
+    /// Its properties, traits and context.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.fields.iter().map(|(path, value)| {
             let value = match value {
                 Scalar::Number(number) => FieldValue::Number(*number),
                 Scalar::Text(text) => FieldValue::Text(text),
                 Scalar::Bool(flag) => FieldValue::Bool(*flag),
             };
-            let path = path.replace(JOINT, ".");
-            check_field(&Field { path: &path, value }).ok()?;
-            writer.field(&path, value);
-        }
-        let bytes = writer.finish();
-        (bytes.len() <= MAX_EVENT_BYTES).then_some(bytes)
+            Field { path: self.paths.get(path.clone()).unwrap_or_default(), value }
+        })
+    }
+
+    /// Adds a field of an `EventWire`.
+    pub(super) fn put(&mut self, path: &str, value: FieldValue<'a>) {
+        let value = match value {
+            FieldValue::Number(number) => Scalar::Number(number),
+            FieldValue::Text(text) => Scalar::Text(Cow::Borrowed(text)),
+            FieldValue::Bool(flag) => Scalar::Bool(flag),
+        };
+        self.add(path, value);
+        // Whoever has a tree has no need of less.
+        self.lossy = true;
+    }
+
+    pub(super) fn add(&mut self, path: &str, value: Scalar<'a>) {
+        let start = self.paths.len();
+        self.paths.push_str(path);
+        self.fields.push((start..self.paths.len(), value));
+    }
+
+    /// How many fields there are.
+    pub(super) const fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Puts the fields in the order of their paths, and dots between members.
+    pub(super) fn in_order(mut self) -> Self {
+        let paths = std::mem::take(&mut self.paths);
+        let of = |range: &Range<usize>| paths.get(range.clone());
+        self.fields.sort_unstable_by(|(one, _), (other, _)| of(one).cmp(&of(other)));
+        self.paths = paths.replace(JOINT, ".");
+        self
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Flat<'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Flat<'de> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
-        while let Some(Text(key)) = members.next_key()? {
-            self.odd |= seen.contains(&key);
-            match &*key {
-                "type" => self.kind = text(&mut members)?,
-                "messageId" => self.message_id = text(&mut members)?,
-                "event" => self.event = text(&mut members)?,
-                "name" => self.name = text(&mut members)?,
-                id if IDS.contains(&id) => _ = text(&mut members)?,
-                root @ ("context" | "properties" | "traits") => {
-                    let mut path = String::from(root);
-                    let value = Value { flat: &mut *self, path: &mut path, depth: 0 };
-                    members.next_value_seed(value)?;
-                    // Only an object may stand there.
-                    self.odd |= self.fields.last().is_some_and(|(path, _)| path == root);
-                }
-                "originalTimestamp" => {
-                    // Another name of the timestamp, which may stand there once.
-                    members.next_value::<IgnoredAny>()?;
-                    self.odd |= seen.iter().any(|key| key == "timestamp");
-                    seen.push(Cow::Borrowed("timestamp"));
-                    continue;
-                }
-                _ => _ = members.next_value::<IgnoredAny>()?,
-            }
-            seen.push(key);
-        }
-        Ok(())
-    }
-}
-
-fn text<'de, A: MapAccess<'de>>(members: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    Ok(members.next_value::<Option<Text<'de>>>()?.map(|Text(text)| text))
-}
-
-/// A value below one of the roots.
-struct Value<'f, 'p, 'de> {
-    flat: &'f mut Flat<'de>,
-    path: &'p mut String,
-    depth: usize,
-}
-
-impl<'de> Value<'_, '_, 'de> {
-    fn scalar(self, value: Scalar<'de>) {
-        if self.flat.fields.len() > MAX_FIELDS {
-            self.flat.odd = true;
-            return;
-        }
-        self.flat.fields.push((self.path.clone(), value));
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.flat.odd |= self.depth == 0;
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.scalar(Scalar::Bool(value));
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.scalar(Scalar::Number(value as f64));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.scalar(Scalar::Number(value as f64));
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.scalar(Scalar::Number(value));
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
-        self.scalar(Scalar::Text(Cow::Borrowed(value)));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.scalar(Scalar::Text(Cow::Owned(value.to_owned())));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut length = 0u32;
-        while items.next_element::<IgnoredAny>()?.is_some() {
-            length = length.saturating_add(1);
-        }
-        let end = self.path.len();
-        self.flat.odd |= self.depth == 0;
-        self.path.push(JOINT);
-        self.path.push_str("length");
-        self.flat.fields.push((self.path.clone(), Scalar::Number(f64::from(length))));
-        self.path.truncate(end);
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        // A root's members are one object deep.
-        self.flat.odd |= self.depth >= MAX_DEPTH;
-        let (flat, path, depth) = (self.flat, self.path, self.depth + 1);
-        let end = path.len();
-        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(8);
-        while let Some(Text(key)) = members.next_key()? {
-            // Of members that stand twice the last one counts.
-            flat.odd |= key.contains(JOINT) || seen.contains(&key);
-            path.push(JOINT);
-            path.push_str(&key);
-            members.next_value_seed(Value { flat: &mut *flat, path: &mut *path, depth })?;
-            path.truncate(end);
-            seen.push(key);
-        }
-        Ok(())
-    }
-}
-
-/// A text that borrows from the JSON where it can.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> serde::Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrowing;
-        impl<'de> Visitor<'de> for Borrowing {
-            type Value = Text<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Borrowing)
-    }
+/// Whether JSON writes a number as a whole one, where the compact form does not say.
+pub(super) fn whole(number: f64) -> bool {
+    number.abs() <= EXACT && libm::trunc(number) == number
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventWire;
+    use crate::event::{Event, EventWire};
 
     const TIME: Millis = Millis(1_780_000_000_000);
 
     /// Whether the long way takes an event; the short way then gives the same bytes, or leaves it.
     fn taken(json: &str) -> bool {
         let short = serde_json::from_str::<FlatEvent<'_>>(json).ok();
-        let short = short.and_then(|event| event.encode(TIME));
-        let long = serde_json::from_str::<EventWire>(json).ok();
-        let long = long.and_then(|wire| wire.encode(TIME).ok());
-        assert!(short.is_none() || short == long, "{json}");
-        long.is_some()
+        let compact = short.as_ref().map(|flat| flat.encode(TIME));
+        let wire = serde_json::from_str::<EventWire>(json).ok();
+        let long = wire.as_ref().map(|wire| wire.encode(TIME));
+        assert!(compact.is_none() || compact == long, "{json}");
+        if let (Some(flat), Some(Ok(bytes))) = (short.filter(FlatEvent::is_whole), compact) {
+            assert_eq!(Some(back(&flat, &bytes)), wire, "{json}");
+        }
+        long.is_some_and(|long| long.is_ok_and(|bytes| Event::decode(&bytes).is_ok()))
+    }
+
+    /// A whole event from its compact form.
+    fn back(flat: &FlatEvent<'_>, bytes: &[u8]) -> EventWire {
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        EventWire {
+            message_id: text(&flat.message_id),
+            anonymous_id: text(&flat.anonymous_id),
+            user_id: text(&flat.user_id),
+            previous_id: text(&flat.previous_id),
+            group_id: text(&flat.group_id),
+            timestamp: flat.timestamp.clone(),
+            sent_at: flat.sent_at.clone(),
+            ..EventWire::of(&Event::decode(bytes).unwrap())
+        }
+    }
+
+    fn read(json: &str) -> Option<FlatEvent<'_>> {
+        serde_json::from_str(json).ok()
     }
 
     /// Whether the short way gives anything.
     fn short(json: &str) -> bool {
-        serde_json::from_str::<FlatEvent<'_>>(json).is_ok_and(|event| event.encode(TIME).is_some())
+        read(json).is_some_and(|event| event.encode(TIME).is_ok())
     }
 
     #[test]
@@ -328,5 +315,28 @@ mod tests {
             format!(r#"{{"type":"page","properties":{{"long":"{}"}}}}"#, "x".repeat(5000)),
         ];
         assert!(!refused.iter().any(|json| taken(json)));
+    }
+
+    #[test]
+    fn an_event_is_whole_where_its_fields_say_all() {
+        let whole = [
+            r#"{"type":"page","name":"A","timestamp":5,"sentAt":"x","anonymousId":"","context":{"page":{"path":"/","n":3}},"properties":{"x":-2.5,"y":-7,"":true}}"#,
+            r#"{"type":"track","event":"E","properties":{},"traits":{"big":1e19,"small":1e-300}}"#,
+            r#"{"type":"identify","userId":"u","groupId":"g","previousId":"p"}"#,
+        ];
+        let lossy = [
+            r#"{"type":"page","event":"E"}"#,
+            r#"{"type":"page","name":""}"#,
+            r#"{"type":"identify","name":"N"}"#,
+            r#"{"type":"page","properties":{"a":null}}"#,
+            r#"{"type":"page","properties":{"a":[1]}}"#,
+            r#"{"type":"page","properties":{"a":{}}}"#,
+            r#"{"type":"page","properties":{"a.b":1}}"#,
+            r#"{"type":"page","properties":{"a":1.0}}"#,
+            r#"{"type":"page","properties":{"a":-0.0}}"#,
+            r#"{"type":"page","properties":{"a":9007199254740993}}"#,
+        ];
+        assert!(whole.iter().all(|json| taken(json) && read(json).unwrap().is_whole()));
+        assert!(lossy.iter().all(|json| taken(json) && !read(json).unwrap().is_whole()));
     }
 }

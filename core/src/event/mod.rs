@@ -7,6 +7,8 @@ mod binary;
 mod channel;
 #[cfg(feature = "wire")]
 mod flat;
+#[cfg(feature = "wire")]
+mod reading;
 mod time;
 #[cfg(feature = "wire")]
 mod wire;

@@ -1,9 +1,10 @@
 //! Events as Segment's HTTP API spells them.
 
-use super::{EventError, EventKind, EventWriter, FieldValue, MAX_FIELDS, Millis, event_time};
-use crate::event::Event;
+use super::flat::{FlatEvent, whole};
+use super::{Event, EventError, EventKind, FieldValue, MAX_FIELDS, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Objects nest at most this deep below `properties`, `traits` and `context`.
 pub const MAX_DEPTH: usize = 6;
@@ -57,15 +58,6 @@ pub enum WireError {
 }
 
 impl EventWire {
-    /// The kind that `type` names.
-    ///
-    /// # Errors
-    /// [`WireError::Kind`] for any other word.
-    pub fn event_kind(&self) -> Result<EventKind, WireError> {
-        let found = EventKind::ALL.into_iter().find(|kind| kind.word() == self.kind);
-        found.ok_or_else(|| WireError::Kind(super::binary::shown(&self.kind)))
-    }
-
     /// When the client says that it happened.
     ///
     /// # Errors
@@ -74,13 +66,13 @@ impl EventWire {
         read_time(self.timestamp.as_ref(), "timestamp")
     }
 
-    /// When it happened, by the receiver's clock: see [`event_time`].
+    /// When it happened, by the receiver's clock: see [`event_time`](super::event_time).
     ///
     /// # Errors
     /// [`WireError::Time`] where a text is no time.
     pub fn event_time(&self, received: Millis) -> Result<Millis, WireError> {
         let sent = read_time(self.sent_at.as_ref(), "sentAt")?;
-        Ok(event_time(received, sent, self.client_time()?))
+        Ok(super::event_time(received, sent, self.client_time()?))
     }
 
     /// The compact form, stamped with `time`. Fields stand in the order of their paths.
@@ -90,29 +82,77 @@ impl EventWire {
     /// # Errors
     /// Names the member that is missing, malformed or beyond a limit.
     pub fn encode(&self, time: Millis) -> Result<Vec<u8>, WireError> {
-        let kind = self.event_kind()?;
-        let name = match kind {
-            EventKind::Track => {
-                self.event.as_deref().filter(|name| !name.is_empty()).ok_or(WireError::NoName)?
-            }
-            EventKind::Page => self.name.as_deref().unwrap_or_default(),
-            _ => "",
+        self.flat()?.encode(time)
+    }
+
+    /// The event with its properties, traits and context as fields.
+    ///
+    /// # Errors
+    /// Names the member that nests too deep, or is one too many.
+    pub fn flat(&self) -> Result<FlatEvent<'_>, WireError> {
+        let mut flat = FlatEvent {
+            kind: Cow::Borrowed(&self.kind),
+            message_id: borrowed(&self.message_id),
+            anonymous_id: borrowed(&self.anonymous_id),
+            user_id: borrowed(&self.user_id),
+            previous_id: borrowed(&self.previous_id),
+            group_id: borrowed(&self.group_id),
+            event: borrowed(&self.event),
+            name: borrowed(&self.name),
+            timestamp: self.timestamp.clone(),
+            sent_at: self.sent_at.clone(),
+            ..FlatEvent::default()
         };
-        let mut fields = Vec::new();
         for (root, members) in
             [("context", &self.context), ("properties", &self.properties), ("traits", &self.traits)]
         {
-            flatten(root, members, 1, &mut fields)?;
+            flatten(root, members, 1, &mut flat)?;
         }
-        let mut writer =
-            EventWriter::new(kind, name, self.message_id.as_deref().unwrap_or_default(), time);
-        for (path, value) in &fields {
-            super::binary::check_field(&super::Field { path, value: *value })?;
-            writer.field(path, *value);
+        Ok(flat)
+    }
+
+    /// The event that a compact form was made of, where [`FlatEvent::is_whole`] said so; without
+    /// the ids and times that the compact form does not hold.
+    pub fn of(event: &Event<'_>) -> Self {
+        let mut wire = Self { kind: event.kind.word().to_owned(), ..Self::default() };
+        let name = || Some(event.name.to_owned()).filter(|name| !name.is_empty());
+        match event.kind {
+            EventKind::Track => wire.event = name(),
+            EventKind::Page => wire.name = name(),
+            _ => {}
         }
-        let bytes = writer.finish();
-        Event::decode(&bytes)?;
-        Ok(bytes)
+        for field in event.fields() {
+            let Some((root, path)) = field.path.split_once('.') else { continue };
+            let members = match root {
+                "context" => &mut wire.context,
+                "properties" => &mut wire.properties,
+                _ => &mut wire.traits,
+            };
+            let value = match field.value {
+                FieldValue::Bool(flag) => Value::Bool(flag),
+                FieldValue::Text(text) => Value::String(text.to_owned()),
+                FieldValue::Number(number) if whole(number) => Value::from(number as i64),
+                FieldValue::Number(number) => Value::from(number),
+            };
+            nest(members, path, value);
+        }
+        wire
+    }
+}
+
+fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
+    text.as_deref().map(Cow::Borrowed)
+}
+
+fn nest(members: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => _ = members.insert(path.to_owned(), value),
+        Some((first, rest)) => {
+            let member = members.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(members) = member {
+                nest(members, rest, value);
+            }
+        }
     }
 }
 
@@ -120,7 +160,7 @@ fn flatten<'a>(
     prefix: &str,
     members: &'a Map<String, Value>,
     depth: usize,
-    out: &mut Vec<(String, FieldValue<'a>)>,
+    out: &mut FlatEvent<'a>,
 ) -> Result<(), WireError> {
     for (key, value) in members {
         let path = format!("{prefix}.{key}");
@@ -130,7 +170,7 @@ fn flatten<'a>(
             Value::Number(number) => FieldValue::Number(number.as_f64().unwrap_or(f64::NAN)),
             Value::String(text) => FieldValue::Text(text),
             Value::Array(items) => {
-                out.push((format!("{path}.length"), FieldValue::Number(items.len() as f64)));
+                out.put(&format!("{path}.length"), FieldValue::Number(items.len() as f64));
                 continue;
             }
             Value::Object(_) if depth >= MAX_DEPTH => {
@@ -144,12 +184,15 @@ fn flatten<'a>(
         if out.len() >= MAX_FIELDS {
             return Err(WireError::TooManyFields(super::binary::shown(&path)));
         }
-        out.push((path, value));
+        out.put(&path, value);
     }
     Ok(())
 }
 
-fn read_time(value: Option<&Value>, member: &'static str) -> Result<Option<Millis>, WireError> {
+pub(super) fn read_time(
+    value: Option<&Value>,
+    member: &'static str,
+) -> Result<Option<Millis>, WireError> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => match number.as_f64() {

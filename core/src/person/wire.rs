@@ -1,8 +1,7 @@
 //! What events in JSON say of who somebody is.
 
 use super::Act;
-use crate::event::EventWire;
-use serde_json::{Map, Value};
+use crate::event::{EventWire, FieldValue, FlatEvent};
 
 /// How a sender names a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,9 +13,9 @@ pub enum VisitorRef<'a> {
 }
 
 /// Whom an event is about: the browser where there is one, because what it says beyond is a claim.
-pub fn subject(wire: &EventWire) -> Option<VisitorRef<'_>> {
-    let browser = there(wire.anonymous_id.as_deref()).map(VisitorRef::Anonymous);
-    browser.or_else(|| there(wire.user_id.as_deref()).map(VisitorRef::User))
+pub fn subject<'a>(event: &'a FlatEvent<'_>) -> Option<VisitorRef<'a>> {
+    let browser = there(event.anonymous_id.as_deref()).map(VisitorRef::Anonymous);
+    browser.or_else(|| there(event.user_id.as_deref()).map(VisitorRef::User))
 }
 
 /// The acts of an event for whose `userId` the customer's server vouches. `identify` says whose the
@@ -39,10 +38,14 @@ pub fn acts(wire: &EventWire) -> Vec<Act<VisitorRef<'_>>> {
 }
 
 /// What `context.consent.PURPOSE`, or Segment's `context.consent.categoryPreferences.PURPOSE`, says.
-pub fn said(context: &Map<String, Value>, purpose: &str) -> Option<bool> {
-    let consent = context.get("consent");
-    let categories = consent.and_then(|said| said.get("categoryPreferences"));
-    [consent, categories].into_iter().flatten().find_map(|place| place.get(purpose)?.as_bool())
+pub fn said(event: &FlatEvent<'_>, purpose: &str) -> Option<bool> {
+    let below = |place: &str| {
+        event.fields().find_map(|field| match field.value {
+            FieldValue::Bool(flag) if field.path.strip_prefix(place) == Some(purpose) => Some(flag),
+            _ => None,
+        })
+    };
+    below("context.consent.").or_else(|| below("context.consent.categoryPreferences."))
 }
 
 fn there(id: Option<&str>) -> Option<&str> {
