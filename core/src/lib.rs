@@ -11,5 +11,6 @@ mod order;
 pub mod person;
 pub mod profile;
 pub mod scoring;
+pub mod targeting;
 #[cfg(feature = "train")]
 pub mod training;

@@ -21,7 +21,6 @@ impl Millis {
     }
 }
 
-#[cfg(feature = "wire")]
 impl Millis {
     /// Reads ISO 8601 with a date, a time and `Z` or an offset; without a zone it is UTC.
     /// `None` for anything else.
@@ -39,7 +38,6 @@ impl Millis {
 }
 
 /// `YYYY-MM-DD` as days since 1970-01-01, in the proleptic Gregorian calendar.
-#[cfg(feature = "wire")]
 fn parse_date(text: &str) -> Option<i64> {
     let mut parts = text.split('-');
     let (year, month, day) =
@@ -66,7 +64,6 @@ fn parse_date(text: &str) -> Option<i64> {
 }
 
 /// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.fraction` as milliseconds.
-#[cfg(feature = "wire")]
 fn parse_clock(text: &str) -> Option<i64> {
     let (clock, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
     let mut parts = clock.split(':');
@@ -88,7 +85,6 @@ fn parse_clock(text: &str) -> Option<i64> {
 }
 
 /// Nothing, `Z`, `+HH:MM`, `+HHMM` or `+HH` as milliseconds east of UTC.
-#[cfg(feature = "wire")]
 fn parse_zone(text: &str) -> Option<i64> {
     let (sign, rest) = match text.as_bytes().first() {
         None | Some(b'Z' | b'z') => return (text.len() <= 1).then_some(0),
@@ -102,7 +98,6 @@ fn parse_zone(text: &str) -> Option<i64> {
     (hour < 24 && minute < 60).then_some(sign * (hour * Millis::HOUR + minute * Millis::MINUTE))
 }
 
-#[cfg(feature = "wire")]
 fn digits(text: &str, len: usize) -> Option<i64> {
     let plain = text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.bytes().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0')))

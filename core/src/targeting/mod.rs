@@ -1,0 +1,27 @@
+//! Whom something is for: conditions on a visitor's attributes, compiled once where they are
+//! authored and matched everywhere.
+//!
+//! The language is GrowthBook's, with what it lacks: networks, dates, and patterns that take linear
+//! time. What stands for the visitor's own numbers are attributes like any other: `$score`, `$band`,
+//! `$grade`, `$audiences`, `$now`.
+
+#[cfg(feature = "wire")]
+mod compile;
+mod condition;
+mod members;
+mod network;
+mod number;
+mod operator;
+mod pattern;
+mod value;
+mod version;
+#[cfg(feature = "wire")]
+mod wire;
+
+#[cfg(feature = "wire")]
+pub use compile::{Compiler, Refusal};
+pub use condition::{Condition, Scope, Test};
+pub use members::Members;
+pub use value::Value;
+
+pub use number::text as number_text;
