@@ -6,6 +6,7 @@ pub mod binary;
 pub mod bundle;
 pub mod decide;
 pub mod event;
+pub mod experiment;
 pub mod model;
 mod order;
 pub mod person;

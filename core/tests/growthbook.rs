@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(feature = "wire")]
 
+use rapport_core::experiment::{
+    Flags, HashVersion, Namespace, Range, StickyBuckets, Visitor, assignment_json, chosen,
+    compile_flags, equal_weights, outcome_json, query_override, ranges, redirect,
+};
 use rapport_core::targeting::{Compiler, Scope, Value};
 use std::path::Path;
 
 fn cases(group: &str) -> Vec<Vec<Value<'static>>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../conformance/suites/growthbook/cases.json");
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/suites/growthbook/cases.json");
     let all: Value<'static> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let Some(Value::List(cases)) = all.member(group) else { panic!("no cases of {group}") };
     cases
@@ -40,4 +44,230 @@ fn conditions_hold_of_whom_growthbook_says() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Flags and a visitor out of a case's context.
+fn set_up(context: &Value<'static>) -> (Flags, Vec<Value<'static>>) {
+    let (flags, _) = compile_flags(context);
+    let none = Value::Null;
+    let given = context.member("attributes").unwrap_or(&none);
+    let attributes = flags
+        .attributes
+        .iter()
+        .map(|name| given.member(name).cloned().unwrap_or_default())
+        .collect();
+    (flags, attributes)
+}
+
+fn visitor<'v>(context: &'v Value<'static>, attributes: &[Value<'static>]) -> Visitor<'v> {
+    let forced = match context.member("forcedVariations") {
+        Some(Value::Map(forced)) => {
+            forced.iter().map(|(key, at)| (&**key, at.to_number() as usize)).collect()
+        }
+        _ => Vec::new(),
+    };
+    Visitor {
+        attributes: attributes.to_vec(),
+        address: match context.member("url") {
+            Some(Value::Text(url)) => url,
+            _ => "",
+        },
+        disabled: context.member("enabled") == Some(&Value::Bool(false)),
+        only_forced: context.member("qaMode") == Some(&Value::Bool(true)),
+        forced,
+        sticky: None,
+    }
+}
+
+/// Whether `shown` holds all that is wanted, in any order; null is absent.
+fn holds(shown: &Value<'_>, wanted: &Value<'_>) -> bool {
+    match (shown, wanted) {
+        (Value::Map(shown), Value::Map(wanted)) => {
+            wanted.iter().all(|(name, wanted)| {
+                shown.iter().any(|(other, shown)| other == name && holds(shown, wanted))
+            }) && shown.iter().all(|(name, value)| {
+                *value == Value::Null || wanted.iter().any(|(other, _)| other == name)
+            })
+        }
+        _ => shown.written_like(wanted),
+    }
+}
+
+fn text(value: &Value<'static>) -> String {
+    value.to_text().into_owned()
+}
+
+#[track_caller]
+fn none_wrong(group: &str, count: usize, wrong: impl Fn(&[Value<'static>]) -> Option<String>) {
+    let cases = cases(group);
+    assert_eq!(cases.len(), count, "{group}");
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|case| wrong(case).map(|found| format!("{}: {found}", case[0].to_text())))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {group}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn features(group: &str, count: usize) {
+    none_wrong(group, count, |case| {
+        let (flags, attributes) = set_up(&case[1]);
+        let (outcome, _) = flags.feature(&text(&case[2]), &visitor(&case[1], &attributes));
+        let shown = outcome_json(&outcome, &flags, &attributes);
+        (!holds(&shown, &case[3])).then(|| serde_json::to_string(&shown).unwrap())
+    });
+}
+
+#[test]
+fn features_are_what_growthbook_says() {
+    features("feature", 55);
+}
+
+#[test]
+fn contextual_bandits_choose_what_growthbook_says() {
+    features("contextualBandit", 35);
+}
+
+#[test]
+fn experiments_assign_whom_growthbook_says() {
+    none_wrong("run", 73, |case| {
+        let Value::Map(mut context) = case[1].clone() else { panic!("a context is an object") };
+        context.push(("experiments".into(), Value::List(vec![case[2].clone()])));
+        let context = Value::Map(context);
+        let (flags, attributes) = set_up(&context);
+        let (assignment, _) = flags.run(&flags.experiments[0], &visitor(&context, &attributes));
+        let value = assignment.chosen().map(|chosen| chosen.value.clone()).unwrap_or_default();
+        let right = value.written_like(&case[3])
+            && case[4] == Value::Bool(assignment.in_experiment)
+            && case[5] == Value::Bool(assignment.by_hash);
+        (!right).then(|| format!("{:?} {}", assignment.why, value.to_text()))
+    });
+}
+
+#[test]
+fn variations_stick_as_growthbook_says() {
+    none_wrong("stickyBucket", 13, |case| {
+        let (flags, attributes) = set_up(&case[1]);
+        let mut memory = StickyBuckets::default();
+        let Value::List(documents) = &case[2] else { panic!("documents are a list") };
+        let put = |memory: &mut StickyBuckets, document: &Value<'static>| {
+            let at = |name: &str| document.member(name).map(text).unwrap_or_default();
+            let Some(Value::Map(assignments)) = document.member("assignments") else { return };
+            for (experiment, variation) in assignments {
+                memory.put(
+                    &at("attributeName"),
+                    &at("attributeValue"),
+                    experiment,
+                    &text(variation),
+                );
+            }
+        };
+        documents.iter().for_each(|document| put(&mut memory, document));
+        let known = memory.clone();
+        let mut visitor = visitor(&case[1], &attributes);
+        visitor.sticky = Some(&known);
+        let (outcome, _) = flags.feature(&text(&case[3]), &visitor);
+        let shown = outcome.assignment.as_ref().map_or(Value::Null, |assignment| {
+            assignment.remember(&flags, &mut memory);
+            assignment_json(assignment, &flags, &attributes)
+        });
+        let mut wanted = StickyBuckets::default();
+        let Value::Map(documents) = &case[5] else { panic!("documents are an object") };
+        documents.iter().for_each(|(_, document)| put(&mut wanted, document));
+        // Only of this visitor's own documents is anything expected.
+        let all = |memory: &StickyBuckets| {
+            let mut all: Vec<_> = memory.iter().map(|entry| entry.map(str::to_owned)).collect();
+            all.retain(|entry| entry[1] != "d456");
+            all.sort();
+            all
+        };
+        let right = (shown == case[4] || holds(&shown, &case[4])) && all(&memory) == all(&wanted);
+        (!right).then(|| format!("{} {memory:?}", serde_json::to_string(&shown).unwrap()))
+    });
+}
+
+#[test]
+fn redirects_lead_where_growthbook_says() {
+    none_wrong("urlRedirect", 4, |case| {
+        let (flags, attributes) = set_up(&case[1]);
+        let visitor = visitor(&case[1], &attributes);
+        let found = flags.experiments.iter().find_map(|experiment| {
+            let (assignment, _) = flags.run(experiment, &visitor);
+            let target = assignment.chosen()?.value.member("urlRedirect")?;
+            let to = text(&target.clone());
+            let with_query = redirect(visitor.address, &to, experiment.keeps_query);
+            assignment.in_experiment.then_some((to, with_query))
+        });
+        let Value::List(wanted) = &case[2] else { panic!("results are a list") };
+        let wanted = wanted.first().map(|wanted| {
+            let at = |name: &str| wanted.member(name).map(text).unwrap_or_default();
+            (at("urlRedirect"), at("urlWithParams"))
+        });
+        (found != wanted).then(|| format!("{found:?}"))
+    });
+}
+
+#[test]
+fn places_ranges_and_shares_are_growthbooks() {
+    let number = |value: &Value<'_>| value.to_number();
+    let as_ranges = |value: &Value<'_>| -> Vec<Range> {
+        let Value::List(ranges) = value else { return Vec::new() };
+        ranges
+            .iter()
+            .map(|range| {
+                Range(number(range.member("0").unwrap()), number(range.member("1").unwrap()))
+            })
+            .collect()
+    };
+    let near = |left: f64, right: f64| (left - right).abs() < 1e-6;
+    let cases_of = |group: &str, count: usize| {
+        let cases = cases(group);
+        assert_eq!(cases.len(), count);
+        cases
+    };
+    for case in cases_of("hash", 15) {
+        let version = HashVersion::numbered(number(&case[2]) as u32);
+        let place = version.map(|version| version.place(&text(&case[0]), &text(&case[1])));
+        assert_eq!(place.map_or(Value::Null, Value::Number), case[3]);
+    }
+    for case in cases_of("getBucketRange", 13) {
+        let Value::List(of) = &case[1] else { panic!() };
+        let weights: Option<Vec<f64>> = match &of[2] {
+            Value::List(weights) => Some(weights.iter().map(number).collect()),
+            _ => None,
+        };
+        let got = ranges(number(&of[0]) as usize, number(&of[1]), weights.as_deref());
+        let same = got
+            .iter()
+            .zip(as_ranges(&case[2]))
+            .all(|(got, wanted)| near(got.0, wanted.0) && near(got.1, wanted.1));
+        assert!(same && got.len() == as_ranges(&case[2]).len(), "{got:?}");
+    }
+    for case in cases_of("chooseVariation", 13) {
+        let found = chosen(&as_ranges(&case[2]), number(&case[1]));
+        assert_eq!(found.map_or(-1.0, |at| at as f64), number(&case[3]), "{:?}", case[0]);
+    }
+    for case in cases_of("getQueryStringOverride", 16) {
+        let found = query_override(&text(&case[1]), &text(&case[2]), number(&case[3]) as usize);
+        assert_eq!(
+            found.map_or(Value::Null, |at| Value::Number(at as f64)),
+            case[4],
+            "{:?}",
+            case[0]
+        );
+    }
+    for case in cases_of("inNamespace", 16) {
+        let Value::List(of) = &case[2] else { panic!() };
+        let range = Range(number(&of[1]), number(&of[2]));
+        let namespace = Namespace { seed: text(&of[0]).into(), range };
+        assert_eq!(Value::Bool(namespace.holds(&text(&case[1]))), case[3], "{:?}", case[0]);
+    }
+    for case in cases_of("getEqualWeights", 6) {
+        let count = number(&case[0]).max(0.0) as usize;
+        let Value::List(wanted) = &case[1] else { panic!() };
+        let got = equal_weights(count);
+        assert!(
+            got.len() == wanted.len()
+                && got.iter().zip(wanted).all(|(got, wanted)| near(*got, number(wanted)))
+        );
+    }
 }

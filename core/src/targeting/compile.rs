@@ -53,6 +53,13 @@ impl Compiler {
         (compiled, core::mem::take(&mut self.refusals))
     }
 
+    /// The same of a condition on an object that is no visitor: its members are named by their paths.
+    pub fn item_condition(&mut self, authored: &Value<'_>) -> (Condition, Vec<Refusal>) {
+        let compiled = self.whole(authored, false);
+        self.path.clear();
+        (compiled, core::mem::take(&mut self.refusals))
+    }
+
     /// The number of an attribute; it has one from now on.
     pub fn attribute(&mut self, name: &str) -> Option<u16> {
         let known = self.attributes.iter().position(|known| known == name);
@@ -157,10 +164,9 @@ impl Compiler {
         let compares =
             |relation| Operator::Compares { relation, value: operand.clone().into_owned() };
         match name {
-            "$eq" | "$ne" => Operator::Same {
-                value: operand.clone().into_owned(),
-                negated: name == "$ne",
-            },
+            "$eq" | "$ne" => {
+                Operator::Same { value: operand.clone().into_owned(), negated: name == "$ne" }
+            }
             "$lt" => compares(Relation::Less),
             "$lte" => compares(Relation::AtMost),
             "$gt" => compares(Relation::Greater),

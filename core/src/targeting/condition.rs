@@ -14,7 +14,11 @@ pub enum Condition {
     Not(Box<Condition>),
     /// A test of what stands at a dotted path; of a visitor's attributes the first name of the path
     /// is the number of the attribute.
-    At { attribute: Option<u16>, path: Box<str>, test: Test },
+    At {
+        attribute: Option<u16>,
+        path: Box<str>,
+        test: Test,
+    },
 }
 
 /// What must hold of a value.

@@ -16,7 +16,8 @@ pub struct Members {
 impl Members {
     /// The set of these; lists and maps are in no set, as they are never the same.
     pub fn new(values: &[Value<'_>], any_case: bool) -> Self {
-        let (mut texts, mut numbers, mut others): (Vec<Box<str>>, Vec<f64>, u8) = Default::default();
+        let (mut texts, mut numbers, mut others): (Vec<Box<str>>, Vec<f64>, u8) =
+            Default::default();
         for value in values {
             match value {
                 Value::Text(text) if any_case => texts.push(text.to_lowercase().into()),
@@ -37,9 +38,7 @@ impl Members {
     /// Whether the set holds the value.
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match value {
-            Value::Text(text) => {
-                self.texts.binary_search_by(|member| (**member).cmp(text)).is_ok()
-            }
+            Value::Text(text) => self.texts.binary_search_by(|member| (**member).cmp(text)).is_ok(),
             Value::Number(number) => {
                 self.numbers.binary_search_by(|member| member.total_cmp(&(number + 0.0))).is_ok()
             }

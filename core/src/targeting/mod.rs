@@ -22,6 +22,9 @@ mod wire;
 pub use compile::{Compiler, Refusal};
 pub use condition::{Condition, Scope, Test};
 pub use members::Members;
+pub use pattern::Pattern;
+#[cfg(feature = "wire")]
+pub use pattern::PatternRefusal;
 pub use value::Value;
 
 pub use number::text as number_text;

@@ -116,7 +116,8 @@ mod tests {
         ] {
             assert_eq!(parse(text), number, "{text}");
         }
-        for text in ["x", "1 2", "inf", "NaN", "0x", "-0x1", "1_000", ".", "e5", "infinity", "--1"] {
+        for text in ["x", "1 2", "inf", "NaN", "0x", "-0x1", "1_000", ".", "e5", "infinity", "--1"]
+        {
             assert!(parse(text).is_nan(), "{text}");
         }
     }

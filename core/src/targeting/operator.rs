@@ -57,9 +57,6 @@ pub enum Relation {
 }
 
 impl Relation {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Equal, Self::NotEqual, Self::Less, Self::AtMost, Self::Greater, Self::AtLeast];
-
     const fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -92,9 +89,7 @@ impl Operator {
             Self::Not(test) => !test.holds(value, groups),
             Self::Size(test) => items(value)
                 .is_some_and(|items| test.holds(&Value::Number(items.len() as f64), groups)),
-            Self::SomeItem(test) => {
-                some(value, &|item| item.truthy() && test.holds(item, groups))
-            }
+            Self::SomeItem(test) => some(value, &|item| item.truthy() && test.holds(item, groups)),
             Self::SomeItemHas(condition) => {
                 some(value, &|item| item.truthy() && condition.holds(Scope::Item(item), groups))
             }

@@ -148,7 +148,8 @@ impl<'a> Value<'a> {
     /// How `<` and `>` order both: texts by their UTF-16 code units, all else as numbers; `None`
     /// where either is no number.
     pub fn order(&self, other: &Value<'_>) -> Option<Ordering> {
-        let text = |value: &Value<'_>| matches!(value, Value::Text(_) | Value::List(_) | Value::Map(_));
+        let text =
+            |value: &Value<'_>| matches!(value, Value::Text(_) | Value::List(_) | Value::Map(_));
         if text(self) && text(other) {
             return Some(utf16_order(&self.to_text(), &other.to_text()));
         }
@@ -228,7 +229,12 @@ mod tests {
     #[test]
     fn members_stand_as_javascript_names_them() {
         let member = |name: &'static str, value: f64| (Cow::from(name), Value::Number(value));
-        let map = Value::map(vec![member("b", 1.0), member("2", 2.0), member("1", 3.0), member("b", 4.0)]);
+        let map = Value::map(vec![
+            member("b", 1.0),
+            member("2", 2.0),
+            member("1", 3.0),
+            member("b", 4.0),
+        ]);
         let Value::Map(members) = map else { return };
         let names: Vec<_> = members.iter().map(|(name, _)| &**name).collect();
         assert_eq!((names, members[2].1.to_number()), (vec!["1", "2", "b"], 4.0));

@@ -28,11 +28,8 @@ impl Pattern {
     /// is too large.
     pub fn compile(source: &str, any_case: bool) -> Result<Self, PatternRefusal> {
         let translated = dialect::translate(source)?;
-        let mut parser = ParserBuilder::new()
-            .utf8(false)
-            .case_insensitive(any_case)
-            .nest_limit(64)
-            .build();
+        let mut parser =
+            ParserBuilder::new().utf8(false).case_insensitive(any_case).nest_limit(64).build();
         let parsed = parser.parse(&translated).map_err(|error| {
             let reason = match &error {
                 regex_syntax::Error::Parse(error) => error.kind().to_string(),
@@ -209,7 +206,8 @@ mod tests {
             let refusal = Pattern::compile(pattern, false).unwrap_err().to_string();
             assert!(refusal.contains(reason), "{refusal}");
         }
-        for pattern in ["(", "a)", "[a", "*a", "a**", "(?a)", "[z-a]", "a{3,1}", "/???***[)", "\\"] {
+        for pattern in ["(", "a)", "[a", "*a", "a**", "(?a)", "[z-a]", "a{3,1}", "/???***[)", "\\"]
+        {
             let refused = Pattern::compile(pattern, false);
             assert!(matches!(refused, Err(PatternRefusal::Malformed(_))), "{pattern}: {refused:?}");
         }

@@ -7,7 +7,8 @@ use core::str::Chars;
 
 const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Za-z_";
-const SPACE: &str = r"\x09-\x0D\x20\xA0\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{FEFF}";
+const SPACE: &str =
+    r"\x09-\x0D\x20\xA0\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{FEFF}";
 const ANY_BUT_LINE_ENDS: &str = r"[^\n\r\x{2028}\x{2029}]";
 
 /// Writes a pattern for the parser.
@@ -96,7 +97,8 @@ impl Translator<'_> {
         let body: String = self.rest.clone().take_while(|&letter| letter != '}').collect();
         let closed = self.rest.clone().nth(body.chars().count()) == Some('}');
         let mut numbers = body.split(',');
-        let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let first = numbers.next().is_some_and(number);
         let second = numbers.next().is_none_or(|text| text.is_empty() || number(text));
         if !(closed && first && second && numbers.next().is_none()) {
@@ -120,7 +122,10 @@ impl Translator<'_> {
             }
             (Some('<'), _) => {
                 // The name says nothing to a matcher.
-                self.rest.find(|&letter| letter == '>').map(|_| ()).ok_or_else(|| malformed("a group's name does not end"))
+                self.rest
+                    .find(|&letter| letter == '>')
+                    .map(|_| ())
+                    .ok_or_else(|| malformed("a group's name does not end"))
             }
             (Some(':'), _) => {
                 self.out.push_str("?:");

@@ -24,7 +24,10 @@ pub struct Pattern {
 pub(super) enum Step {
     Found,
     /// The next character is in one of the ranges from the first number up to the second; goes on behind it.
-    Take { first: u16, end: u16 },
+    Take {
+        first: u16,
+        end: u16,
+    },
     /// Goes on at both steps.
     Fork(u16, u16),
     /// Goes on where the place is of that kind.
@@ -44,9 +47,6 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Start, Self::End, Self::LineStart, Self::LineEnd, Self::WordEdge, Self::NoWordEdge];
-
     fn is_between(self, before: Option<char>, after: Option<char>) -> bool {
         let line_end = |letter: Option<char>| {
             letter.is_none_or(|letter| matches!(letter, '\n' | '\r' | '\u{2028}' | '\u{2029}'))

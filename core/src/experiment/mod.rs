@@ -1,0 +1,48 @@
+//! Experiments and features: who gets which variation, and why.
+//!
+//! What GrowthBook's payload says, this decides the same way, bucket for bucket. Everything is
+//! compiled where it is authored; deciding allocates for what it returns, and for little else.
+
+#[cfg(feature = "wire")]
+mod compile;
+mod evaluate;
+mod flags;
+mod hash;
+mod page;
+mod ranges;
+mod sticky;
+#[cfg(feature = "wire")]
+mod view;
+
+#[cfg(feature = "wire")]
+pub use compile::{FlagProblem, compile_flags};
+pub use evaluate::{Assignment, Outcome, Source, Why};
+pub use flags::{
+    Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule,
+    Sticky, Variation,
+};
+pub use hash::HashVersion;
+pub use page::{Address, PagePattern, query_override, redirect};
+pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
+pub use sticky::StickyBuckets;
+#[cfg(feature = "wire")]
+pub use view::{assignment_json, outcome_json};
+
+use crate::targeting::Value;
+
+/// Who is asked about, and where they are.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor<'a> {
+    /// By the numbers of [`Flags::attributes`].
+    pub attributes: Vec<Value<'a>>,
+    /// The page's address; empty where there is no page.
+    pub address: &'a str,
+    /// No experiment runs.
+    pub disabled: bool,
+    /// Only what is forced happens.
+    pub only_forced: bool,
+    /// Variations that were chosen by hand, by the keys of experiments.
+    pub forced: Vec<(&'a str, usize)>,
+    /// What the visitor got before; `None` where nobody remembers.
+    pub sticky: Option<&'a StickyBuckets>,
+}

@@ -1,0 +1,92 @@
+//! Results as GrowthBook's SDKs show them.
+
+use super::evaluate::{Assignment, Outcome};
+use super::flags::Flags;
+use crate::targeting::Value;
+use std::borrow::Cow;
+
+type Members = Vec<(Cow<'static, str>, Value<'static>)>;
+
+/// An outcome: `value`, `on`, `off`, `source`, `ruleId`, and of an experiment `experiment` and
+/// `experimentResult`. `raw` finds an attribute's value as it was given.
+pub fn outcome_json(outcome: &Outcome<'_>, flags: &Flags, raw: &[Value<'_>]) -> Value<'static> {
+    let mut shown: Members = vec![
+        ("value".into(), outcome.value.clone().into_owned()),
+        ("on".into(), Value::Bool(outcome.on())),
+        ("off".into(), Value::Bool(!outcome.on())),
+        ("source".into(), Value::Text(outcome.source.word().into())),
+        ("ruleId".into(), Value::Text(outcome.rule.to_owned().into())),
+    ];
+    if let Some(assignment) = &outcome.assignment {
+        shown.push(("experiment".into(), experiment(assignment)));
+        shown.push(("experimentResult".into(), assignment_json(assignment, flags, raw)));
+    }
+    Value::Map(shown)
+}
+
+/// The experiment as it was for this visitor.
+fn experiment(assignment: &Assignment<'_>) -> Value<'static> {
+    let mut shown = assignment.experiment.authored.clone();
+    if let (Value::Map(members), Some(leaf)) = (&mut shown, assignment.leaf) {
+        members.retain(|(name, _)| name != "weights");
+        members.push(("weights".into(), weights(leaf)));
+        if assignment.by_hash {
+            members.push(("contextualBandit".into(), Value::Map(bandit(assignment))));
+        }
+    }
+    shown
+}
+
+fn weights(leaf: &super::Leaf) -> Value<'static> {
+    Value::List(leaf.weights.iter().map(|weight| Value::Number(*weight)).collect())
+}
+
+fn bandit(assignment: &Assignment<'_>) -> Members {
+    let Some(leaf) = assignment.leaf.filter(|_| assignment.by_hash) else { return Vec::new() };
+    let mut shown: Members =
+        vec![("leafId".into(), leaf.id.clone()), ("variationWeights".into(), weights(leaf))];
+    let version = assignment.experiment.bandit.as_ref().and_then(|bandit| bandit.version.clone());
+    shown.extend(version.map(|version| ("banditVersion".into(), version)));
+    shown
+}
+
+/// An assignment: `experimentResult` in GrowthBook's words.
+pub fn assignment_json(
+    assignment: &Assignment<'_>,
+    flags: &Flags,
+    raw: &[Value<'_>],
+) -> Value<'static> {
+    let number = usize::from(assignment.attribute);
+    let name = flags.attributes.get(number).cloned().unwrap_or_default();
+    let value = if assignment.value.is_empty() { None } else { raw.get(number) };
+    let value = value.cloned().map_or(Value::Text("".into()), Value::into_owned);
+    let chosen = assignment.chosen();
+    let mut shown: Members = vec![
+        ("key".into(), Value::Text(assignment.key().into_owned().into())),
+        (
+            "featureId".into(),
+            match assignment.feature {
+                "" => Value::Null,
+                feature => Value::Text(feature.to_owned().into()),
+            },
+        ),
+        ("inExperiment".into(), Value::Bool(assignment.in_experiment)),
+        ("hashUsed".into(), Value::Bool(assignment.by_hash)),
+        ("variationId".into(), Value::Number(assignment.variation as f64)),
+        ("value".into(), chosen.map(|variation| variation.value.clone()).unwrap_or_default()),
+        ("hashAttribute".into(), Value::Text(name.into())),
+        ("hashValue".into(), value),
+        ("stickyBucketUsed".into(), Value::Bool(assignment.sticky)),
+    ];
+    if let Some(name) = chosen.and_then(|variation| variation.name.as_deref()) {
+        shown.push(("name".into(), Value::Text(name.to_owned().into())));
+    }
+    if let Some(place) = assignment.place {
+        shown.push(("bucket".into(), Value::Number(place)));
+    }
+    if assignment.passes_through() {
+        shown.push(("passthrough".into(), Value::Bool(true)));
+    }
+    shown.extend(bandit(assignment));
+    Value::Map(shown)
+}
