@@ -7,12 +7,10 @@ use rapport_core::experiment::{
     compile_flags, equal_weights, outcome_json, query_override, ranges, redirect,
 };
 use rapport_core::targeting::{Compiler, Scope, Value};
-use std::path::Path;
 
 fn cases(group: &str) -> Vec<Vec<Value<'static>>> {
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/suites/growthbook/cases.json");
-    let all: Value<'static> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    const CASES: &str = include_str!("../../conformance/suites/growthbook/cases.json");
+    let all: Value<'static> = serde_json::from_str(CASES).unwrap();
     let Some(Value::List(cases)) = all.member(group) else { panic!("no cases of {group}") };
     cases
         .iter()

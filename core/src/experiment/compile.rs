@@ -31,7 +31,7 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
     let mut features = work.below("features", |work| {
         members(payload.member("features"))
             .iter()
-            .map(|(key, feature)| work.below(&**key, |work| work.feature(key, feature)))
+            .map(|(key, feature)| work.below(key, |work| work.feature(key, feature)))
             .collect::<Vec<_>>()
     });
     let experiments = work.below("experiments", |work| {
