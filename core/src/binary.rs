@@ -1,7 +1,9 @@
 //! Little-endian reading and writing, hashes and the checksum that every binary format here shares.
 
+mod packed;
 mod reader;
 
+pub(crate) use packed::{Packed, nested, packed_members};
 pub(crate) use reader::{Fault, Reader, Refused};
 
 /// Appends `text` behind its length in one byte; longer text is cut at a character boundary.

@@ -46,7 +46,10 @@ fn conditions_hold_of_whom_growthbook_says() {
 
 /// Flags and a visitor out of a case's context.
 fn set_up(context: &Value<'static>) -> (Flags, Vec<Value<'static>>) {
-    let (flags, _) = compile_flags(context);
+    let (compiled, _) = compile_flags(context);
+    // What hosts get is what was compiled.
+    let flags = Flags::open(&compiled.to_bytes()).unwrap();
+    assert_eq!(flags, compiled);
     let none = Value::Null;
     let given = context.member("attributes").unwrap_or(&none);
     let attributes = flags

@@ -13,6 +13,8 @@ pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     length: usize,
     fault: Option<Fault>,
+    /// How deep it is in structures that hold others of their kind.
+    depth: u8,
 }
 
 /// The first thing that a reader refused.
@@ -44,7 +46,7 @@ impl Fault {
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, length: bytes.len(), fault: None }
+        Self { rest: bytes, length: bytes.len(), fault: None, depth: 0 }
     }
 
     pub(crate) const fn rest(&self) -> &'a [u8] {
@@ -129,6 +131,26 @@ impl<'a> Reader<'a> {
     /// A string of at most 65,535 bytes behind its length in two bytes.
     pub(crate) fn long_str(&mut self) -> &'a str {
         self.text(2)
+    }
+
+    /// A string behind its length in four bytes.
+    pub(crate) fn wide_str(&mut self) -> &'a str {
+        self.text(4)
+    }
+
+    /// Goes into a structure that can hold others of its kind, unless that is too deep.
+    pub(crate) fn enter(&mut self, most: u8) -> bool {
+        if self.depth >= most {
+            self.invalid("it nests too deep");
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    /// Leaves the structure that it entered last.
+    pub(crate) fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// A count of things that take at least `least` bytes each.

@@ -154,6 +154,11 @@ impl Assignment<'_> {
     }
 }
 
+/// Features depend on one another at most this deep.
+const MAX_DEPTH: usize = 64;
+/// What is remembered of earlier versions counts for at most so many.
+const MAX_VERSIONS: u32 = 1000;
+
 /// One evaluation, under way.
 struct Evaluation<'f, 'v> {
     flags: &'f Flags,
@@ -161,6 +166,8 @@ struct Evaluation<'f, 'v> {
     address: Address<'v>,
     /// The features that are being decided, one for the other.
     open: Vec<&'f str>,
+    /// The values of prerequisites that are decided already.
+    decided: Vec<(&'f str, Source, Cow<'f, Value<'static>>)>,
     exposures: Vec<Assignment<'f>>,
 }
 
@@ -188,7 +195,14 @@ impl Flags {
 impl<'f, 'v> Evaluation<'f, 'v> {
     fn new(flags: &'f Flags, visitor: &'v Visitor<'v>) -> Self {
         let address = Address::new(visitor.address);
-        Self { flags, visitor, address, open: Vec::new(), exposures: Vec::new() }
+        Self {
+            flags,
+            visitor,
+            address,
+            open: Vec::new(),
+            decided: Vec::new(),
+            exposures: Vec::new(),
+        }
     }
 
     fn feature(&mut self, key: &str) -> Outcome<'f> {
@@ -197,7 +211,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
         let Some(feature) = found.ok().and_then(|at| features.get(at)) else {
             return Outcome::nothing(Source::UnknownFeature);
         };
-        if self.open.contains(&&*feature.key) {
+        if self.open.len() >= MAX_DEPTH || self.open.contains(&&*feature.key) {
             return Outcome::nothing(Source::CyclicPrerequisite);
         }
         self.open.push(&feature.key);
@@ -373,7 +387,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                 memory.get(attribute, &value, &name)
             })
         };
-        if (0..sticky.least).any(|version| known(version).is_some()) {
+        if (0..sticky.least.min(MAX_VERSIONS)).any(|version| known(version).is_some()) {
             return (None, true);
         }
         let Some(key) = known(sticky.version) else { return (None, false) };
@@ -426,11 +440,19 @@ impl<'f, 'v> Evaluation<'f, 'v> {
 
     fn parents(&mut self, parents: &'f [Parent]) -> Parents {
         for parent in parents {
-            let outcome = self.feature(&parent.feature);
-            if outcome.source == Source::CyclicPrerequisite {
+            let known = self.decided.iter().find(|(key, ..)| *key == &*parent.feature);
+            let (source, value) = match known {
+                Some((_, source, value)) => (*source, value.clone()),
+                None => {
+                    let outcome = self.feature(&parent.feature);
+                    self.decided.push((&parent.feature, outcome.source, outcome.value.clone()));
+                    (outcome.source, outcome.value)
+                }
+            };
+            if source == Source::CyclicPrerequisite {
                 return Parents::Cycle;
             }
-            let object = Value::Map(vec![("value".into(), outcome.value.into_owned())]);
+            let object = Value::Map(vec![("value".into(), value.into_owned())]);
             if !parent.condition.holds(Scope::Item(&object), &self.flags.groups) {
                 return if parent.gate { Parents::Gate } else { Parents::Fail };
             }

@@ -11,6 +11,7 @@ mod hash;
 mod page;
 mod ranges;
 mod sticky;
+mod stored;
 #[cfg(feature = "wire")]
 mod view;
 
@@ -22,9 +23,10 @@ pub use flags::{
     Sticky, Variation,
 };
 pub use hash::HashVersion;
-pub use page::{Address, PagePattern, query_override, redirect};
+pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;
+pub use stored::FlagsError;
 #[cfg(feature = "wire")]
 pub use view::{assignment_json, outcome_json};
 

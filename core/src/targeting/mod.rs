@@ -13,6 +13,7 @@ mod network;
 mod number;
 mod operator;
 mod pattern;
+mod stored;
 mod value;
 mod version;
 #[cfg(feature = "wire")]
@@ -26,5 +27,7 @@ pub use pattern::Pattern;
 #[cfg(feature = "wire")]
 pub use pattern::PatternRefusal;
 pub use value::Value;
+
+pub(crate) use stored::packed_variants;
 
 pub use number::text as number_text;

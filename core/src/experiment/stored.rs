@@ -1,0 +1,115 @@
+//! Compiled flags as bytes: `docs/flags-format.md`.
+
+use super::flags::{
+    Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule,
+    Sticky, Variation,
+};
+use super::page::{PageLike, PagePattern};
+use super::{HashVersion, Namespace, Range};
+use crate::binary::{Fault, Packed, Reader, nested, packed_members};
+use crate::targeting::packed_variants;
+
+const MAGIC: &[u8; 4] = b"RPF1";
+
+/// Why bytes are no flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FlagsError {
+    #[error("these are not the flags of a bundle: they do not begin with RPF1")]
+    NotFlags,
+    #[error("the flags are damaged: their checksum differs")]
+    Damaged,
+    #[error("the flags cannot be read, at byte {at}: {what}")]
+    Malformed { at: usize, what: &'static str },
+}
+
+impl Flags {
+    /// The bytes that [`Self::open`] reads.
+    #[cfg(feature = "wire")]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.pack(&mut body);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&crate::binary::crc32(&body).to_le_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
+    /// Checks the bytes of a bundle's flags and opens them; whatever they say, deciding by them
+    /// neither fails nor runs for long.
+    ///
+    /// # Errors
+    /// Where they are something else, damaged or malformed.
+    pub fn open(bytes: &[u8]) -> Result<Self, FlagsError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(FlagsError::NotFlags)?;
+        let mut reader = Reader::new(body);
+        if !reader.proves_the_rest() {
+            return Err(FlagsError::Damaged);
+        }
+        let flags = Self::unpack(&mut reader);
+        if !flags.features.is_sorted_by(|left, right| left.key < right.key) {
+            reader.invalid("the features do not ascend");
+        }
+        let malformed = |fault: Fault| FlagsError::Malformed { at: fault.at, what: fault.what() };
+        reader.end().map_err(malformed)?;
+        Ok(flags)
+    }
+}
+
+packed_members! {
+    Flags { attributes, groups, features, experiments }
+    Feature { key, default, rules }
+    Rule { id, parents, filters, effect }
+    Parent { feature, condition, gate }
+    Filter { seed, attribute, version, ranges }
+    Hashing { attribute, fallback, seed, version }
+    Rollout { hashing, range, end_included }
+    Experiment {
+        key, hashing, variations, ranges, filters, namespaces, condition, parents, pages, active, force,
+        sticky, bandit, keeps_query, authored
+    }
+    Sticky { version, least }
+    Variation { value, key, name, passthrough }
+    Bandit { version, leaves }
+    Leaf { id, condition, weights, ranges }
+    Namespace { seed, range }
+    PagePattern { include, like }
+}
+
+packed_variants!(Effect, else Effect::Nothing;
+    0 => Nothing,
+    1 => Force { value, condition, rollout },
+    2 => Run(experiment),
+);
+
+packed_variants!(PageLike, else PageLike::Nothing;
+    0 => Nothing,
+    1 => Simple(address),
+    2 => Pattern(pattern),
+);
+
+packed_variants!(HashVersion, else HashVersion::V1;
+    1 => V1, 2 => V2, 3 => V3,
+);
+
+impl Packed for Range {
+    #[cfg(feature = "wire")]
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.0.pack(out);
+        self.1.pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Self {
+        Self(reader.f64(), reader.f64())
+    }
+}
+
+impl Packed for usize {
+    #[cfg(feature = "wire")]
+    fn pack(&self, out: &mut Vec<u8>) {
+        (*self as u32).pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Self {
+        reader.u32() as Self
+    }
+}
