@@ -22,7 +22,7 @@ export async function runAll(engine, read, load) {
   return results;
 }
 
-const suites = { event, fold, score, explain, points, import: imports };
+const suites = { event, fold, histories, score, explain, points, import: imports };
 
 async function event(engine, read, file, document) {
   return document.cases.map(({ name, event, time, received, bytes, error }) => {
@@ -64,6 +64,42 @@ async function fold(engine, read, file, document) {
       }
     }
     folding.free();
+    return { name, faults };
+  });
+}
+
+async function histories(engine, read, file, document) {
+  const parts = await read("cases/fold-parts.json");
+  return document.cases.map((told) => {
+    const { name, signals, arrivals, granted } = told;
+    const part = bytes(parts[`${file}#${signals}`]);
+    const stored = (folding, places) => {
+      for (const place of places) folding.fold(arrivals[place].event);
+      const profile = folding.stored();
+      folding.free();
+      return profile;
+    };
+    const { people, folds } = engine.historyOf(arrivals, granted);
+    const profiles = Object.entries(folds).map(([person, places]) => [person, hex(stored(new engine.Folding(part), places))]);
+    const faults = [
+      ...same("people", people, told.people),
+      ...same("folds", folds, told.folds),
+      ...same("profiles", Object.fromEntries(profiles), told.profiles),
+    ];
+    for (const { browser, after, until, profile } of told.pages ?? []) {
+      const then = engine.historyOf(arrivals.slice(0, after), granted);
+      const hint = stored(new engine.Folding(part), then.folds[then.people[`a:${browser}`]]);
+      // A page folds what it sent and the hint does not hold, each message once.
+      const known = new Set(arrivals.slice(0, after).map(({ event }) => event?.messageId));
+      const own = [];
+      arrivals.slice(after, until).forEach(({ event }, at) => {
+        if (event?.anonymousId !== browser || known.has(event.messageId)) return;
+        known.add(event.messageId);
+        own.push(after + at);
+      });
+      const found = hex(stored(engine.Folding.resume(part, hint), own));
+      faults.push(...same(`page after ${after}`, found, profile));
+    }
     return { name, faults };
   });
 }

@@ -10,7 +10,7 @@ use rapport_backend::identity::SubjectId;
 use rapport_backend::keys::{DirectoryKeys, KeyStore, VisitorRef, pseudonym};
 use rapport_backend::profiles::profile_bytes;
 use rapport_core::event::{Event, EventWire, Millis};
-use rapport_core::person::{Act, Arrival, Consent, History, acts, said, subject};
+use rapport_core::person::{Act, Arrival, ArrivalWire, Consent, History};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -105,16 +105,16 @@ impl Life {
         for (event, result) in batch.into_iter().zip(reply.json()["results"].as_array().unwrap()) {
             self.sent.push(event.clone());
             let wire: EventWire = serde_json::from_value(event).unwrap();
-            let subject = self.id(subject(&wire).unwrap());
+            let wire = ArrivalWire { event: Some(wire), proven: true, ..ArrivalWire::default() };
+            let arrival = wire.arrival(true).unwrap();
+            let subject = self.id(arrival.subject);
             if result["status"] == "rejected" {
                 assert!(self.erased.contains(&subject), "{result}");
                 continue;
             }
-            let word = said(&wire.context, "profiling");
-            let consent = Consent { granted: word.unwrap_or(true), said: word.is_some() };
-            let acts = acts(&wire).iter().map(|act| act.map(|who| self.id(who))).collect();
-            let time = wire.client_time().unwrap().unwrap();
-            self.told.push(Told { subject, time, consent: Some(consent), acts, wire });
+            let acts = arrival.acts.iter().map(|act| act.map(|who| self.id(who))).collect();
+            let (time, consent) = (arrival.time, arrival.consent);
+            self.told.push(Told { subject, time, consent, acts, wire: wire.event.unwrap() });
         }
     }
 

@@ -31,6 +31,13 @@ impl Folding {
         Ok(())
     }
 
+    /// Opens a stored profile over a `signals` part, such as a hint.
+    pub fn resume(part: &[u8], stored: &[u8]) -> Result<Folding, JsError> {
+        let signals = Signals::open(part)?;
+        let profile = Profile::open(stored, &signals)?;
+        Ok(Self { signals, profile })
+    }
+
     /// A number; NaN where missing and for categories.
     pub fn value(&self, name: &str, now: f64) -> f64 {
         let index = self.signals.index_of_name(name).unwrap_or(usize::MAX);

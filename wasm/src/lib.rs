@@ -7,6 +7,8 @@
 mod folding;
 #[cfg(feature = "full")]
 mod full;
+#[cfg(feature = "full")]
+mod history;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod page;

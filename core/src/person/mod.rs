@@ -14,7 +14,7 @@ pub use consent::{Consent, Words};
 pub use history::{Arrival, History};
 pub use people::{MAX_PEOPLE, People, Piece};
 #[cfg(feature = "wire")]
-pub use wire::{VisitorRef, acts, said, subject};
+pub use wire::{ArrivalError, ArrivalWire, VisitorRef, acts, said, subject};
 
 use crate::event::Millis;
 

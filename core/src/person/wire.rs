@@ -1,7 +1,9 @@
 //! What events in JSON say of who somebody is.
 
-use super::Act;
-use crate::event::{EventWire, FieldValue, FlatEvent};
+use super::{Act, Arrival, Consent};
+use crate::event::{EventWire, FieldValue, FlatEvent, Millis, WireError};
+use serde::Deserialize;
+use std::fmt;
 
 /// How a sender names a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,10 +14,97 @@ pub enum VisitorRef<'a> {
     User(&'a str),
 }
 
+impl<'a> VisitorRef<'a> {
+    /// Reads `a:` and a browser's id, or `u:` and a user's.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        match text.split_at_checked(2)? {
+            ("a:", id) => Some(Self::Anonymous(id)),
+            ("u:", id) => Some(Self::User(id)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for VisitorRef<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous(id) => write!(formatter, "a:{id}"),
+            Self::User(id) => write!(formatter, "u:{id}"),
+        }
+    }
+}
+
+/// Something that arrived, as the list of a history writes it: an event, or an administrator's word.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArrivalWire {
+    pub event: Option<EventWire>,
+    /// Whether the customer's server vouches for the event's `userId`.
+    pub proven: bool,
+    /// Two visitors, as [`VisitorRef::parse`] reads them.
+    pub merge: Option<[String; 2]>,
+    /// A visitor, and perhaps another.
+    pub unmerge: Option<Vec<String>>,
+    /// Of an administrator's word.
+    pub message_id: String,
+    /// When that was, in milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// Why something did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArrivalError {
+    #[error("it holds none of `event`, `merge` and `unmerge`")]
+    Nothing,
+    #[error("an event needs `anonymousId` or `userId`, and a merge `a:` or `u:` before an id")]
+    NoVisitor,
+    #[error("an event in a history needs its `timestamp`")]
+    NoTime,
+    #[error(transparent)]
+    Event(#[from] WireError),
+}
+
+impl ArrivalWire {
+    /// What arrived; `granted` is what holds of profiling where the visitor was not asked.
+    ///
+    /// # Errors
+    /// Says what is missing or malformed.
+    pub fn arrival(&self, granted: bool) -> Result<Arrival<'_, VisitorRef<'_>>, ArrivalError> {
+        if let Some(event) = &self.event {
+            let word = said(&event.flat()?, "profiling");
+            return Ok(Arrival {
+                message_id: event.message_id.as_deref().unwrap_or_default(),
+                subject: visitor(event.anonymous_id.as_deref(), event.user_id.as_deref())
+                    .ok_or(ArrivalError::NoVisitor)?,
+                time: event.client_time()?.ok_or(ArrivalError::NoTime)?,
+                consent: Some(Consent { granted: word.unwrap_or(granted), said: word.is_some() }),
+                acts: if self.proven { acts(event) } else { Vec::new() },
+            });
+        }
+        let named = |text| VisitorRef::parse(text).ok_or(ArrivalError::NoVisitor);
+        let act = match (&self.merge, self.unmerge.as_deref()) {
+            (Some([one, other]), _) => Act::Same { person: named(one)?, other: named(other)? },
+            (None, Some([one])) => Act::Apart { one: named(one)?, from: None },
+            (None, Some([one, from])) => Act::Apart { one: named(one)?, from: Some(named(from)?) },
+            _ => return Err(ArrivalError::Nothing),
+        };
+        Ok(Arrival {
+            message_id: &self.message_id,
+            subject: act.names().0,
+            time: Millis(self.timestamp),
+            consent: None,
+            acts: vec![act],
+        })
+    }
+}
+
 /// Whom an event is about: the browser where there is one, because what it says beyond is a claim.
 pub fn subject<'a>(event: &'a FlatEvent<'_>) -> Option<VisitorRef<'a>> {
-    let browser = there(event.anonymous_id.as_deref()).map(VisitorRef::Anonymous);
-    browser.or_else(|| there(event.user_id.as_deref()).map(VisitorRef::User))
+    visitor(event.anonymous_id.as_deref(), event.user_id.as_deref())
+}
+
+fn visitor<'a>(browser: Option<&'a str>, user: Option<&'a str>) -> Option<VisitorRef<'a>> {
+    there(browser).map(VisitorRef::Anonymous).or_else(|| there(user).map(VisitorRef::User))
 }
 
 /// The acts of an event for whose `userId` the customer's server vouches. `identify` says whose the

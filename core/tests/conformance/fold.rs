@@ -27,7 +27,7 @@ fn every_fold_gives_the_expected_bits() {
 #[test]
 fn signal_sets_compile_to_the_committed_parts() {
     let mut parts = Map::new();
-    for (file, document) in suite("fold") {
+    for (file, document) in suite("fold").into_iter().chain(suite("histories")) {
         for (name, _) in document["sets"].as_object().unwrap() {
             parts.insert(format!("{file}#{name}"), json!(hex(&part(&document, name))));
         }
@@ -134,7 +134,7 @@ fn fold(profile: &mut Profile, signals: &Signals, event: &Value, now: Option<Mil
     profile.fold(signals, &Event::decode(&bytes).unwrap(), now.unwrap_or(time));
 }
 
-fn part(document: &Value, set: &str) -> Vec<u8> {
+pub fn part(document: &Value, set: &str) -> Vec<u8> {
     let wires: Vec<SignalWire> = serde_json::from_value(document["sets"][set].clone()).unwrap();
     let (part, problems) = compile_signals(&wires);
     assert_eq!(problems, []);

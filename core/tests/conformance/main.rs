@@ -4,6 +4,7 @@
 
 mod event;
 mod fold;
+mod history;
 mod points;
 mod score;
 
