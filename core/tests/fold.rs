@@ -58,3 +58,66 @@ fn a_decayed_count_halves_every_half_life() {
     assert_eq!(profile.value(&signals, 0, Millis(7 * DAY)), 0.5);
     assert_eq!(profile.next_change(&signals, 0, Millis(0), &[0.25, 0.75]).unwrap().0 / DAY, 2);
 }
+
+#[test]
+fn what_the_server_sets_is_missing_until_then_moved_by_no_event_and_kept() {
+    let signals = signals(json!([
+        signal(1, json!({"kind": "server"})),
+        signal(2, json!({"kind": "server_level"})),
+        signal(3, json!({"kind": "count"})),
+    ]));
+    let mut profile = Profile::new(&signals);
+    fold(&mut profile, &signals, 0, page("/"));
+    let seen = |profile: &Profile| (profile.value(&signals, 0, Millis(1)), profile.level(1));
+    assert!(seen(&profile).0.is_nan() && seen(&profile).1.is_none());
+    assert!(profile.is_known(&signals, 0), "nothing is left to fold for it");
+    assert!(profile.give(&signals, 0, 250.0, Millis(5)));
+    assert!(profile.give(&signals, 1, f64::from(7), Millis(5)));
+    assert!(!profile.give(&signals, 2, 9.0, Millis(5)), "a count is the events' own");
+    assert!(!profile.give(&signals, 99, 9.0, Millis(5)));
+    fold(
+        &mut profile,
+        &signals,
+        6,
+        json!({"type": "track", "event": "x", "properties": {"s1": 3}}),
+    );
+    assert_eq!(seen(&profile), (250.0, Some(7)));
+    let stored = profile.encode(&signals);
+    assert_eq!(Profile::open(&stored, &signals).unwrap(), profile);
+    for value in [f64::NAN, f64::INFINITY, 1e301] {
+        profile.give(&signals, 0, value, Millis(8));
+        assert!(seen(&profile).0.is_nan());
+    }
+    profile.give(&signals, 1, f64::NAN, Millis(8));
+    assert_eq!(seen(&profile).1, None);
+    let mut untouched = Profile::open(&stored, &signals).unwrap();
+    untouched.give(&signals, 0, f64::NAN, Millis(8));
+    untouched.give(&signals, 1, f64::NAN, Millis(8));
+    assert_eq!(untouched.encode(&signals), profile.encode(&signals));
+}
+
+#[test]
+fn of_two_devices_the_servers_later_word_counts() {
+    let signals = signals(json!([
+        signal(1, json!({"kind": "server"})),
+        signal(2, json!({"kind": "server_level"}))
+    ]));
+    let of = |at: i64, value: f64| {
+        let mut profile = Profile::new(&signals);
+        profile.give(&signals, 0, value, Millis(at));
+        profile.give(&signals, 1, value, Millis(at));
+        profile
+    };
+    for (mut one, other) in [(of(1, 10.0), of(2, 20.0)), (of(2, 20.0), of(1, 10.0))] {
+        one.merge(&signals, &other);
+        assert_eq!((one.value(&signals, 0, Millis(3)), one.level(1)), (20.0, Some(20)));
+    }
+}
+
+#[test]
+fn what_the_server_sets_counts_no_events() {
+    let wire = signal(1, json!({"kind": "server", "when": {"type": "page"}}));
+    let wires: Vec<SignalWire> = serde_json::from_value(json!([wire])).unwrap();
+    let (_, problems) = compile_signals(&wires);
+    assert!(problems[0].reason.contains("set by the server"), "{problems:?}");
+}

@@ -67,6 +67,12 @@ pub fn restore(engine: usize, profile: &[u8]) -> bool {
     with(engine, false, |page| page.restore(profile))
 }
 
+/// Sets a signal that only the server sets, as it is since `at`; NaN makes it missing.
+#[wasm_bindgen]
+pub fn give(engine: usize, signal: u32, value: f64, at: f64) {
+    with(engine, (), |page| page.give(signal, value, at));
+}
+
 /// The profile as bytes.
 #[wasm_bindgen]
 pub fn save(engine: usize) -> Vec<u8> {

@@ -42,6 +42,12 @@ impl Page {
         opened.map(|profile| self.profile = profile).is_ok()
     }
 
+    pub fn give(&mut self, signal: u32, value: f64, at: f64) {
+        let signals = self.engine.signals();
+        let Some(index) = signals.index_of(signal) else { return };
+        self.profile.give(signals, index, value, Millis(at as i64));
+    }
+
     pub fn save(&self) -> Vec<u8> {
         self.profile.encode(self.engine.signals())
     }

@@ -35,8 +35,16 @@ fn merged(kind: Kind, mine: &State, theirs: &State) -> State {
             State::Distinct(a)
         }
         (State::Sum(a), State::Sum(b), _) => State::Sum(a.saturating_add(b)),
-        (State::Number { value: a, at: s }, State::Number { value: b, at: t }, Kind::Last) => {
-            if b.is_nan() || (!a.is_nan() && s > t) { *mine } else { *theirs }
+        (
+            State::Number { value: a, at: s },
+            State::Number { value: b, at: t },
+            Kind::Last | Kind::Server,
+        ) => {
+            if b.is_nan() || (!a.is_nan() && s > t) {
+                *mine
+            } else {
+                *theirs
+            }
         }
         (State::Number { value: a, at: s }, State::Number { value: b, at: t }, _) => {
             let theirs_first = a == b && t < s;

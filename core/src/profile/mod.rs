@@ -20,6 +20,7 @@ use crate::binary::fnv1a64;
 use crate::event::{Event, Millis};
 use matcher::Look;
 use state::State;
+use stored::MAX_STORED;
 
 /// A visit ends after this long without an event …
 pub const VISIT_IDLE: i64 = 30 * Millis::MINUTE;
@@ -122,6 +123,22 @@ impl Profile {
     /// The level hash of a category signal; `None` where it is missing and for numbers.
     pub fn level(&self, index: usize) -> Option<u32> {
         self.states.get(index)?.level()
+    }
+
+    /// Sets a signal that only the server sets, as it is since `at`: to a number, or to a level by its
+    /// hash; NaN makes it missing. Says whether it is such a signal.
+    pub fn give(&mut self, signals: &Signals, index: usize, value: f64, at: Millis) -> bool {
+        let (Some(signal), Some(state)) = (signals.get(index), self.states.get_mut(index)) else {
+            return false;
+        };
+        let known = value.abs() <= MAX_STORED;
+        *state = match signal.kind {
+            Kind::Server if known => State::Number { value: value + 0.0, at },
+            Kind::ServerLevel if known => State::Level(Some((value as u32, at))),
+            kind if kind.is_servers() => State::initial(kind),
+            _ => return false,
+        };
+        true
     }
 
     /// Whether the signal was folded from the beginning: false where it is new to this profile,

@@ -58,6 +58,10 @@ pub enum Kind {
     Window { length: i64 },
     /// One signal divided by another, by their indices.
     Ratio { over: u16, under: u16 },
+    /// A number that the server sets; no event moves it.
+    Server,
+    /// A level of a category that the server sets.
+    ServerLevel,
 }
 
 /// What can be said about two profiles of one person that are put together.
@@ -83,7 +87,12 @@ impl Kind {
 
     /// Whether the signal's value is a level, not a number.
     pub const fn is_category(self) -> bool {
-        matches!(self, Self::FirstLevel | Self::LastLevel)
+        matches!(self, Self::FirstLevel | Self::LastLevel | Self::ServerLevel)
+    }
+
+    /// Whether only the server sets it: a CRM's word, say, which no page can know.
+    pub const fn is_servers(self) -> bool {
+        matches!(self, Self::Server | Self::ServerLevel)
     }
 
     /// Whether the kind reads a field's number or level.
@@ -117,6 +126,8 @@ impl Kind {
             Self::Visits => 12,
             Self::Window { .. } => 13,
             Self::Ratio { .. } => 14,
+            Self::Server => 15,
+            Self::ServerLevel => 16,
         }
     }
 }
@@ -269,6 +280,8 @@ fn read_kind(tag: u8, reader: &mut Reader<'_>) -> Kind {
         11 => Kind::Session,
         12 => Kind::Visits,
         13 => Kind::Window { length: read_span(reader) },
+        15 => Kind::Server,
+        16 => Kind::ServerLevel,
         _ => {
             if tag != 14 {
                 reader.invalid("a kind of signal is unknown");

@@ -124,8 +124,8 @@ fn widths(tag: u8) -> (usize, usize) {
     match tag {
         0 => (4, 0),
         2 | 7 | 8 | 9 => (8, 0),
-        3 | 4 | 10 => (8, 8),
-        5 | 6 => (4, 8),
+        3 | 4 | 10 | 15 => (8, 8),
+        5 | 6 | 16 => (4, 8),
         11 | 12 => (4, 4),
         _ => (0, 0),
     }
@@ -141,8 +141,8 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<State> {
         0 => State::Count(first as u32),
         1 => State::Distinct(read_distinct(reader)),
         2 | 9 => State::Sum(first as i64),
-        3 | 4 if value.abs() <= MAX_STORED => State::Number { value, at },
-        5 | 6 => State::Level(Some((first as u32, at))),
+        3 | 4 | 15 if value.abs() <= MAX_STORED => State::Number { value, at },
+        5 | 6 | 16 => State::Level(Some((first as u32, at))),
         7 | 8 => State::Time(Some(Millis(first as i64))),
         10 if value.abs() <= MAX_STORED => State::Decayed { value, at },
         11 | 12 => State::Visit { count: first as u32, number: second as u32 },
@@ -160,7 +160,7 @@ fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<State> {
 }
 
 /// Far above what events can add up to, and far enough from infinity to be added to.
-const MAX_STORED: f64 = 1e300;
+pub(super) const MAX_STORED: f64 = 1e300;
 
 fn read_distinct(reader: &mut Reader<'_>) -> Distinct {
     let len = reader.u8();

@@ -96,6 +96,8 @@ pub enum KindWire {
     Ratio {
         of: [String; 2],
     },
+    Server {},
+    ServerLevel {},
 }
 
 /// Which events a signal counts; every part that is given must hold.
@@ -250,6 +252,9 @@ impl Compiler {
             self.path(field)?;
         }
         wire.kind.span()?;
+        if wire.kind.is_servers() && wire.when != WhenWire::default() {
+            return Err("is set by the server: no event counts, so `when` says nothing".to_owned());
+        }
         let matcher = self.matcher(&wire.when)?;
         if !self.matchers.contains(&matcher) {
             if self.matchers.len() >= MAX_MATCHERS {
@@ -360,7 +365,12 @@ impl KindWire {
 
     /// Whether the signal's value is a level, not a number.
     pub fn is_category(&self) -> bool {
-        matches!(self, Self::FirstLevel { .. } | Self::LastLevel { .. })
+        matches!(self, Self::FirstLevel { .. } | Self::LastLevel { .. } | Self::ServerLevel {})
+    }
+
+    /// Whether only the server sets the signal.
+    pub fn is_servers(&self) -> bool {
+        matches!(self, Self::Server {} | Self::ServerLevel {})
     }
 
     /// Whether a ratio may be made of it.
@@ -403,6 +413,8 @@ impl KindWire {
             Self::Ratio { of: [over, under] } => {
                 Kind::Ratio { over: index(over), under: index(under) }
             }
+            Self::Server {} => Kind::Server,
+            Self::ServerLevel {} => Kind::ServerLevel,
         }
     }
 }
