@@ -8,12 +8,20 @@ use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
 use crate::privacy::ErasureStore;
 use crate::profiles::MergeStore;
+use crate::profiles::given::{self, GivenStore};
 use crate::sqlite::{Database, Durability};
 use std::path::Path;
 
 /// Everything that is administered. Each change writes its audit row in its own transaction.
 pub trait Records:
-    IdentityStore + SecretStore + SettingsStore + AuditStore + BundleStore + ErasureStore + MergeStore
+    IdentityStore
+    + SecretStore
+    + SettingsStore
+    + AuditStore
+    + BundleStore
+    + ErasureStore
+    + MergeStore
+    + GivenStore
 {
 }
 
@@ -25,6 +33,7 @@ impl<T> Records for T where
         + BundleStore
         + ErasureStore
         + MergeStore
+        + GivenStore
 {
 }
 
@@ -43,7 +52,7 @@ impl SqliteRecords {
             database: Database::open(
                 directory.join("records.db"),
                 Durability::Synced,
-                &[VERSION_1, VERSION_2, VERSION_3],
+                &[VERSION_1, VERSION_2, VERSION_3, given::TABLE],
             )?,
         })
     }

@@ -68,6 +68,7 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(live::http::style))
         .routes(routes!(profiles::http::list))
         .routes(routes!(profiles::http::one, privacy::http::erase_visitor))
+        .routes(routes!(profiles::given::set_signals))
         .routes(routes!(profiles::http::rebuild))
         .routes(routes!(profiles::http::status))
         .routes(routes!(profiles::merging::merge))

@@ -94,6 +94,8 @@ const TABLE: &[Route] = &[
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
     Route { name: "put /v1/keys/{id}/terms", call: |house, acme| house.call("PUT", &format!("/v1/keys/{}/terms", acme.key_id)).json(&json!({ "origins": [] })),
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/profiles/{id}/signals", call: |house, acme| house.call("PUT", &format!("/v1/profiles/{}/signals", acme.visitor)).json(&json!({ "signals": {} })),
+        roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/identity-secrets", call: |house, _| house.get("/v1/identity-secrets"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "post /v1/identity-secrets", call: |house, _| house.post("/v1/identity-secrets"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "delete /v1/identity-secrets/{id}", call: |house, acme| house.call("DELETE", &format!("/v1/identity-secrets/{}", acme.secret_id)),

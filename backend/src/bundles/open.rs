@@ -21,6 +21,8 @@ pub struct OpenBundle {
     pub digest: Sha256Digest,
     /// Whether pages may learn scores.
     pub pages_may_ask: bool,
+    /// Whether it declares signals that only the server sets.
+    pub given: bool,
 }
 
 impl OpenBundle {
@@ -77,12 +79,15 @@ impl OpenBundle {
             let opened = Engine::open(&signals, &model, &words);
             opened.map(Mutex::new).map_err(|error| StoreError::corrupt("bundle", error))
         };
+        let reading = engine()?;
+        let given = lock(&reading).signals().iter().any(|signal| signal.kind.is_servers());
         Ok(Some(Self {
-            reading: engine()?,
+            reading,
             folding: [engine()?, engine()?],
             signals: digest,
             digest: Sha256Digest::of(publication.manifest.as_bytes()),
             pages_may_ask,
+            given,
         }))
     }
 }

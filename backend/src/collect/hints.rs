@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::log::{Draft, Offset};
-use crate::profiles::{profile_bytes, profiling_word};
+use crate::profiles::{given, profile_bytes, profiling_word};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::time::Duration;
@@ -111,6 +111,7 @@ impl Browser {
             events: None,
             as_of: None,
             bundle: bundle.digest.to_string(),
+            signals: Vec::new(),
             consent: None,
         };
         let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
@@ -120,6 +121,12 @@ impl Browser {
             return Ok(view.consent.is_some().then_some(view));
         };
         if position >= last && stored.signals == bundle.signals {
+            if bundle.given {
+                let engine = bundle.engine();
+                let opened = engine.open_profile(&profile);
+                let opened = opened.map_err(|error| StoreError::corrupt("profile", error))?;
+                view.signals = given::shown(engine.signals(), &opened);
+            }
             let (time, message_id) = self.last;
             view.profile = Some(BASE64_STANDARD.encode(profile));
             view.up_to = (stored.event_time == time).then_some(message_id);

@@ -83,6 +83,10 @@ pub struct HintsView {
     pub as_of: Option<Millis>,
     /// The hash of the manifest in force, which the profile was folded for.
     pub bundle: String,
+    /// Signals that only the server sets: id, and the number, the level's hash, or null where missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
+    pub signals: Vec<(u32, Option<f64>)>,
     /// What the visitor said, where that leaves no profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consent: Option<ConsentView>,

@@ -68,6 +68,7 @@ pub enum Action {
     SwitchWorkspace,
     ReadVisitors,
     EraseVisitor,
+    SetSignals,
     RebuildProfiles,
     MergeProfiles,
     PublishBundle,
@@ -93,6 +94,7 @@ impl Action {
             Self::SwitchWorkspace => "switch the workspace",
             Self::ReadVisitors => "read visitors",
             Self::EraseVisitor => "erase a visitor",
+            Self::SetSignals => "set a visitor's signals",
             Self::RebuildProfiles => "rebuild profiles",
             Self::MergeProfiles => "merge profiles",
             Self::PublishBundle => "publish a bundle",
@@ -119,7 +121,7 @@ const fn allows(role: Role, action: Action) -> bool {
         Action::ReadVisitors => matches!(role, Owner | Admin | Marketer | Sales | Agent | Analyst),
         Action::EraseVisitor => matches!(role, Owner | Admin),
         Action::MergeProfiles => matches!(role, Owner | Admin),
-        Action::RebuildProfiles => matches!(role, Owner | Admin | Developer),
+        Action::SetSignals | Action::RebuildProfiles => matches!(role, Owner | Admin | Developer),
         Action::PublishBundle => matches!(role, Owner | Admin | Marketer | Developer),
         Action::ReadPublished => {
             matches!(role, Owner | Admin | Marketer | Analyst | Developer | Auditor)

@@ -31,6 +31,10 @@ impl ErasureStore for SqliteRecords {
                     "INSERT OR IGNORE INTO erasures (workspace, environment, subject, at) VALUES (?1, ?2, ?3, ?4)",
                     params![scope.workspace, scope.environment, subject, at],
                 )?;
+                transaction.execute(
+                    "DELETE FROM given WHERE workspace = ?1 AND environment = ?2 AND subject = ?3",
+                    params![scope.workspace, scope.environment, subject],
+                )?;
                 if added > 0 {
                     append(transaction, *scope, *at, Change::new(by, "visitor.erase", subject.to_string()))?;
                 }

@@ -1,5 +1,6 @@
 //! Folding what the log holds of a person into their profile.
 
+use super::given;
 use super::people::Who;
 use super::service::{band_word, open, seal};
 use super::store::{Change, StoredProfile, Trail};
@@ -116,6 +117,7 @@ impl Fold<'_> {
         let mut engine = self.bundle.folding_engine(self.lane);
         let mut members: Vec<(SubjectId, Option<Opener>)> = Vec::new();
         let (mut words, mut wanted) = (Words::default(), true);
+        let anew = start.is_none();
         let mut state = start;
         let mut last = None;
         for Envelope { draft, .. } in envelopes {
@@ -145,9 +147,12 @@ impl Fold<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let Some((mut stored, profile)) = state.filter(|_| wanted) else {
+        let Some((mut stored, mut profile)) = state.filter(|_| wanted) else {
             return Ok(Change::Drop(person));
         };
+        if anew && self.bundle.given {
+            given::put(self.app, self.scope, self.who, person, engine.signals(), &mut profile)?;
+        }
         let mut key = None;
         // A person may be known by proofs alone, and have no key yet.
         if let [found] = self.app.keys.ensure_subject_keys(self.scope, &[person])?.as_slice() {

@@ -31,7 +31,7 @@ enum Message {
     Grew(Scope),
     /// The signals of a scope changed.
     Refold(Scope),
-    /// Something was erased; these subjects' profiles may have held some of it.
+    /// Something was erased or set; these subjects' profiles may hold some of it, or lack it.
     Again(Scope, Vec<SubjectId>),
     /// The profiles of a scope are to be thrown away and folded again.
     Rebuild(Scope, oneshot::Sender<Result<usize, StoreError>>),

@@ -9,6 +9,7 @@ use rapport_backend::identity::{
     Actor, Environment, KeyTerms, Role, Scope, Settings, SubjectId, WorkspaceId,
 };
 use rapport_backend::privacy::Erasure;
+use rapport_backend::profiles::given::Given;
 use rapport_backend::records::Records;
 
 /// Runs the contract against the records that `open` opens; each call of it must open the same ones.
@@ -48,6 +49,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
     keys(&*records, &by, one, other);
     sessions(&*records, &by, one, other);
     bundles(&*records, &by, one, other);
+    given(&*records, &by, one, other);
     erasures(&*records, &by, one);
     settings(&*records, &by, one, other);
     secrets(&*records, &by, one, other);
@@ -63,6 +65,8 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
         "member.join",
         "bundle.publish",
         "bundle.publish",
+        "visitor.signals",
+        "visitor.signals",
         "visitor.erase",
         "settings.change",
         "identity_secret.create",
@@ -165,9 +169,24 @@ fn bundles(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert_eq!(texts, ["first", "second"]);
 }
 
+fn given(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let (ann, bob) = (SubjectId([9; 16]), SubjectId([8; 16]));
+    let value = |signal, at| Given { signal, at, sealed: vec![at as u8] };
+    records.give(by, one, ann, &[value(7, 1), value(9, 1)]).unwrap();
+    records.give(by, one, ann, &[value(7, 2)]).unwrap();
+    assert_eq!(records.given(one, ann).unwrap(), [value(7, 2), value(9, 1)]);
+    for (scope, subject) in
+        [(other, ann), (one, bob), (Scope { environment: Environment::Test, ..one }, ann)]
+    {
+        assert_eq!(records.given(scope, subject).unwrap(), []);
+    }
+}
+
 fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
     let erasure = Erasure { scope: one, subject: SubjectId([9; 16]), at: 7 };
+    assert_eq!(records.given(one, erasure.subject).unwrap().len(), 2);
     records.record_erasures(by, &[erasure]).unwrap();
+    assert_eq!(records.given(one, erasure.subject).unwrap(), [], "what was given goes, too");
     records.record_erasures(by, &[Erasure { at: 8, ..erasure }]).unwrap();
     assert_eq!(records.erasures().unwrap(), [erasure]);
 }
