@@ -82,6 +82,8 @@ export interface Reason {
   readonly text: string;
   /** Whole points that the signal adds (or takes). */
   readonly points: number;
+  /** The server set the value, not what happened here: a CRM's word, say. */
+  readonly server?: boolean;
 }
 
 /** A score with its explanation. */

@@ -102,7 +102,7 @@ export class Panel {
 
   private showReasons({ reasons, rest, base, score }: Decision): void {
     const widest = Math.max(1, ...reasons.map(({ points }) => Math.abs(points)), Math.abs(rest));
-    const rows = reasons.map(({ text, points }) => reasonRow(text, points, widest));
+    const rows = reasons.map(({ text, points, server }) => reasonRow(text, points, widest, server));
     if (rest !== 0) rows.push(reasonRow("All other signals", rest, widest));
     if (rows.length === 0) rows.push(html("li", { class: "none soft" }, "Nothing has moved the score yet."));
     this.reasons.replaceChildren(...rows);
@@ -151,13 +151,13 @@ export class Panel {
   }
 }
 
-function reasonRow(text: string, points: number, widest: number): HTMLLIElement {
+function reasonRow(text: string, points: number, widest: number, server = false): HTMLLIElement {
   const bar = html("i", { class: `bar ${sign(points)}` });
   bar.style.setProperty("--share", String(Math.abs(points) / widest));
   return html(
     "li",
     {},
-    html("span", { class: "text" }, text),
+    html("span", { class: "text" }, server ? `${text} (from the server)` : text),
     html("span", { class: `points ${sign(points)}` }, signed(points)),
     html("span", { class: "axis", "aria-hidden": "true" }, bar),
   );

@@ -30,6 +30,11 @@ export class LocalEngine {
     return wasm.restore(this.number, profile);
   }
 
+  /** Sets a signal that only the server sets; NaN makes it missing. */
+  give(signal: number, value: number): void {
+    wasm.give(this.number, signal, value, 0);
+  }
+
   /** The profile as bytes to keep. */
   save(): Uint8Array {
     return wasm.save(this.number);

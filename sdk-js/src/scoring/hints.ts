@@ -8,6 +8,7 @@ const REPLY_CHARACTERS = 64 * 1024;
 /** So many batches ask; a server that has nothing to tell is then left alone. */
 const TRIES = 3;
 const LIFE_MOST_MS = 7 * 86_400_000;
+const SIGNALS = 256;
 /** Clocks that differ by less are taken for equal. */
 const CLOCK_MS = 60_000;
 
@@ -27,6 +28,8 @@ interface Kept {
   readonly until: number;
   /** Milliseconds that the server's clock is ahead of this browser's. */
   readonly ahead: number;
+  /** Whose values the server set. */
+  readonly signals: readonly number[];
 }
 
 /** One page's talk with the server about its visitor. */
@@ -41,6 +44,21 @@ export class Hints {
     private readonly take: Take,
   ) {}
 
+  /** Whether the server set a signal's value. */
+  set(signal: number): boolean {
+    return this.kept?.signals.includes(signal) === true;
+  }
+
+  /** Signals whose values have expired with their hints. */
+  expired(): readonly number[] {
+    const { kept } = this;
+    if (!kept || kept.until > Date.now()) return [];
+    this.kept = undefined;
+    this.asking.rapport.storage.remove("hints");
+    this.ask();
+    return kept.signals;
+  }
+
   /** Milliseconds by which this browser's clock is put right. */
   get ahead(): number {
     return this.kept?.ahead ?? 0;
@@ -51,7 +69,7 @@ export class Hints {
     const { storage } = this.asking.rapport;
     const entry = storage.read("hints");
     const own = entry["anonymousId"] === undefined || entry["anonymousId"] === whose;
-    this.kept = own ? known(entry) : undefined;
+    this.kept = own ? whole(entry) : undefined;
     if (!this.kept) storage.remove("hints");
     this.session = this.kept?.session;
     // Signals that a new bundle declares are missing until the server has folded them.
@@ -62,15 +80,14 @@ export class Hints {
   /** Whether another tab has taken newer hints since. */
   overtaken(): boolean {
     const before = this.kept?.version;
-    const latest = known(this.asking.rapport.storage.read("hints"));
+    const latest = whole(this.asking.rapport.storage.read("hints"));
     if (latest) this.kept = latest;
     return latest !== undefined && latest.version !== before;
   }
 
-  /** Asks once a visit, where an `identify` brings its proof, and when the hints have expired. */
+  /** Asks once a visit, and where an `identify` brings its proof. */
   happened({ token, context }: RapportEvent): void {
-    const expired = this.kept && this.kept.until <= Date.now();
-    if (token === undefined && context.sessionId === this.session && !expired) return;
+    if (token === undefined && context.sessionId === this.session) return;
     this.session = context.sessionId;
     this.ask();
   }
@@ -116,7 +133,7 @@ export class Hints {
     const { visitor, hints } = Object(JSON.parse(text)) as Record<string, unknown>;
     if (visitor !== undefined && visitor !== whose) return this.become(visitor);
     if (hints === undefined) return { said: "did not come: the server has none, or not yet" };
-    const { anonymousId, version, expires, now = Date.now(), bundle, profile, upTo, consent } = Object(hints) as Record<string, unknown>;
+    const { anonymousId, version, expires, now = Date.now(), bundle, profile, upTo, consent, signals = [] } = Object(hints) as Record<string, unknown>;
     if (anonymousId !== whose) return refused("it is another visitor's");
     if (Object(consent).profiling === false) {
       rapport.consent({ profiling: false });
@@ -127,6 +144,7 @@ export class Hints {
     this.overtaken();
     if (this.kept?.anonymousId === whose && version < this.kept.version) return refused("it is older than what is here");
     if (this.bundle !== undefined && bundle !== this.bundle) return { ...refused("it is for another bundle, which the next page takes"), settled: true };
+    if (!Array.isArray(signals) || signals.length > SIGNALS || !signals.every((pair) => Array.isArray(pair) && isTime(pair[0]))) return refused("its signals are none");
     if (profile === undefined) return { said: "came without a profile: the server has not folded all of it yet" };
     const bytes = typeof profile === "string" ? fromBase64(profile) : undefined;
     const unseen = delivery.pending.filter((event) => event.anonymousId === whose && !events.includes(event));
@@ -141,6 +159,7 @@ export class Hints {
       session: this.session,
       until: Date.now() + Math.min(expires - now, LIFE_MOST_MS),
       ahead: Math.abs(skew) < CLOCK_MS ? 0 : skew,
+      signals: signals.filter((pair) => pair[1] !== null).map((pair) => pair[0] as number),
     };
     // First, so that other tabs that hear of the profile know how new it is.
     rapport.storage.write("hints", this.kept);
@@ -168,10 +187,9 @@ function isTime(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** What an entry holds, where it is whole and has not expired. */
-function known(entry: Record<string, unknown>): Kept | undefined {
-  const { anonymousId, version, until, ahead } = entry;
-  const whole = typeof anonymousId === "string" && isTime(version) && isTime(until) && Number.isSafeInteger(ahead);
-  const left = Number(until) - Date.now();
-  return whole && left > 0 && left <= LIFE_MOST_MS ? (entry as unknown as Kept) : undefined;
+/** What an entry holds, where it is whole; a life beyond the longest is a clock's mistake. */
+function whole(entry: Record<string, unknown>): Kept | undefined {
+  const { anonymousId, version, until, ahead, signals } = entry;
+  const good = typeof anonymousId === "string" && isTime(version) && isTime(until) && Number.isSafeInteger(ahead) && Array.isArray(signals);
+  return good && until - Date.now() <= LIFE_MOST_MS ? (entry as unknown as Kept) : undefined;
 }

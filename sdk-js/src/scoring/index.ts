@@ -55,6 +55,7 @@ class Decider implements Scorer {
     const cause = { cause: event.event ?? event.type, messageId: event.messageId, started: performance.now() };
     if (event.anonymousId !== this.whose) this.recall(event.anonymousId);
     if (event.anonymousId) this.hints.happened(event);
+    this.forgetExpired();
     if (!this.engine) return this.ask(cause);
     const verdict = this.fold(event);
     if (!verdict) return;
@@ -91,7 +92,8 @@ class Decider implements Scorer {
     const change = this.before === undefined ? 0 : verdict.score - this.before;
     this.before = verdict.score;
     const took = performance.now() - started;
-    this.asking.publish({ ...verdict, ...from, source, change, asOf: Date.now(), took });
+    const reasons = verdict.reasons.map((reason) => (this.hints.set(reason.signal) ? { ...reason, server: true } : reason));
+    this.asking.publish({ ...verdict, reasons, ...from, source, change, asOf: Date.now(), took });
   }
 
   private turnToServer(reason: unknown): void {
@@ -107,6 +109,12 @@ class Decider implements Scorer {
     const own = this.hints.recall(whose);
     if (!own) this.asking.rapport.storage.remove("profile");
     if (!own || (this.engine && !this.restore())) this.hints.ask();
+    this.forgetExpired();
+  }
+
+  /** What the server set is missing again when nobody knows any more whether it holds. */
+  private forgetExpired(): void {
+    this.hints.expired().forEach((signal) => this.engine?.give(signal, NaN));
   }
 
   /** Puts the server's profile in, and folds what the server had not acknowledged: counters are never added up. */
@@ -166,6 +174,6 @@ class Decider implements Scorer {
 
 /** Whether two verdicts say the same. */
 function equal(one: Verdict, other: Verdict | undefined): boolean {
-  const said = ({ score, probability, band, base, reasons, rest }: Verdict) => JSON.stringify([score, probability, band, base, reasons, rest]);
+  const said = ({ score, probability, band, base, reasons, rest }: Verdict) => JSON.stringify([score, probability, band, base, reasons.map(({ text, points }) => text + points), rest]);
   return other !== undefined && said(one) === said(other);
 }

@@ -1,5 +1,6 @@
 // What the server tells a page of its visitor, and what the page makes of it: the real server, and one that lies.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { decision, launch, visit } from "../site/chromium.mjs";
 import { startDemo } from "../site/demo.mjs";
@@ -9,12 +10,15 @@ const timeout = 120_000;
 let browser;
 let demo;
 let server;
+let owner;
 
 before(
   async () => {
     browser = await launch();
     demo = await startDemo();
     server = new URL(demo.live).origin;
+    const { headers } = await fetch(demo.live, { redirect: "manual" });
+    owner = headers.get("set-cookie").split(";")[0];
   },
   { timeout: 300_000 },
 );
@@ -373,4 +377,64 @@ test("a browser whose storage was emptied gets its id back by the server's cooki
   const hints = await hintsOf(page.sent.find(({ batch }) => batch[0].anonymousId === id));
   await until(async () => count(await entry(page, "profile")) === hints.events, "each event once");
   assert.ok((await decision(page)).score >= score);
+});
+
+/** Asks the API as the owner of both workspaces. */
+async function api(method, path, body) {
+  const headers = { cookie: owner, origin: server, "content-type": "application/json" };
+  const answer = await fetch(server + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.status === 204 ? undefined : answer.json();
+}
+
+test("a new bundle's signals, and what only the server sets, come as hints and go when they expire", { timeout }, async () => {
+  const { workspaces } = await api("GET", "/v1/session");
+  await api("PUT", "/v1/session", { workspace: workspaces.find(({ name }) => name === "Fernhollow").id });
+  const context = await browser.newContext();
+  // The one address whose answer changes is kept for a minute.
+  await context.route("**/v1/sdk/*", (route) => route.continue());
+  const page = await open({ context, url: demo.sites[1] });
+  await track(page, "Form Submitted", { form: "demo" });
+  await settled(page);
+  await confirmed(page, 1);
+  const before = await entry(page, "profile");
+  const [{ id }] = (await api("GET", "/v1/visitors")).visitors;
+
+  const signals = JSON.parse(await readFile(new URL("../../../examples/demo/signals.json", import.meta.url)));
+  signals.push({ id: 900, name: "all", label: "All", kind: "count" }, { id: 901, name: "open_deals", label: "Open deals", kind: "server" });
+  const leads = await readFile(new URL("../../dist/test/leads.rpm", import.meta.url), "base64");
+  await api("POST", "/v1/bundles", { bundle: { signals, models: [{ name: "leads" }] }, models: { leads } });
+  /** The page opens anew and ends with what the server has. */
+  const agreed = async () => {
+    await page.reload();
+    await decision(page);
+    let seen;
+    await until(async () => {
+      await track(page, "Looked");
+      await settled(page);
+      const hints = await hintsOf(page.sent[0]);
+      seen = await entry(page, "profile");
+      return seen === hints.profile && hints;
+    }, "the same bytes");
+    return Buffer.from(seen, "base64");
+  };
+  const folded = await agreed();
+  // A count and what is not set yet: an id, a tag, and four bytes for the count.
+  assert.equal(folded.length, Buffer.from(before, "base64").length + 9 + 5);
+  assert.equal(folded.readUInt32LE(folded.length - 9), folded.readUInt32LE(42), "from the first event on");
+
+  await api("PUT", `/v1/profiles/${id}/signals`, { signals: { open_deals: 7 } });
+  await drop(page, "hints");
+  await until(async () => (await agreed()).length === folded.length + 16, "what the server set");
+  const given = Buffer.from(await entry(page, "profile"), "base64");
+  assert.equal(given.readDoubleLE(given.length - 16), 7);
+  assert.deepEqual(JSON.parse(await entry(page, "hints")).signals, [901]);
+
+  await put(page, "hints", JSON.stringify({ ...JSON.parse(await entry(page, "hints")), until: Date.now() - 1 }));
+  await context.route("**/v1/events", (route) => route.abort());
+  await page.reload();
+  await decision(page);
+  await track(page, "Offline");
+  assert.equal(Buffer.from(await entry(page, "profile"), "base64").length, folded.length);
+  assert.deepEqual(page.errors, []);
 });
