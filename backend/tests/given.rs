@@ -166,3 +166,35 @@ fn what_is_set_stands_in_the_audit_log_without_values_and_goes_with_its_visitor(
     house.call("DELETE", &format!("/v1/visitors/{ann}")).key(&acme.admin_key).send();
     assert_eq!(set(&house, &acme, &ann, json!({ "open_deals": 1 })).status, 404);
 }
+
+#[test]
+fn what_is_set_of_one_browser_counts_for_the_person_whom_it_proves_to_be_and_parts_again() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    publish(&house, &acme);
+    let [phone, laptop] = ["phone", "laptop"].map(|id| page(id, id, "/"));
+    house.send(&acme, json!([phone]));
+    let id = house.settle(&acme, 1)[0]["id"].as_str().unwrap().to_owned();
+    set(&house, &acme, &id, json!({ "open_deals": 3 }));
+    house.send(&acme, json!([laptop]));
+    let deals = |event: &Value, value: Value| {
+        eventually(|| (hints(&house, &acme, event)["signals"][0][1] == value).then_some(()));
+    };
+    deals(&phone, json!(3.0));
+    deals(&laptop, Value::Null);
+    for id in ["phone", "laptop"] {
+        let proof = json!({ "type": "identify", "anonymousId": id, "userId": "u1", "messageId": format!("proof-{id}") });
+        let call = house.post("/v1/events").key(&acme.admin_key);
+        assert_eq!(call.json(&json!({ "batch": [proof] })).send().status, 200);
+    }
+    deals(&laptop, json!(3.0));
+    // What is set now is the person's, by whichever of the ids it is set.
+    set(&house, &acme, &id, json!({ "open_deals": 5 }));
+    deals(&laptop, json!(5.0));
+    deals(&phone, json!(5.0));
+    let apart = house.post(&format!("/v1/profiles/{id}/unmerge")).key(&acme.admin_key);
+    let apart = apart.json(&json!({})).send();
+    assert!(apart.status < 300, "{}", apart.text);
+    deals(&phone, json!(3.0));
+    deals(&laptop, json!(5.0));
+}
