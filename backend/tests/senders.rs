@@ -249,6 +249,12 @@ fn a_first_party_browser_keeps_its_id_and_nobody_gets_anothers_signed() {
     let elsewhere = send(&house, &acme, json!([page("visitor-seven", "m7", "/")]));
     let elsewhere = elsewhere.header("origin", "https://acme.example").send();
     assert_eq!(elsewhere.header("set-cookie"), "", "other websites' pages get no cookie of ours");
+
+    let mut refusal = page("visitor-one", "m8", "/");
+    refusal["context"]["consent"] = json!({ "analytics": false, "profiling": false });
+    let refused = send(&house, &acme, json!([refusal])).header("origin", &house.url());
+    let taken = refused.cookie(&cookie).send().header("set-cookie");
+    assert!(taken.starts_with("rapport_vid=;") && taken.contains("Max-Age=0"), "{taken}");
 }
 
 fn token(secret: &str, user: &str, expires_in: i64) -> String {

@@ -13,6 +13,9 @@ use crate::profiles::Who;
 use crate::secret::base32;
 use axum::http::HeaderValue;
 
+/// Takes the cookie back from who no longer wants an id to be kept.
+const NONE: HeaderValue =
+    HeaderValue::from_static("rapport_vid=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
 const DAY: Millis = 86_400_000;
 
 /// What the visitor cookie says, or is to say.
@@ -47,12 +50,16 @@ impl Cookie {
         let looked_up = blocking(move || -> Result<Self, StoreError> {
             let cookies = cookies(&app, scope)?;
             let now = source.received_at;
+            if !stores {
+                let held = source.cookie.is_some();
+                return Ok(Self { cookie: held.then_some(NONE), known: None });
+            }
             let known = source.cookie.as_deref().and_then(|cookie| cookies.read(cookie, now));
             if let Some(known) = known {
                 let known = (known != id).then(|| known.to_owned());
                 return Ok(Self { known, cookie: None });
             }
-            let fresh = stores && app.keys.subject_key(scope, subject)?.is_none();
+            let fresh = app.keys.subject_key(scope, subject)?.is_none();
             let secure = app.public_url().starts_with("https:");
             let cookie = fresh.then(|| cookies.header(&id, now, secure)).flatten();
             Ok(Self { cookie: cookie.and_then(|text| text.parse().ok()), known: None })
