@@ -5,6 +5,8 @@ interface Stored {
   userId?: string;
   groupId?: string;
   sequence: number;
+  /** Whoever was here before is not to come back. */
+  reset?: boolean;
 }
 
 /** Who this browser says it is. A claim: the server proves it or leaves it. */
@@ -58,6 +60,7 @@ export class Identity {
   /** A new, unknown visitor. */
   reset(): void {
     this.stored = fresh();
+    this.stored.reset = true;
     this.save();
   }
 

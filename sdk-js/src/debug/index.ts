@@ -16,6 +16,25 @@ const QUEUED: { readonly [way: string]: string } = {
   cookieless: "it carries no id and leaves nothing in this browser",
 };
 
+const HINTS: { readonly [outcome: string]: string } = {
+  taken: "counts from now on",
+  ahead: "counts from now on, with what it does not hold yet on top; the next batch asks again",
+  none: "did not come: the server has none, or not yet",
+  unfolded: "came without a profile: the server has not folded all of it yet",
+  refused: "is that the visitor refuses to be profiled",
+  back: "gave this browser its old id back",
+  garbage: "was left: it is not understood",
+  long: "was left: it is too long",
+  consent: "was left: the visitor no longer wants to be profiled",
+  visitor: "was left: it is another visitor's",
+  id: "was left: the id in it is none",
+  expired: "was left: it has expired",
+  older: "was left: it is older than what is here",
+  bundle: "was left: it is for another bundle, which the next page takes",
+  profile: "was left: its profile is damaged, or of another version",
+  left: "was left: the page was hidden meanwhile, and nobody knows what went in",
+};
+
 const SENTENCES: { readonly [step in Step]: Sentence } = {
   held: () => "waits: consent is pending, and the site is strict",
   dropped: (because) => `was dropped: ${DROPPED[because] ?? `the plugin "${because}" refused it`}`,
@@ -24,7 +43,7 @@ const SENTENCES: { readonly [step in Step]: Sentence } = {
   acknowledged: (answer) => `is with the server${said(answer)}`,
   rejected: (answer) => `was refused by the server, and is not sent again${said(answer)}`,
   retrying: (wait) => `is tried again in ${Math.round(Number(wait) / 100) / 10} s: the server could not be reached or asked to wait`,
-  hints: (outcome) => `the server's view of this visitor ${outcome}`,
+  hints: (outcome) => `the server's view of this visitor ${HINTS[outcome] ?? outcome}`,
   consent: (said) => `consent is now ${said}`,
 };
 

@@ -9,6 +9,8 @@ const REPLY_CHARACTERS = 64 * 1024;
 const TRIES = 3;
 const LIFE_MOST_MS = 7 * 86_400_000;
 const SIGNALS = 256;
+/** Nothing is left to ask then. */
+const SETTLED: ReadonlySet<string> = new Set(["taken", "bundle", "refused"]);
 /** Clocks that differ by less are taken for equal. */
 const CLOCK_MS = 60_000;
 
@@ -102,54 +104,55 @@ export class Hints {
 
   private async hear(answer: Response, events: readonly RapportEvent[]): Promise<void> {
     const { delivery, trace } = this.asking.rapport;
-    let outcome: Outcome;
+    let outcome = "garbage";
     try {
-      const text = answer.ok ? await answer.text() : "{}";
-      outcome = this.judge(text, events);
-    } catch (error) {
-      outcome = { said: `was not understood: ${error}` };
+      outcome = this.judge(answer.ok ? await answer.text() : "{}", events);
+    } catch {
+      // No JSON, or nothing that anybody would send.
     }
     this.tries -= 1;
-    if (outcome.settled || this.tries <= 0) delivery.hear = undefined;
-    trace.note("hints", outcome.said);
+    if (SETTLED.has(outcome) || this.tries <= 0) delivery.hear = undefined;
+    trace.note("hints", outcome);
   }
 
   /** This browser had another id before its pages forgot it, says the server's cookie. */
-  private become(visitor: unknown): Outcome {
+  private become(visitor: unknown): string {
     const { identity, storage } = this.asking.rapport;
     storage.write("id", { ...storage.read("id"), anonymousId: visitor });
     identity.reload();
-    if (identity.anonymousId !== visitor) return refused("the id in it is none");
+    if (identity.anonymousId !== visitor) return "id";
     // What is here belongs to the id that this page made up.
     for (const name of ["profile", "hints"]) storage.remove(name);
-    return { said: `gave this browser its id ${visitor} back` };
+    return "back";
   }
 
-  private judge(text: string, events: readonly RapportEvent[]): Outcome {
-    if (text.length > REPLY_CHARACTERS) return refused("it is too long");
+  /** What became of an answer, in a word that the debug part explains. */
+  private judge(text: string, events: readonly RapportEvent[]): string {
+    if (text.length > REPLY_CHARACTERS) return "long";
     const { rapport } = this.asking;
-    if (!rapport.profiles) return refused("the visitor no longer wants to be profiled");
+    if (!rapport.profiles) return "consent";
     const { delivery, anonymousId: whose } = rapport;
     const { visitor, hints } = Object(JSON.parse(text)) as Record<string, unknown>;
-    if (visitor !== undefined && visitor !== whose) return this.become(visitor);
-    if (hints === undefined) return { said: "did not come: the server has none, or not yet" };
+    // Not after a reset, and not where the server has known this one for long.
+    if (visitor !== undefined && visitor !== whose && !this.kept && !rapport.storage.read("id")["reset"]) return this.become(visitor);
+    if (hints === undefined) return "none";
     const { anonymousId, version, expires, now = Date.now(), bundle, profile, upTo, consent, signals = [] } = Object(hints) as Record<string, unknown>;
-    if (anonymousId !== whose) return refused("it is another visitor's");
+    if (anonymousId !== whose) return "visitor";
     if (Object(consent).profiling === false) {
       rapport.consent({ profiling: false });
-      return { said: "says that the visitor refused to be profiled", settled: true };
+      return "refused";
     }
-    if (!isTime(version) || !isTime(expires) || !isTime(now)) return refused("its version or its times are none");
-    if (expires <= now) return refused("it has expired");
+    if (!isTime(version) || !isTime(expires) || !isTime(now)) return "garbage";
+    if (expires <= now) return "expired";
     this.overtaken();
-    if (this.kept?.anonymousId === whose && version < this.kept.version) return refused("it is older than what is here");
-    if (this.bundle !== undefined && bundle !== this.bundle) return { ...refused("it is for another bundle, which the next page takes"), settled: true };
-    if (!Array.isArray(signals) || signals.length > SIGNALS || !signals.every((pair) => Array.isArray(pair) && isTime(pair[0]))) return refused("its signals are none");
-    if (profile === undefined) return { said: "came without a profile: the server has not folded all of it yet" };
+    if (this.kept?.anonymousId === whose && version < this.kept.version) return "older";
+    if (this.bundle !== undefined && bundle !== this.bundle) return "bundle";
+    if (!Array.isArray(signals) || signals.length > SIGNALS || !signals.every((pair) => Array.isArray(pair) && isTime(pair[0]))) return "garbage";
+    if (profile === undefined) return "unfolded";
     const bytes = typeof profile === "string" ? fromBase64(profile) : undefined;
     const unseen = delivery.pending.filter((event) => event.anonymousId === whose && !events.includes(event));
     // Nobody knows whether they went in.
-    if (unseen.some((event) => delivery.handed.has(event))) return refused("the page was left meanwhile");
+    if (unseen.some((event) => delivery.handed.has(event))) return "left";
     const before = this.kept;
     const skew = now - Date.now();
     this.kept = {
@@ -167,20 +170,10 @@ export class Hints {
       this.kept = before;
       if (before) rapport.storage.write("hints", before);
       else rapport.storage.remove("hints");
-      return refused("its profile is damaged, or not of this version");
+      return "profile";
     }
-    return { said: `counts from now on, up to version ${version}`, settled: unseen.length === 0 };
+    return unseen.length > 0 ? "ahead" : "taken";
   }
-}
-
-/** What became of an answer, in words; `settled` where nothing is left to ask. */
-interface Outcome {
-  readonly said: string;
-  readonly settled?: boolean;
-}
-
-function refused(because: string): Outcome {
-  return { said: `was left: ${because}` };
 }
 
 function isTime(value: unknown): value is number {

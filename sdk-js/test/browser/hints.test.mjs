@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
+import { identityToken } from "../../dist/server.js";
 import { decision, launch, visit } from "../site/chromium.mjs";
 import { startDemo } from "../site/demo.mjs";
 import { settled, until } from "../site/wait.mjs";
@@ -23,7 +24,13 @@ before(
   { timeout: 300_000 },
 );
 after(() => Promise.all([browser?.close(), demo?.stop()]));
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => Promise.all(browser.contexts().map(leave)));
+
+/** Closes a browser; an answer that is still on its way to it is nobody's fault. */
+async function leave(context) {
+  await Promise.all([context, ...context.pages()].map((routed) => routed.unrouteAll({ behavior: "ignoreErrors" })));
+  await context.close();
+}
 
 /** A new browser at the demo's first website; `sent` holds the bodies of all batches. */
 async function open(options = {}) {
@@ -270,8 +277,9 @@ const LIES = {
   "a profile of a newer version": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: btoa(`RPP9${"x".repeat(90)}`) }) }), /damaged/],
   "a profile that is no text": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: { a: 1 } }) }), /damaged/],
   "a damaged profile": [(body, { batch }) => ({ ...body, hints: good(body, batch, { profile: "UlBQMQ==" }) }), /damaged/],
-  "a version that is none": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: "1e9" }) }), /version/],
-  "a version below nothing": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: -1 }) }), /version/],
+  "a version that is none": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: "1e9" }) }), /not understood/],
+  "a version below nothing": [(body, { batch }) => ({ ...body, hints: good(body, batch, { version: -1 }) }), /not understood/],
+  "signals that are none": [(body, { batch }) => ({ ...body, hints: good(body, batch, { signals: [["x", {}], 7] }) }), /not understood/],
   "what has expired": [(body, { batch }) => ({ ...body, hints: good(body, batch, { expires: 1_000 }) }), /expired/],
   "another bundle's": [(body, { batch }) => ({ ...body, hints: good(body, batch, { bundle: "f".repeat(64) }) }), /next page takes/],
   "an id that is none": [(body) => ({ ...body, visitor: "'; drop table" }), /the id in it is none/],
@@ -295,7 +303,7 @@ test("an answer that lies is left, said so, and breaks nothing", { timeout: time
     assert.equal(count(await entry(page, "profile")), before + 1, what);
     assert.equal((await decision(page)).cause, "Still Here", what);
     assert.deepEqual(page.errors, [], what);
-    await page.context().close();
+    await leave(page.context());
   }
 });
 
@@ -377,6 +385,19 @@ test("a browser whose storage was emptied gets its id back by the server's cooki
   const hints = await hintsOf(page.sent.find(({ batch }) => batch[0].anonymousId === id));
   await until(async () => count(await entry(page, "profile")) === hints.events, "each event once");
   assert.ok((await decision(page)).score >= score);
+  // Whoever comes after a reset is somebody else, whatever the cookie says.
+  await page.evaluate(() => window.rapport.reset());
+  const next = await page.evaluate(() => window.rapport.anonymousId);
+  assert.notEqual(next, id);
+  const before = page.sent.length;
+  await until(async () => {
+    await track(page, "Somebody Else");
+    await settled(page);
+    return JSON.parse((await entry(page, "hints")) ?? "{}").anonymousId === next;
+  }, "hints of the new visitor");
+  assert.ok(page.sent.slice(before).every(({ batch }) => batch.every(({ anonymousId }) => anonymousId === next)));
+  await page.evaluate(() => window.rapport.consent({ analytics: false, profiling: false }));
+  await until(async () => !(await context.cookies()).some(({ name }) => name === "rapport_vid"), "a refusal to take the cookie");
 });
 
 /** Asks the API as the owner of both workspaces. */
@@ -386,6 +407,50 @@ async function api(method, path, body) {
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
   return answer.status === 204 ? undefined : answer.json();
 }
+
+test("who signs in on a second device sees the score of both, and a refusal on one reaches the other", { timeout }, async () => {
+  const { workspaces } = await api("GET", "/v1/session");
+  await api("PUT", "/v1/session", { workspace: workspaces.find(({ name }) => name === "Tidewright").id });
+  const { secret } = await api("POST", "/v1/identity-secrets");
+  const user = `user-${Date.now()}`;
+  const token = identityToken(secret, user, { expiresIn: 3600 });
+  const signIn = (page, proof) => page.evaluate(([user, token]) => window.rapport.identify(user, {}, { token }), [user, proof]);
+
+  const phone = await open();
+  await phone.evaluate(() => window.rapport.consent({ analytics: true, profiling: true, personalization: true }));
+  for (const form of ["demo", "contact", "demo"]) await track(phone, "Form Submitted", { form });
+  await signIn(phone, token);
+  await settled(phone);
+
+  const laptop = await open();
+  await settled(laptop);
+  const alone = await decision(laptop);
+  // A claim gets nothing of that person.
+  await signIn(laptop, undefined);
+  await settled(laptop);
+  assert.ok(count(await entry(laptop, "profile")) < 6);
+  await signIn(laptop, token);
+  await laptop.waitForFunction(() => window.decisions.some(({ cause, change }) => cause === "hints" && change > 0));
+  assert.ok((await decision(laptop)).score > alone.score);
+  await settled(laptop);
+  const both = await hintsOf(laptop.sent[0]);
+  assert.equal(await entry(laptop, "profile"), both.profile);
+  assert.equal((await hintsOf(phone.sent[0])).profile, both.profile);
+
+  await phone.evaluate(() => window.rapport.consent({ profiling: false }));
+  await settled(phone);
+  await drop(laptop, "hints");
+  await laptop.reload();
+  await until(async () => {
+    await track(laptop, "Looked");
+    await settled(laptop);
+    return laptop.evaluate(() => window.rapport.consentTo("profiling") === "denied");
+  }, "the refusal");
+  assert.equal(await laptop.evaluate(() => window.rapport.decision), undefined);
+  assert.equal(await entry(laptop, "profile"), null);
+  await settled(laptop);
+  assert.ok(laptop.sent.at(-1).batch.some(({ event }) => event === "Consent Updated"));
+});
 
 test("a new bundle's signals, and what only the server sets, come as hints and go when they expire", { timeout }, async () => {
   const { workspaces } = await api("GET", "/v1/session");
