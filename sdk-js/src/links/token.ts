@@ -4,8 +4,8 @@ export const LINK = "_rapport";
 const VALID_MS = 120_000;
 
 /**
- * The check covers this browser, so that a link somebody shares makes no two people one.
- * It keeps nobody from claiming an id: ids are claims wherever they come from.
+ * The check covers this kind of browser, so that a link somebody shares seldom makes two people one; that it is
+ * followed from one of the owner's pages sees to the rest. It is no proof: ids are claims wherever they come from.
  */
 export function seal(id: string, key: string, now: number): string {
   const time = Math.floor(now / 1_000).toString(36);

@@ -90,40 +90,72 @@ test("subdomains share a visitor, a visit and an order of events by a cookie; ot
   assert.deepEqual(left, ["consent"]);
 });
 
-test("a link to the owner's other site brings the visitor along, for two minutes and in this browser", { timeout }, async () => {
+test("a link to the owner's other site brings the visitor along, for two minutes, in this browser, from the owner's pages", { timeout }, async () => {
   const context = await browser.newContext();
   const page = await open(host("www.acme.test", "/linked"), context);
-  const follow = async () => {
-    await page.evaluate((href) => {
-      const link = document.querySelector("#other");
-      link.href = href;
-      addEventListener("click", (event) => event.preventDefault(), { once: true });
+  /** Where a click on a link leads, which is not followed. */
+  const led = (selector, to) =>
+    page.evaluate(([selector, to]) => {
+      const link = document.querySelector(selector);
+      link.href = to;
+      let href;
+      addEventListener("click", (event) => { event.preventDefault(); href = link.href; }, { once: true });
       link.click();
-      document.querySelector("#foreign").href = "http://elsewhere.test/";
-      addEventListener("click", (event) => event.preventDefault(), { once: true });
-      document.querySelector("#foreign").click();
-    }, host("shop.other.test", "/arrived?x=1"));
-    return page.evaluate(() => document.querySelector("#other").href);
-  };
-  const decorated = await until(async () => {
-    const href = await follow();
+      return href;
+    }, [selector, to]);
+  const other = host("shop.other.test", "/arrived?x=1");
+  const marked = await until(async () => {
+    const href = await led("#other", other);
     return href.includes("_rapport=") && href;
   });
-  assert.equal(await page.evaluate(() => document.querySelector("#foreign").href), "http://elsewhere.test/");
-  // Somebody else opens the shared link, in another browser.
-  const stranger = await open(decorated, await browser.newContext({ userAgent: "Mozilla/5.0 (Macintosh) Firefox/140.0" }));
-  assert.notEqual(await id(stranger), await id(page));
-  const there = await open(decorated, context);
-  assert.equal(await id(there), await id(page));
-  assert.equal(await there.evaluate(() => location.search), "?x=1");
-  const pages = site.state.events.filter(({ type, context }) => type === "page" && context.page.path === "/arrived");
-  assert.ok(pages.length > 0 && pages.every(({ context }) => !context.page.url.includes("_rapport")));
-  // A link found later is worth nothing.
+  assert.equal(await led("#foreign", "http://elsewhere.test/"), "http://elsewhere.test/");
+  // What the visitor copies later from the page is the bare link.
+  await page.waitForFunction((bare) => document.querySelector("#other").href === bare, other);
+
+  /** Who somebody is who comes to a marked address; from `from`, or by typing it where there is none. */
+  const arriving = async (address, context, from = host("www.acme.test", "/linked")) => {
+    const there = await context.newPage();
+    await there.addInitScript(() => { window.decisions = []; addEventListener("rapport:decision", ({ detail }) => window.decisions.push(detail)); });
+    await there.goto(address, from ? { referer: from } : {});
+    await there.waitForFunction(() => window.rapport?.flush && !location.search.includes("_rapport"));
+    assert.equal(await there.evaluate(() => location.search), "?x=1");
+    return id(there);
+  };
+  const visitor = await id(page);
+  assert.equal(await arriving(marked, context), visitor);
+  const pages = await arrived(site, "page", 2);
+  assert.ok(pages.every(({ context }) => !context.page.url.includes("_rapport")));
+  // Somebody else gets the link by mail, opens it from a page of somebody else's, or has another browser.
+  assert.notEqual(await arriving(marked, await browser.newContext(), ""), visitor);
+  assert.notEqual(await arriving(marked, await browser.newContext(), "http://elsewhere.test/"), visitor);
+  assert.notEqual(await arriving(marked, await browser.newContext({ userAgent: "Mozilla/5.0 (Macintosh) Firefox/140.0" })), visitor);
+  // A link found later is worth nothing, nor is one that somebody wrote, nor one to who is known there already.
   const late = await browser.newContext();
   await late.clock.install({ time: Date.now() + 180_000 });
-  assert.notEqual(await id(await open(decorated, late)), await id(page));
-  const forged = decorated.replace(/_rapport=[^.]+/, "_rapport=00000000-0000-4000-8000-000000000000");
-  assert.ok(!(await id(await open(forged, await browser.newContext()))).startsWith("00000000"));
+  assert.notEqual(await arriving(marked, late), visitor);
+  const forged = marked.replace(/_rapport=[^.]+/, "_rapport=00000000-0000-4000-8000-000000000000");
+  assert.ok(!(await arriving(forged, await browser.newContext())).startsWith("00000000"));
+  const known = await browser.newContext();
+  const before = await arriving(host("shop.other.test", "/arrived?x=1"), known);
+  assert.equal(await arriving(marked, known), before);
+});
+
+test("a link is really followed to the owner's other site", { timeout }, async () => {
+  const context = await browser.newContext();
+  const page = await open(host("www.acme.test", "/linked"), context);
+  const visitor = await id(page);
+  await page.evaluate((href) => { document.querySelector("#other").href = href; }, host("shop.other.test", "/arrived?x=1"));
+  await until(() => site.state.requests.includes("GET /v1/parts/links"));
+  await page.waitForFunction(() => {
+    let marked = false;
+    addEventListener("click", (event) => { event.preventDefault(); marked = event.target.href.includes("_rapport"); }, { once: true });
+    document.querySelector("#other").click();
+    return marked;
+  });
+  await page.click("#other");
+  await page.waitForURL("**/arrived?x=1");
+  await page.waitForFunction(() => window.rapport?.flush && !location.search.includes("_rapport"));
+  assert.equal(await id(page), visitor);
 });
 
 test("behind the site's own path everything works, and no request bears a known name", { timeout }, async () => {
