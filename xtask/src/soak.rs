@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the long counts.
 
 use crate::shell::{self, cargo};
+use crate::{setup, wasm};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -20,12 +21,13 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 Examples:
   cargo xtask soak                               everything
   cargo xtask soak --only model --minutes 60     one fuzzer for an hour
-  cargo xtask soak --only test                   the long counts of the tests, no fuzzing")]
+  cargo xtask soak --only test                   the long counts of the tests, no fuzzing
+  cargo xtask soak --only browser                days offline in Chromium, and what hints make of a page")]
 pub struct Arguments {
     /// Minutes for each decoder
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Only fuzzers whose name contains this; `test` is the long counts of the tests
+    /// Only fuzzers whose name contains this; `test` and `browser` are the long counts of the tests
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
 }
@@ -43,10 +45,28 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
             failed.push(format!("{error:#}"));
         }
     }
+    if arguments.only.is_empty() || arguments.only.contains("browser") {
+        println!("== long counts in Chromium");
+        if let Err(error) = browser(root) {
+            failed.push(format!("{error:#}"));
+        }
+    }
     if failed.is_empty() {
         return Ok(());
     }
     bail!("{}", failed.join("; "))
+}
+
+/// Pages of the SDK at the real server, for a quarter of an hour each.
+fn browser(root: &Path) -> Result<()> {
+    setup::wasm_target()?;
+    setup::npm(&root.join("sdk-js"))?;
+    wasm::page(root)?;
+    let files = ["offline", "hints"].map(|name| format!("sdk-js/test/browser/{name}.test.mjs"));
+    let options = ["--test", "--test-concurrency=1"].map(str::to_owned);
+    let mut tests = shell::command(root, "node", options.into_iter().chain(files));
+    tests.env("CHROMIUM", setup::chromium()?).env("RAPPORT_SOAK", "1");
+    shell::run(tests)
 }
 
 /// Runs every fuzzer for its minutes, two at a time, and prints how much each tried.

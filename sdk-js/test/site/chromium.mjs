@@ -4,13 +4,18 @@ import { chromium } from "playwright-core";
 
 const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
+const quiet = ["gpu", "quic", "background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
+/** Hosts below `.test` are the tests' own, so that cookies and links can go from host to host. */
+export const FLAGS = ["--no-sandbox", "--no-first-run", "--host-resolver-rules=MAP *.test 127.0.0.1", ...quiet];
+
+export function chromiumPath() {
+  const path = process.env.CHROMIUM ?? known.find(existsSync);
+  if (!path) throw new Error("no Chromium: install the package `chromium` or set CHROMIUM to its path");
+  return path;
+}
+
 export function launch() {
-  const executablePath = process.env.CHROMIUM ?? known.find(existsSync);
-  if (!executablePath) throw new Error("no Chromium: install the package `chromium` or set CHROMIUM to its path");
-  // Hosts below `.test` are the tests' own, so that cookies and links can go from host to host.
-  const hosts = "--host-resolver-rules=MAP *.test 127.0.0.1";
-  const quiet = ["quic", "background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run", hosts, ...quiet] });
+  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
 }
 
 /** A new visitor's page that keeps every decision in `window.decisions`. */
@@ -38,16 +43,21 @@ export async function inspector(page) {
   await page.waitForFunction(() => document.querySelector("rapport-inspector")?.shadowRoot.querySelector(".sum .base"));
 }
 
-/** What the inspector shows. */
+/** What the inspector shows, and the decision that it shows: others may come at any time. */
 export function shown(page) {
   return page.evaluate(async () => {
-    // What stands beside the score comes with the next frame.
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    let newest;
+    do {
+      newest = window.decisions.at(-1);
+      // What stands beside the score comes with the next frame.
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    } while (newest !== window.decisions.at(-1));
     const root = document.querySelector("rapport-inspector")?.shadowRoot;
     if (!root) return undefined;
     const number = (text) => Number(text.replace("−", "-").replace("+", ""));
     const texts = (selector) => [...root.querySelectorAll(selector)].map((element) => element.textContent);
     return {
+      newest,
       score: number(root.querySelector(".score").textContent),
       base: number(root.querySelector(".sum .base").textContent),
       points: texts(".reasons .points").map(number),

@@ -13,7 +13,8 @@ export async function startDemo() {
   if (build.status !== 0) throw new Error(`rapport does not build:\n${build.stderr}`);
   const folder = await mkdtemp(join(tmpdir(), "rapport-demo-"));
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  const child = spawn(join(target, "debug/rapport"), ["demo", "--dir", folder, "--port", "0"], { cwd: root });
+  const rapport = join(target, "debug/rapport");
+  const child = spawn(rapport, ["demo", "--dir", folder, "--port", "0"], { cwd: root });
   const stop = async () => {
     if (child.exitCode === null) {
       const ended = new Promise((resolve) => child.once("exit", resolve));
@@ -25,7 +26,13 @@ export async function startDemo() {
   try {
     const said = await ready(child);
     const addresses = (word) => [...said.matchAll(new RegExp(`${word}.*?(http://\\S+)`, "g"))].map(([, address]) => address);
-    return { sites: addresses("website"), live: addresses("live page")[0], stop };
+    /** What `rapport log` says of the server's log. */
+    const log = (job) => {
+      const { status, stdout, stderr } = spawnSync(rapport, ["log", job, "--dir", folder], { encoding: "utf8", maxBuffer: 1 << 28 });
+      if (status !== 0) throw new Error(`rapport log ${job}:\n${stdout}${stderr}`);
+      return stdout;
+    };
+    return { sites: addresses("website"), live: addresses("live page")[0], log, stop };
   } catch (error) {
     await stop();
     throw error;

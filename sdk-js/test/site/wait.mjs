@@ -1,8 +1,8 @@
 // Waiting for what comes, not for a while.
 
 /** The first value that is neither false nor absent; asks until it comes or the machine must be dead. */
-export async function until(look, what = String(look)) {
-  for (let tries = 0; tries < 600; tries += 1) {
+export async function until(look, what = String(look), seconds = 15) {
+  for (let tries = 0; tries < seconds * 40; tries += 1) {
     const found = await look();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 25));
