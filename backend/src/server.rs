@@ -70,8 +70,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.listen, source })?;
 
     let (projector, inbox) = Projector::prepare();
-    let log = Arc::new(DayLog::open_on(&config.data, config.disk)?);
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
+    let log = DayLog::open_on(&config.data, config.disk)?;
+    let log = Arc::new(log.sealing_under(keys.clone()));
     let grew = projector.clone();
     let (writer, writing) =
         Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))

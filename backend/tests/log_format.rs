@@ -8,7 +8,7 @@ use rapport_backend::identity::{Scope, SubjectId, WorkspaceId};
 use rapport_backend::keys::{DirectoryKeys, KeyStore};
 use rapport_backend::log::{
     self, Arrived, Consent, DayLog, Draft, Envelope, EventLog, Offset, Open, Plain, Replayed,
-    SCHEMA_VERSION, SealedWire, bound, seal_bytes,
+    SCHEMA_VERSION, Sealed, SealedWire, bound, open_plain, seal_bytes,
 };
 use rapport_backend::seal::SecretKey;
 use rapport_core::event::{FlatEvent, Millis};
@@ -43,7 +43,7 @@ fn golden_draft(workspace: WorkspaceId) -> Draft {
             campaign: None,
             client_time: Some(1_779_999_999_873),
         },
-        sealed: Vec::new(),
+        sealed: Sealed::default(),
     }
 }
 
@@ -75,7 +75,7 @@ fn row(envelope: &Envelope) -> Value {
         "consent": draft.consent.bits(), "schema_version": draft.schema_version,
         "kind": open.kind, "name": open.name, "path": open.path,
         "referrer_host": open.referrer_host, "source": open.source, "medium": open.medium,
-        "campaign": open.campaign, "client_time": open.client_time, "sealed": hex(&draft.sealed),
+        "campaign": open.campaign, "client_time": open.client_time, "sealed": hex(alone(draft)),
     })
 }
 
@@ -83,8 +83,13 @@ fn row(envelope: &Envelope) -> Value {
 fn sealed_draft() -> (Draft, Vec<u8>) {
     let mut draft = golden_draft("ws_0h2a8vm6xp4c1".parse().unwrap());
     let plain = serde_json::to_vec(&contents()).unwrap();
-    draft.sealed = SecretKey::from_bytes(KEY).seal_with(NONCE, &bound(&draft), &plain);
+    draft.sealed = SecretKey::from_bytes(KEY).seal_with(NONCE, &bound(&draft), &plain).into();
     (draft, plain)
+}
+
+fn alone(draft: &Draft) -> &[u8] {
+    let Sealed::Alone(sealed) = &draft.sealed else { panic!("not sealed alone") };
+    sealed
 }
 
 /// The journal of the day on which the golden envelope arrived.
@@ -168,7 +173,7 @@ fn the_golden_journal_reads_back() {
     let (draft, _) = sealed_draft();
     let read = log.read(draft.scope, Offset(0), 9).unwrap();
     assert_eq!(read, [Envelope { offset: Offset(1), draft: draft.clone() }]);
-    let plain = SecretKey::from_bytes(KEY).open(&bound(&draft), &read[0].draft.sealed).unwrap();
+    let plain = open_plain(&SecretKey::from_bytes(KEY).opener(), &read[0].draft).unwrap();
     assert_eq!(serde_json::from_slice::<SealedWire>(&plain).unwrap(), contents());
 }
 

@@ -6,7 +6,7 @@ mod house;
 use house::{House, copy, page, scratch};
 use rapport_backend::identity::SubjectId;
 use rapport_backend::keys::DirectoryKeys;
-use rapport_backend::log::{DayLog, EventLog, Offset, Replayed, contents};
+use rapport_backend::log::{DayLog, EventLog, Offset, Replayed, Sealed, contents};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -141,7 +141,8 @@ fn an_envelope_opens_only_in_its_own_place() {
     let mut renamed = ours.clone();
     renamed.draft.message_id.push('x');
     let mut touched = ours.clone();
-    *touched.draft.sealed.last_mut().unwrap() ^= 1;
+    let Sealed::Alone(sealed) = &mut touched.draft.sealed else { panic!("not sealed alone") };
+    *sealed.last_mut().unwrap() ^= 1;
     for (what, envelope) in [("moved", moved), ("renamed", renamed), ("touched", touched)] {
         assert!(contents(&keys, envelope).is_err(), "{what}");
     }

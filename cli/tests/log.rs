@@ -5,7 +5,7 @@
 use rapport_backend::identity::{Scope, SubjectId, WorkspaceId};
 use rapport_backend::keys::{DirectoryKeys, KeyStore};
 use rapport_backend::log::{
-    Consent, DayLog, Draft, EventLog, Open, SCHEMA_VERSION, SealedWire, seal,
+    Consent, DayLog, Draft, EventLog, Open, SCHEMA_VERSION, Sealed, SealedWire, seal,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn draft(keys: &DirectoryKeys, scope: Scope, number: i64) -> Draft {
         consent: Consent::ALL,
         schema_version: SCHEMA_VERSION,
         open: Open { kind: "page".to_owned(), ..Open::default() },
-        sealed: Vec::new(),
+        sealed: Sealed::default(),
     };
     let event = json!({ "type": "page", "anonymousId": format!("ann {subject}") });
     let wire = json!({ "ip": "203.0.113.7", "userAgent": null, "event": event });

@@ -41,7 +41,8 @@ const HOSTS: &[&str] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-core", &[]),
     ("rapport-wasm", &["rapport-core"]),
-    ("rapport-backend", &["rapport-core"]),
+    ("rapport-archive", &[]),
+    ("rapport-backend", &["rapport-core", "rapport-archive"]),
     ("rapport-cli", &["rapport-core", "rapport-backend"]),
     ("xtask", &["rapport-core"]),
 ];

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::identity::proof::{NotProved, prove};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::pseudonym;
-use crate::log::{Arrived, Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION};
+use crate::log::{Arrived, Consent, Draft, MAX_OPEN_TEXT, Open, SCHEMA_VERSION, Sealed};
 use crate::seal::SecretKey;
 use rapport_core::event::{FieldValue, FlatEvent, Millis as CoreMillis, WireError};
 use rapport_core::person::{self, VisitorRef};
@@ -128,7 +128,7 @@ impl Arrival {
             consent: consent(flat, self.consent),
             schema_version: SCHEMA_VERSION,
             open: open(flat)?,
-            sealed: Vec::new(),
+            sealed: Sealed::default(),
         };
         let arrived = Arrived {
             ip: self.ip.as_deref(),

@@ -7,7 +7,7 @@ use crate::clock::{self, Millis};
 use crate::error::StoreError;
 use crate::identity::Scope;
 use crate::keys::{KeyStore, pseudonym};
-use crate::log::{Arrived, Consent, Draft, EventLog, SCHEMA_VERSION};
+use crate::log::{Arrived, Consent, Draft, EventLog, SCHEMA_VERSION, Sealed};
 use crate::seal::SecretKey;
 use crate::secret::Sha256Digest;
 use rapport_core::event::EventWire;
@@ -82,7 +82,7 @@ impl<'a> History<'a> {
             consent: consent(flat, self.consent),
             schema_version: SCHEMA_VERSION,
             open: open(flat)?,
-            sealed: Vec::new(),
+            sealed: Sealed::default(),
         };
         // Whoever may write to the data directory vouches for what they import.
         let arrived = Arrived { proven: true, ..Arrived::default() };

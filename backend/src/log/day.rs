@@ -1,7 +1,7 @@
 //! One day of the log: what arrived on it, and the indexes beside.
 
 use super::disk::Disk;
-use super::index::{Entry, Index, entry};
+use super::index::{Entry, Index, Sorted, entry};
 use super::journal::{Journal, Place};
 use super::{Draft, Envelope, Offset};
 use crate::clock::Millis;
@@ -81,7 +81,7 @@ impl Day {
                 .map_err(|error| StoreError::file("creating", &directory, error))?;
         }
         let messages = Index::open(&directory, "messages")?;
-        let subjects = Index::open(&directory, "subjects")?;
+        let subjects = Index::open(&directory, SUBJECTS)?;
         let of_messages = if remembers { messages.upto() } else { u64::MAX };
         let known = of_messages.min(subjects.upto());
         let (mut ids, mut whose) = (Vec::new(), Vec::new());
@@ -135,7 +135,7 @@ impl Day {
         until: Offset,
         found: &mut Vec<Envelope>,
     ) -> Result<(), StoreError> {
-        for place in self.subjects.find(subject_prefix(scope, subject))? {
+        for place in self.subjects.find(index_key(scope, subject))? {
             let envelope = self.journal.at(place)?;
             let draft = &envelope.draft;
             if draft.scope == scope && draft.subject == subject && envelope.offset <= until {
@@ -153,7 +153,7 @@ impl Day {
         offset: Offset,
     ) -> Result<bool, StoreError> {
         // Places are in the order of offsets, so the first of the subject's own decides.
-        for place in self.subjects.find(subject_prefix(scope, subject))? {
+        for place in self.subjects.find(index_key(scope, subject))? {
             let envelope = self.journal.at(place)?;
             if envelope.draft.scope == scope && envelope.draft.subject == subject {
                 return Ok(envelope.offset < offset);
@@ -169,11 +169,25 @@ impl Day {
         self.journal.cover(over)
     }
 
+    /// The places of all its envelopes, in the order of [`index_key`]; after [`Self::tidy`] of a day
+    /// that is over.
+    pub fn by_subject(&self) -> Result<Sorted, StoreError> {
+        self.subjects.sorted()
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        self.journal.path().parent().unwrap_or(self.journal.path())
+    }
+
     /// Forgets which messages arrived: nobody sends them again so late.
     pub fn forget_messages(&self) -> Result<(), StoreError> {
         self.messages.clear()
     }
 }
+
+/// What the index is called that says where a subject's envelopes are.
+const SUBJECTS: &str = "envelopes";
 
 /// Where a day's journal stands in its directory.
 pub fn journal_of(directory: &Path) -> PathBuf {
@@ -189,12 +203,14 @@ pub fn message_entry(scope: Scope, message_id: &str) -> Entry {
 }
 
 fn subject_entry(draft: &Draft, place: Place) -> Entry {
-    entry(subject_prefix(draft.scope, draft.subject), place)
+    entry(index_key(draft.scope, draft.subject), place)
 }
 
-/// A subject's id is a keyed hash already; the workspace and environment are in its key.
-fn subject_prefix(_scope: Scope, subject: SubjectId) -> [u8; 8] {
-    subject.0.first_chunk::<8>().copied().unwrap_or_default()
+/// By what a subject's envelopes are found: those of a scope stand together. Two subjects may share it.
+pub fn index_key(scope: Scope, subject: SubjectId) -> [u8; 8] {
+    let [a, b, ..] = crc32fast::hash(&scope.to_bytes()).to_be_bytes();
+    let [c, d, e, f, g, h, ..] = subject.0;
+    [a, b, c, d, e, f, g, h]
 }
 
 fn sync_directory(directory: &Path) -> Result<(), StoreError> {

@@ -1,27 +1,42 @@
-//! The embedded event log: a directory a day, each with a journal and its indexes.
+//! The embedded event log: a directory a day, each with a journal and its indexes, or sealed.
 
-use super::day::{Day, DayNumber, message_entry};
+use super::day::{Day, DayNumber, journal_of, message_entry};
 use super::disk::{Disk, MachineDisk};
+use super::sealed_day::SealedDay;
+use super::sealing::{Sealing, clear, sweep};
+use super::shelf::Shelf;
+use super::stored::Stored;
 use super::{Appended, Draft, Envelope, EventLog, Offset, old};
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
+use crate::keys::KeyStore;
 use crate::sqlite::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Envelopes below `log/`, a directory a day.
 pub struct DayLog {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
-    /// Oldest first. New envelopes go to the last.
-    days: RwLock<Vec<Arc<Day>>>,
+    /// Oldest first. New envelopes go to the last, which is no sealed one.
+    days: RwLock<Vec<Stored>>,
     /// The newest offset of each scope; held while a group is written.
     ends: Mutex<BTreeMap<Scope, Offset>>,
+    shelf: Arc<Shelf>,
+    /// Seals days under these.
+    keys: Option<Arc<dyn KeyStore>>,
+    sealing: Mutex<Option<Sealing>>,
 }
 
 /// A message that is sent again later than this many days is a new one.
 const REMEMBERED_DAYS: i64 = 30;
+/// A day is sealed when it lies so many days behind the newest: it is over, and so is its grace, in
+/// which profiles that are late are folded from the journal.
+const SEALED_AFTER_DAYS: i64 = 2;
+/// How long a step of sealing takes, about: at one a second, a tenth of a processor.
+const STEP: Duration = Duration::from_millis(100);
 
 impl DayLog {
     /// Opens the log of a data directory, which exists.
@@ -39,33 +54,35 @@ impl DayLog {
     pub fn open_on(data: &Path, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         let directory = data.join("log");
         old::refuse_newer(data)?;
-        let mut numbers = Vec::new();
-        match std::fs::read_dir(&directory) {
-            Ok(entries) => {
-                for entry in entries {
-                    let entry =
-                        entry.map_err(|error| StoreError::file("reading", &directory, error))?;
-                    numbers.extend(entry.file_name().to_str().and_then(DayNumber::parse));
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::file("reading", &directory, error)),
-        }
-        numbers.sort_unstable();
+        let numbers = numbers(&directory)?;
         let mut days = Vec::with_capacity(numbers.len());
         let mut ends = BTreeMap::new();
+        let shelf = Arc::new(Shelf::default());
         let newest = numbers.last().copied();
         for number in numbers {
             let remembers = newest.is_some_and(|newest| remembered(number, newest));
-            let day = Day::open(&directory, number, disk.clone(), remembers)?;
-            for (scope, places) in day.journal.places() {
-                ends.insert(scope, places.last);
-            }
-            days.push(Arc::new(day));
+            let of_day = directory.join(number.to_string());
+            let day = if is_sealed(&of_day)? {
+                sweep(&of_day)?;
+                Stored::Sealed(SealedDay::open(of_day, number, shelf.clone(), remembers)?.into())
+            } else {
+                clear(&of_day, &*disk)?;
+                Stored::Hot(Day::open(&directory, number, disk.clone(), remembers)?.into())
+            };
+            ends.extend(day.lasts());
+            days.push(day);
         }
-        let log = Self { directory, disk, days: RwLock::new(days), ends: Mutex::new(ends) };
+        let (days, ends) = (RwLock::new(days), Mutex::new(ends));
+        let log =
+            Self { directory, disk, days, ends, shelf, keys: None, sealing: Mutex::default() };
         old::move_into(data, &log)?;
         Ok(log)
+    }
+
+    /// Lets [`EventLog::tidy`] seal days that are over, under the keys of their subjects.
+    #[must_use]
+    pub fn sealing_under(self, keys: Arc<dyn KeyStore>) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
     /// Adds envelopes under the offsets that they have already.
@@ -91,22 +108,57 @@ impl DayLog {
 
     /// The day that takes what arrives on day `number`; days never go back.
     fn day_at(&self, number: DayNumber) -> Result<Arc<Day>, StoreError> {
-        if let Some(last) = self.days().last()
-            && last.number >= number
-        {
-            return Ok(last.clone());
+        let mut number = number;
+        match self.days().last() {
+            Some(Stored::Hot(day)) if day.number >= number => return Ok(day.clone()),
+            // Only a clock that went back comes to a day that is sealed already.
+            Some(Stored::Sealed(day)) => number = number.max(DayNumber(day.number.0 + 1)),
+            _ => {}
         }
         let day = Arc::new(Day::open(&self.directory, number, self.disk.clone(), true)?);
-        self.days.write().unwrap_or_else(PoisonError::into_inner).push(day.clone());
+        self.days.write().unwrap_or_else(PoisonError::into_inner).push(Stored::Hot(day.clone()));
         Ok(day)
     }
 
     /// The days, oldest first.
-    pub fn days(&self) -> Vec<Arc<Day>> {
+    fn days(&self) -> Vec<Stored> {
         self.days.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn holds_message(days: &[Arc<Day>], message: &super::index::Entry) -> Result<bool, StoreError> {
+    /// Goes a step on with sealing the oldest day that is due.
+    fn seal(&self) -> Result<(), StoreError> {
+        let Some(keys) = &self.keys else { return Ok(()) };
+        let mut sealing = lock(&self.sealing);
+        let mut job = match sealing.take() {
+            Some(job) => job,
+            None => {
+                let days = self.days();
+                let newest = days.last().map_or(0, |day| day.number().0);
+                let due = days.iter().find_map(|day| match day {
+                    Stored::Hot(day) if day.number.0 + SEALED_AFTER_DAYS <= newest => Some(day),
+                    _ => None,
+                });
+                let Some(due) = due else { return Ok(()) };
+                Sealing::begin(due.clone(), self.disk.clone())?
+            }
+        };
+        // Where a step fails, the day begins anew the next time.
+        if !job.step(&**keys, STEP)? {
+            *sealing = Some(job);
+            return Ok(());
+        }
+        let (number, directory) = (job.day().number, job.day().directory().to_owned());
+        let newest = self.days().last().map_or(number, Stored::number);
+        let remembers = remembered(number, newest);
+        let sealed = SealedDay::open(directory, number, self.shelf.clone(), remembers)?;
+        let mut days = self.days.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(day) = days.iter_mut().find(|day| day.number() == number) {
+            *day = Stored::Sealed(Arc::new(sealed));
+        }
+        Ok(())
+    }
+
+    fn holds_message(days: &[Stored], message: &super::index::Entry) -> Result<bool, StoreError> {
         for day in days.iter().rev() {
             if day.holds(message)? {
                 return Ok(true);
@@ -154,8 +206,8 @@ impl EventLog for DayLog {
         let mut found: Vec<Envelope> = Vec::new();
         for day in self.days() {
             let after = found.last().map_or(after, |envelope| envelope.offset);
-            if day.journal.range(scope).is_some_and(|(_, last)| last > after) {
-                found.extend(day.journal.read(scope, after, limit as usize - found.len())?);
+            if day.range(scope).is_some_and(|(_, last)| last > after) {
+                found.extend(day.read(scope, after, limit as usize - found.len())?);
             }
             if found.len() >= limit as usize {
                 break;
@@ -203,13 +255,47 @@ impl EventLog for DayLog {
 
     fn tidy(&self) -> Result<(), StoreError> {
         let days = self.days();
-        let Some(newest) = days.last().map(|day| day.number) else { return Ok(()) };
+        let Some(newest) = days.last().map(Stored::number) else { return Ok(()) };
         for day in days {
-            if !remembered(day.number, newest) {
+            if !remembered(day.number(), newest) {
                 day.forget_messages()?;
             }
-            day.tidy(day.number < newest)?;
+            day.tidy(day.number() < newest)?;
         }
-        Ok(())
+        self.seal()
     }
+}
+
+/// The days that have a directory, oldest first.
+pub fn numbers(directory: &Path) -> Result<Vec<DayNumber>, StoreError> {
+    let failed = |error| StoreError::file("reading", directory, error);
+    let mut numbers = Vec::new();
+    match std::fs::read_dir(directory) {
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry.map_err(failed)?.file_name();
+                numbers.extend(name.to_str().and_then(DayNumber::parse));
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Whether a day left its journal. While that is there, it alone counts.
+fn is_sealed(directory: &Path) -> Result<bool, StoreError> {
+    if journal_of(directory).exists() {
+        return Ok(false);
+    }
+    let failed = |error| StoreError::file("reading", directory, error);
+    for file in std::fs::read_dir(directory).map_err(failed)? {
+        let name = file.map_err(failed)?.file_name();
+        let name = name.to_str().unwrap_or_default();
+        if name.ends_with(".parquet") || name.ends_with(".index") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

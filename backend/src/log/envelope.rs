@@ -1,5 +1,6 @@
 //! The envelope, version 1: `docs/log-format.md`.
 
+use super::block::InBlock;
 use crate::clock::Millis;
 use crate::identity::{Scope, SubjectId};
 
@@ -35,7 +36,30 @@ pub struct Draft {
     pub schema_version: u16,
     pub open: Open,
     /// The rest, under the subject's key: see [`super::seal`].
-    pub sealed: Vec<u8>,
+    pub sealed: Sealed,
+}
+
+/// The half of an envelope that only its subject's key opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// By itself, as it arrived: nonce, ciphertext, tag.
+    Alone(Vec<u8>),
+    /// With the subject's other envelopes of a sealed day.
+    Block(InBlock),
+    /// Its subject was erased before its day was sealed.
+    Gone,
+}
+
+impl Default for Sealed {
+    fn default() -> Self {
+        Self::Alone(Vec::new())
+    }
+}
+
+impl From<Vec<u8>> for Sealed {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Alone(bytes)
+    }
 }
 
 /// The half that anybody with the log can read; survives the subject's erasure.

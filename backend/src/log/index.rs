@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// Eight bytes to find it by, eight more.
 pub type Entry = [u8; 16];
 
+/// Entries, one after the other.
+pub type Sorted = Box<dyn Iterator<Item = Result<Entry, StoreError>> + Send>;
+
 /// A set of entries, for one writer and many readers.
 pub struct Index {
     directory: PathBuf,
@@ -162,6 +165,15 @@ impl Index {
         }
         drop(fresh);
         self.merge(all)
+    }
+
+    /// Every entry, in order; only where none waits in memory.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn sorted(&self) -> Result<Sorted, StoreError> {
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Box::new(super::run::merged(&runs)?))
     }
 
     /// Deletes every file and forgets what it holds.

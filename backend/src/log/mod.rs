@@ -1,5 +1,6 @@
 //! The event log: what happened, for good. Everything else can be rebuilt from it.
 
+mod block;
 mod day;
 mod days;
 mod disk;
@@ -14,11 +15,15 @@ mod plain;
 mod record;
 mod run;
 mod sealed;
+mod sealed_day;
+mod sealing;
+mod shelf;
+mod stored;
 mod survey;
 
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};
-pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open};
+pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, Sealed};
 pub use keeper::Keeper;
 pub use plain::{Arrived, Plain, SCHEMA_VERSION, event as compact};
 pub use sealed::{Contents, Replayed, SealedWire, bound, contents, open_plain, seal, seal_bytes};

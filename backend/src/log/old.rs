@@ -83,7 +83,7 @@ fn envelope(row: &Row<'_>) -> rusqlite::Result<Envelope> {
         consent: Consent::from_bits(row.get("consent")?),
         schema_version: row.get("schema_version")?,
         open,
-        sealed: row.get("sealed")?,
+        sealed: row.get::<_, Vec<u8>>("sealed")?.into(),
     };
     Ok(Envelope { offset: Offset(row.get("offset")?), draft })
 }

@@ -1,6 +1,6 @@
 //! An envelope as bytes in a journal: `docs/log-format.md`.
 
-use super::{Consent, Draft, Envelope, Offset, Open};
+use super::{Consent, Draft, Envelope, Offset, Open, Sealed};
 use crate::identity::{Scope, SubjectId};
 
 const SENT_AT: u8 = 1;
@@ -40,7 +40,10 @@ pub fn write(offset: Offset, draft: &Draft, out: &mut Vec<u8>) {
     text(&open.kind, out);
     text(&open.name, out);
     texts.iter().filter_map(|(_, part)| part.as_deref()).for_each(|part| text(part, out));
-    out.extend_from_slice(&draft.sealed);
+    // Only what has just arrived is written, and that is sealed alone.
+    if let Sealed::Alone(sealed) = &draft.sealed {
+        out.extend_from_slice(sealed);
+    }
     let length = (out.len() - start - 4) as u32;
     if let Some(place) = out.get_mut(start..start + 4) {
         place.copy_from_slice(&length.to_le_bytes());
@@ -93,7 +96,7 @@ pub fn read(bytes: &mut &[u8]) -> Option<Envelope> {
         consent: Consent::from_bits(consent),
         schema_version,
         open,
-        sealed: own.to_vec(),
+        sealed: own.to_vec().into(),
     };
     Some(Envelope { offset, draft })
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// A file that does not change any more.
 pub struct Run {
     path: PathBuf,
-    file: File,
+    /// Kept open where it is asked often: a process may hold only so many.
+    file: Option<File>,
     count: u64,
     /// Which bytes of the journal its entries come from.
     pub from: u64,
@@ -64,7 +65,8 @@ impl Run {
         file.sync_data().map_err(failed)?;
         std::fs::rename(&unfinished, path).map_err(failed)?;
         let file = File::open(path).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, count: written, from, upto, fences, filter })
+        let path = path.to_owned();
+        Ok(Self { path, file: Some(file), count: written, from, upto, fences, filter })
     }
 
     /// Opens a file; `None` where it is damaged, which loses nothing: the journal has it all.
@@ -93,7 +95,8 @@ impl Run {
         }
         let fences = words.by_ref().take(fence_count).collect();
         let filter = Filter { words: words.collect() };
-        Ok(Some(Self { path: path.to_owned(), file, count, from, upto, fences, filter }))
+        let path = path.to_owned();
+        Ok(Some(Self { path, file: Some(file), count, from, upto, fences, filter }))
     }
 
     /// Whether an entry that begins as this one may be in it: never no where it is.
@@ -107,20 +110,30 @@ impl Run {
         let mut page = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
         let mut found = Vec::new();
         let mut bytes = [0; PAGE * ENTRY];
+        let failed = |error| StoreError::file("reading", &self.path, error);
+        let opened = if self.file.is_some() { None } else { Some(self.reopen()?) };
+        let Some(file) = self.file.as_ref().or(opened.as_ref()) else { return Ok(found) };
         while page < self.fences.len()
             && self.fences.get(page).is_some_and(|first| *first <= wanted)
         {
             let first = page * PAGE;
             let size = PAGE.min(self.count as usize - first) * ENTRY;
             let bytes = bytes.get_mut(..size).unwrap_or_default();
-            self.file
-                .read_exact_at(bytes, (first * ENTRY) as u64)
-                .map_err(|error| StoreError::file("reading", &self.path, error))?;
+            file.read_exact_at(bytes, (first * ENTRY) as u64).map_err(failed)?;
             let entries = bytes.as_chunks::<ENTRY>().0;
             found.extend(entries.iter().filter(|entry| key(entry) == wanted));
             page += 1;
         }
         Ok(found)
+    }
+
+    /// Lets go of the file until somebody looks for something.
+    pub fn rested(self) -> Self {
+        Self { file: None, ..self }
+    }
+
+    fn reopen(&self) -> Result<File, StoreError> {
+        File::open(&self.path).map_err(|error| StoreError::file("reading", &self.path, error))
     }
 
     /// How many entries it holds.
@@ -139,13 +152,17 @@ impl Run {
             .map_err(|error| StoreError::file("deleting", &self.path, error))
     }
 
-    fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, StoreError>>, StoreError> {
-        let failed = |error| StoreError::file("reading", &self.path, error);
-        let file = File::open(&self.path).map_err(failed)?;
-        let mut reader = BufReader::with_capacity(1 << 16, file);
+    /// Every entry, in order.
+    pub fn entries(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + Send + use<>, StoreError> {
+        let mut reader = BufReader::with_capacity(1 << 16, self.reopen()?);
+        let path = self.path.clone();
         Ok((0..self.count).map(move |_| {
             let mut entry = [0; ENTRY];
-            reader.read_exact(&mut entry).map_err(failed)?;
+            reader
+                .read_exact(&mut entry)
+                .map_err(|error| StoreError::file("reading", &path, error))?;
             Ok(entry)
         }))
     }
@@ -154,7 +171,7 @@ impl Run {
 /// The entries of many runs, sorted.
 pub fn merged(
     runs: &[Arc<Run>],
-) -> Result<impl Iterator<Item = Result<Entry, StoreError>>, StoreError> {
+) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + Send + use<>, StoreError> {
     let mut sources = Vec::with_capacity(runs.len());
     for run in runs {
         sources.push(run.entries()?.peekable());

@@ -1,10 +1,10 @@
 //! The sealed half of an envelope, and what replaying an envelope gives.
 
-use super::{Draft, Envelope, Offset, Open, plain};
+use super::{Draft, Envelope, Offset, Open, Sealed, plain};
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::keys::{KeyStore, SubjectKey};
-use crate::seal::{Opener, SecretKey};
+use crate::seal::{Opener, SealBroken, SecretKey};
 use rapport_core::event::EventWire;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub struct Contents {
 ///
 /// # Errors
 /// Where it cannot be written as JSON or the operating system has no random bytes to give.
-pub fn seal(key: &SecretKey, draft: &Draft, wire: &SealedWire) -> Result<Vec<u8>, StoreError> {
+pub fn seal(key: &SecretKey, draft: &Draft, wire: &SealedWire) -> Result<Sealed, StoreError> {
     let plain = serde_json::to_vec(wire).map_err(|error| StoreError::corrupt("event", error))?;
     seal_bytes(key, draft, &plain)
 }
@@ -52,8 +52,8 @@ pub fn seal(key: &SecretKey, draft: &Draft, wire: &SealedWire) -> Result<Vec<u8>
 ///
 /// # Errors
 /// Where the operating system has no random bytes to give.
-pub fn seal_bytes(key: &SecretKey, draft: &Draft, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-    Ok(key.seal(&bound(draft), plain)?)
+pub fn seal_bytes(key: &SecretKey, draft: &Draft, plain: &[u8]) -> Result<Sealed, StoreError> {
+    Ok(key.seal(&bound(draft), plain)?.into())
 }
 
 /// Opens an envelope, or says that it is a tombstone.
@@ -62,19 +62,21 @@ pub fn seal_bytes(key: &SecretKey, draft: &Draft, plain: &[u8]) -> Result<Vec<u8
 /// Where the key store cannot be read, has never had the subject's key, or the sealed half was changed.
 pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, StoreError> {
     let Envelope { offset, draft } = &envelope;
+    let tombstone = || Replayed::Tombstone {
+        offset: *offset,
+        event_time: draft.event_time,
+        open: draft.open.clone(),
+    };
+    if draft.sealed == Sealed::Gone {
+        return Ok(tombstone());
+    }
     match keys.subject_key(draft.scope, draft.subject)? {
         Some(SubjectKey::Kept(key)) => {
-            let plain = key
-                .open(&bound(draft), &draft.sealed)
-                .map_err(|error| StoreError::corrupt("event", error))?;
+            let plain = open_plain(&key.opener(), draft)?;
             let sealed = plain::read(&plain, &draft.message_id)?;
             Ok(Replayed::Event(Box::new(Contents { envelope, sealed })))
         }
-        Some(SubjectKey::Shredded) => Ok(Replayed::Tombstone {
-            offset: *offset,
-            event_time: draft.event_time,
-            open: draft.open.clone(),
-        }),
+        Some(SubjectKey::Shredded) => Ok(tombstone()),
         None => Err(StoreError::corrupt(
             "event",
             format_args!("the key store has no key for subject {}", draft.subject),
@@ -85,9 +87,13 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
 /// Opens a sealed event for the fold; [`event`](super::plain::event) finds the compact form in it.
 ///
 /// # Errors
-/// Where the sealed half was changed.
+/// Where the sealed half was changed, belongs elsewhere or is gone.
 pub fn open_plain(opener: &Opener, draft: &Draft) -> Result<Vec<u8>, StoreError> {
-    let plain = opener.open(&bound(draft), &draft.sealed);
+    let plain = match &draft.sealed {
+        Sealed::Alone(sealed) => opener.open(&bound(draft), sealed),
+        Sealed::Block(place) => place.open(opener, draft),
+        Sealed::Gone => Err(SealBroken),
+    };
     plain.map_err(|error| StoreError::corrupt("event", error))
 }
 

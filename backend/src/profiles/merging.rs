@@ -8,7 +8,7 @@ use crate::clock::{self, Millis};
 use crate::collect::{Item, write};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{Action, Actor, Caller, Permit, Resource, Scope, SubjectId, authorize};
-use crate::log::{Arrived, Consent, Draft, Open, Plain, SCHEMA_VERSION};
+use crate::log::{Arrived, Consent, Draft, Open, Plain, SCHEMA_VERSION, Sealed};
 use crate::records::SqliteRecords;
 use crate::request::{InPath, JsonBody};
 use axum::Json;
@@ -114,7 +114,7 @@ fn item(merge: &Merge) -> Result<Item, StoreError> {
         consent: Consent::ALL,
         schema_version: SCHEMA_VERSION,
         open: Open { kind: kind.to_owned(), ..Open::default() },
-        sealed: Vec::new(),
+        sealed: Sealed::default(),
     };
     let message_id = Some(id.clone());
     let event = EventWire { kind: kind.to_owned(), message_id, properties, ..EventWire::default() };

@@ -21,7 +21,7 @@ pub fn draft(scope: Scope, subject: u8, message: &str, event_time: i64) -> Draft
             client_time: Some(-5),
             ..Open::default()
         },
-        sealed: vec![0, 1, 255],
+        sealed: vec![0, 1, 255].into(),
     }
 }
 

@@ -6,7 +6,7 @@ use rapport_backend::Sha256Digest;
 use rapport_backend::error::StoreError;
 use rapport_backend::identity::Scope;
 use rapport_backend::keys::DirectoryKeys;
-use rapport_backend::log::{DaySurvey, Envelope, Offset, Open, Replayed, contents, survey};
+use rapport_backend::log::{Damage, DaySurvey, Envelope, Offset, Open, Replayed, contents, survey};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, Write};
@@ -79,12 +79,14 @@ fn inspect(place: &Where) -> Outcome {
     let mut out = std::io::stdout().lock();
     for day in place.survey(|_| Ok(()))? {
         let events: u64 = day.scopes.values().map(|span| span.events).sum();
-        writeln!(out, "{}  {events} events, {} bytes", day.day, day.bytes)?;
+        let form = if day.sealed { "sealed" } else { "in the journal" };
+        writeln!(out, "{}  {events} events, {} bytes, {form}", day.day, day.bytes)?;
         for (scope, span) in &day.scopes {
             writeln!(out, "  {scope}  {} to {}", span.first.0, span.last.0)?;
         }
         for damage in &day.damage {
-            writeln!(out, "  {} bytes at {} are no event", damage.bytes, damage.at)?;
+            let Damage { path, at, bytes, why, .. } = damage;
+            writeln!(out, "  {}: {bytes} bytes at {at}: {why}", path.display())?;
         }
     }
     Ok(())
@@ -130,12 +132,12 @@ fn verify(place: &Where) -> Outcome {
     drop(ticker);
     for day in &days {
         for damage in &day.damage {
-            let what =
-                format!("{}: {} bytes at {}", day.journal.display(), damage.bytes, damage.at);
-            if damage.harmless {
+            let Damage { path, at, bytes, why, harmless } = damage;
+            let what = format!("{}: {bytes} bytes at {at}", path.display());
+            if *harmless {
                 println!("{what} were never acknowledged; the next start cuts them off");
             } else {
-                fault(format!("{what} are damaged"));
+                fault(format!("{what} are damaged: {why}"));
             }
         }
     }
