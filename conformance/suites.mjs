@@ -1,6 +1,8 @@
 // The conformance cases on any JavaScript host. `engine` is the full build; `read` gives a file of
 // this folder as parsed JSON, `load` as bytes. A suite yields one list of failures a case.
 
+import { growthbook } from "./growthbook.mjs";
+
 /** Runs every suite of index.json that this host knows; answers `{suite, passed, failed, skipped, faults}` each. */
 export async function runAll(engine, read, load) {
   const results = [];
@@ -19,7 +21,14 @@ export async function runAll(engine, read, load) {
     }
     results.push(result);
   }
+  results.push(counted("growthbook", growthbook(engine, await read("suites/growthbook/cases.json"))));
   return results;
+}
+
+function counted(suite, cases) {
+  const failed = cases.filter(({ faults }) => faults.length > 0);
+  const faults = failed.map(({ name, faults }) => `${name}: ${faults}`);
+  return { suite, passed: cases.length - failed.length, failed: failed.length, skipped: 0, faults };
 }
 
 const suites = { event, fold, histories, score, explain, points, import: imports };

@@ -3,8 +3,8 @@
 #![cfg(feature = "wire")]
 
 use rapport_core::experiment::{
-    Flags, HashVersion, Namespace, Range, StickyBuckets, Visitor, assignment_json, chosen,
-    compile_flags, equal_weights, outcome_json, query_override, ranges, redirect,
+    Asker, Flags, HashVersion, Namespace, Range, chosen, compile_flags, equal_weights,
+    query_override, ranges, redirect,
 };
 use rapport_core::targeting::{Compiler, Scope, Value};
 
@@ -44,40 +44,12 @@ fn conditions_hold_of_whom_growthbook_says() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// Flags and a visitor out of a case's context.
-fn set_up(context: &Value<'static>) -> (Flags, Vec<Value<'static>>) {
+/// A context's flags, as hosts get them.
+fn flags_of(context: &Value<'static>) -> Flags {
     let (compiled, _) = compile_flags(context);
-    // What hosts get is what was compiled.
     let flags = Flags::open(&compiled.to_bytes()).unwrap();
     assert_eq!(flags, compiled);
-    let none = Value::Null;
-    let given = context.member("attributes").unwrap_or(&none);
-    let attributes = flags
-        .attributes
-        .iter()
-        .map(|name| given.member(name).cloned().unwrap_or_default())
-        .collect();
-    (flags, attributes)
-}
-
-fn visitor<'v>(context: &'v Value<'static>, attributes: &[Value<'static>]) -> Visitor<'v> {
-    let forced = match context.member("forcedVariations") {
-        Some(Value::Map(forced)) => {
-            forced.iter().map(|(key, at)| (&**key, at.to_number() as usize)).collect()
-        }
-        _ => Vec::new(),
-    };
-    Visitor {
-        attributes: attributes.to_vec(),
-        address: match context.member("url") {
-            Some(Value::Text(url)) => url,
-            _ => "",
-        },
-        disabled: context.member("enabled") == Some(&Value::Bool(false)),
-        only_forced: context.member("qaMode") == Some(&Value::Bool(true)),
-        forced,
-        sticky: None,
-    }
+    flags
 }
 
 /// Whether `shown` holds all that is wanted, in any order; null is absent.
@@ -111,11 +83,16 @@ fn none_wrong(group: &str, count: usize, wrong: impl Fn(&[Value<'static>]) -> Op
 
 fn features(group: &str, count: usize) {
     none_wrong(group, count, |case| {
-        let (flags, attributes) = set_up(&case[1]);
-        let (outcome, _) = flags.feature(&text(&case[2]), &visitor(&case[1], &attributes));
-        let shown = outcome_json(&outcome, &flags, &attributes);
+        let shown = Asker::new(&case[1]).feature(&flags_of(&case[1]), &text(&case[2]));
+        let shown = without(&shown, &["exposures"]);
         (!holds(&shown, &case[3])).then(|| serde_json::to_string(&shown).unwrap())
     });
+}
+
+fn without(shown: &Value<'static>, names: &[&str]) -> Value<'static> {
+    let Value::Map(members) = shown else { return Value::Null };
+    let kept = members.iter().filter(|(name, _)| !names.contains(&&**name));
+    Value::Map(kept.cloned().collect())
 }
 
 #[test]
@@ -134,69 +111,45 @@ fn experiments_assign_whom_growthbook_says() {
         let Value::Map(mut context) = case[1].clone() else { panic!("a context is an object") };
         context.push(("experiments".into(), Value::List(vec![case[2].clone()])));
         let context = Value::Map(context);
-        let (flags, attributes) = set_up(&context);
-        let (assignment, _) = flags.run(&flags.experiments[0], &visitor(&context, &attributes));
-        let value = assignment.chosen().map(|chosen| chosen.value.clone()).unwrap_or_default();
-        let right = value.written_like(&case[3])
-            && case[4] == Value::Bool(assignment.in_experiment)
-            && case[5] == Value::Bool(assignment.by_hash);
-        (!right).then(|| format!("{:?} {}", assignment.why, value.to_text()))
+        let shown = Asker::new(&context).experiment(&flags_of(&context), 0);
+        let result = |name: &str| shown.at(&format!("experimentResult.{name}")).clone();
+        let right = result("value").written_like(&case[3])
+            && result("inExperiment") == case[4]
+            && result("hashUsed") == case[5];
+        (!right).then(|| serde_json::to_string(&shown).unwrap())
     });
 }
 
 #[test]
 fn variations_stick_as_growthbook_says() {
     none_wrong("stickyBucket", 13, |case| {
-        let (flags, attributes) = set_up(&case[1]);
-        let mut memory = StickyBuckets::default();
-        let Value::List(documents) = &case[2] else { panic!("documents are a list") };
-        let put = |memory: &mut StickyBuckets, document: &Value<'static>| {
-            let at = |name: &str| document.member(name).map(text).unwrap_or_default();
-            let Some(Value::Map(assignments)) = document.member("assignments") else { return };
-            for (experiment, variation) in assignments {
-                memory.put(
-                    &at("attributeName"),
-                    &at("attributeValue"),
-                    experiment,
-                    &text(variation),
-                );
-            }
+        let Value::Map(context) = without(&case[1], &["stickyBucketAssignmentDocs"]) else {
+            panic!("a context is an object")
         };
-        documents.iter().for_each(|document| put(&mut memory, document));
-        let known = memory.clone();
-        let mut visitor = visitor(&case[1], &attributes);
-        visitor.sticky = Some(&known);
-        let (outcome, _) = flags.feature(&text(&case[3]), &visitor);
-        let shown = outcome.assignment.as_ref().map_or(Value::Null, |assignment| {
-            assignment.remember(&flags, &mut memory);
-            assignment_json(assignment, &flags, &attributes)
-        });
-        let mut wanted = StickyBuckets::default();
-        let Value::Map(documents) = &case[5] else { panic!("documents are an object") };
-        documents.iter().for_each(|(_, document)| put(&mut wanted, document));
-        // Only of this visitor's own documents is anything expected.
-        let all = |memory: &StickyBuckets| {
-            let mut all: Vec<_> = memory.iter().map(|entry| entry.map(str::to_owned)).collect();
-            all.retain(|entry| entry[1] != "d456");
-            all.sort();
-            all
-        };
-        let right = (shown == case[4] || holds(&shown, &case[4])) && all(&memory) == all(&wanted);
-        (!right).then(|| format!("{} {memory:?}", serde_json::to_string(&shown).unwrap()))
+        let known = ("stickyBucketAssignmentDocs".into(), case[2].clone());
+        let context = Value::Map(context.into_iter().chain([known]).collect());
+        let shown = Asker::new(&context).feature(&flags_of(&context), &text(&case[3]));
+        let result = shown.member("experimentResult").cloned().unwrap_or_default();
+        // Of other visitors' documents nothing is expected.
+        let documents = without(shown.at("stickyBucketAssignmentDocs"), &["deviceId||d456"]);
+        let right = (result == case[4] || holds(&result, &case[4])) && holds(&documents, &case[5]);
+        (!right).then(|| serde_json::to_string(&shown).unwrap())
     });
 }
 
 #[test]
 fn redirects_lead_where_growthbook_says() {
     none_wrong("urlRedirect", 4, |case| {
-        let (flags, attributes) = set_up(&case[1]);
-        let visitor = visitor(&case[1], &attributes);
-        let found = flags.experiments.iter().find_map(|experiment| {
-            let (assignment, _) = flags.run(experiment, &visitor);
-            let target = assignment.chosen()?.value.member("urlRedirect")?;
-            let to = text(&target.clone());
-            let with_query = redirect(visitor.address, &to, experiment.keeps_query);
-            assignment.in_experiment.then_some((to, with_query))
+        let flags = flags_of(&case[1]);
+        let asker = Asker::new(&case[1]);
+        let from = text(case[1].at("url"));
+        let found = (0..flags.experiments.len()).find_map(|number| {
+            let shown = asker.experiment(&flags, number);
+            let to = shown.at("experimentResult.value.urlRedirect");
+            let there = *shown.at("experimentResult.inExperiment") == Value::Bool(true)
+                && *to != Value::Null;
+            let keeps_query = flags.experiments[number].keeps_query;
+            there.then(|| (text(to), redirect(&from, &text(to), keeps_query)))
         });
         let Value::List(wanted) = &case[2] else { panic!("results are a list") };
         let wanted = wanted.first().map(|wanted| {

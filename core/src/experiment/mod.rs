@@ -4,6 +4,8 @@
 //! compiled where it is authored; deciding allocates for what it returns, and for little else.
 
 #[cfg(feature = "wire")]
+mod ask;
+#[cfg(feature = "wire")]
 mod compile;
 mod evaluate;
 mod flags;
@@ -16,6 +18,8 @@ mod stored;
 mod view;
 
 #[cfg(feature = "wire")]
+pub use ask::Asker;
+#[cfg(feature = "wire")]
 pub use compile::{FlagProblem, compile_flags};
 pub use evaluate::{Assignment, Outcome, Source, Why};
 pub use flags::{
@@ -27,8 +31,6 @@ pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;
 pub use stored::FlagsError;
-#[cfg(feature = "wire")]
-pub use view::{assignment_json, outcome_json};
 
 use crate::targeting::Value;
 

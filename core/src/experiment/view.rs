@@ -18,14 +18,14 @@ pub fn outcome_json(outcome: &Outcome<'_>, flags: &Flags, raw: &[Value<'_>]) -> 
         ("ruleId".into(), Value::Text(outcome.rule.to_owned().into())),
     ];
     if let Some(assignment) = &outcome.assignment {
-        shown.push(("experiment".into(), experiment(assignment)));
+        shown.push(("experiment".into(), experiment_json(assignment)));
         shown.push(("experimentResult".into(), assignment_json(assignment, flags, raw)));
     }
     Value::Map(shown)
 }
 
 /// The experiment as it was for this visitor.
-fn experiment(assignment: &Assignment<'_>) -> Value<'static> {
+pub fn experiment_json(assignment: &Assignment<'_>) -> Value<'static> {
     let mut shown = assignment.experiment.authored.clone();
     if let (Value::Map(members), Some(leaf)) = (&mut shown, assignment.leaf) {
         members.retain(|(name, _)| name != "weights");
