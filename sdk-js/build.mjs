@@ -17,7 +17,7 @@ const common = {
   legalComments: "none",
 };
 /** Fetched apart from the tracker: see README.md. */
-const parts = ["scoring", "visit", "forms", "vitals", "links", "platforms", "debug", "inspector"];
+const parts = ["scoring", "forms", "vitals", "links", "platforms", "debug", "inspector"];
 
 await rm(new URL("dist/types", import.meta.url), { recursive: true, force: true });
 await Promise.all([

@@ -25,8 +25,8 @@ const FILES: [(&str, &[&str]); 6] = [
     ("wasm_engine_brotli", &["rapport_bg.wasm"]),
     // What every page runs to track; parts for some pages only are not in it.
     ("tracker_js_brotli", &["loader.js", "rapport.js"]),
-    // All that a first page fetches: a visit that begins says how it came, forms say who sent them, and the score.
-    ("tracker_js_total_brotli", &["loader.js", "rapport.js", "visit.js", "forms.js", "scoring.js"]),
+    // All that a first page fetches: how the visit came, who sent forms, and the score.
+    ("tracker_js_total_brotli", &["loader.js", "rapport.js", "forms.js", "scoring.js"]),
     ("loader_js_brotli", &["loader.js"]),
     ("scoring_js_brotli", &["scoring.js"]),
     ("inspector_js_brotli", &["inspector.js"]),

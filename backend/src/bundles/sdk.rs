@@ -34,7 +34,7 @@ const PARTS: [(&str, &str, PartKind); 10] = [
     ("sdk", "rapport.js", PartKind::Script),
     ("scoring", "scoring.js", PartKind::Script),
     ("wasm", "rapport_bg.wasm", PartKind::Wasm),
-    ("visit", "visit.js", PartKind::Script),
+    ("visit", "scoring.js", PartKind::Script),
     ("forms", "forms.js", PartKind::Script),
     ("vitals", "vitals.js", PartKind::Script),
     ("links", "links.js", PartKind::Script),

@@ -6,6 +6,9 @@ import { LocalEngine } from "./engine";
 import { Hints } from "./hints";
 import { RemoteEngine } from "./remote";
 
+/** The part `visit` comes with this file: every visitor needs both, and each file costs a page time. */
+export { mount } from "../visit/index";
+
 /** Starts the engine, or turns to the server where there is none for this page. */
 export async function scorer(asking: Asking, { bundle, engine }: Early): Promise<Scorer> {
   try {

@@ -1,4 +1,4 @@
-/** Says how each visit came; fetched where one begins. */
+/** Says how each visit came; mounted where one begins. */
 import type { Begun, Rapport } from "../rapport";
 import type { Storage } from "../storage";
 import type { Touch } from "../types";

@@ -153,8 +153,10 @@ test("a visit says how it came: the first touch stays, the last that was not dir
 test("a visit left before it could say how it came says so from the next page", { timeout }, async () => {
   const context = await browser.newContext();
   let blocked = true;
-  await context.route("**/v1/parts/visit", (route) => (blocked ? route.abort() : route.continue()));
-  const page = await open("/plain?utm_source=booth&utm_medium=event", { context });
+  await context.route("**/v1/parts/scoring", (route) => (blocked ? route.abort() : route.continue()));
+  site.state.events.length = 0;
+  const page = await visit(browser, `${site.url}/plain?utm_source=booth&utm_medium=event`, { context });
+  await arrived(site, "page");
   await settled(page);
   assert.ok(!names(site.state.events).includes("Visit Started"));
   blocked = false;

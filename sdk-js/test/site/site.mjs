@@ -40,7 +40,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     "/v1/parts/model": ["application/octet-stream", parts.model],
     "/v1/parts/words": ["application/octet-stream", parts.words],
   };
-  for (const part of later) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
+  for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
   const loader = await read("../../dist/loader.js");
 
   const backend = await listen(async (request, url, body) => {
@@ -52,7 +52,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       endpoint: backend.origin,
       ...settings,
       parts: Object.fromEntries(
-        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name}`]),
+        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
