@@ -15,15 +15,17 @@ use crate::live::Happening;
 use crate::log::{Envelope, Offset};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// The way to the projector's thread.
 #[derive(Clone)]
 pub struct Projector {
     inbox: mpsc::Sender<Message>,
+    /// Up to where the thread has come, for those who wait for it.
+    folded: Arc<watch::Sender<BTreeMap<Scope, Offset>>>,
 }
 
 enum Message {
@@ -42,8 +44,6 @@ enum Message {
 pub(super) const STEP: u32 = 500;
 /// Envelopes that are read and folded in one commit, where so many wait.
 const READ: u32 = 8192;
-/// Who waits for the thread looks this often.
-const LOOK: Duration = Duration::from_millis(4);
 /// After a failure the thread waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Scores that time alone has changed are looked for this often.
@@ -53,7 +53,7 @@ impl Projector {
     /// A projector whose thread is not running yet, and what to run it with.
     pub(crate) fn prepare() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::channel();
-        (Self { inbox: sender }, Inbox(receiver))
+        (Self { inbox: sender, folded: Arc::default() }, Inbox(receiver))
     }
 
     /// Says that the log of a scope grew.
@@ -93,15 +93,14 @@ impl Projector {
         offset: Offset,
         patience: Duration,
     ) -> Result<(), Problem> {
-        let start = Instant::now();
-        loop {
-            let app = app.clone();
-            let position = blocking(move || app.profiles.position(scope)).await?;
-            if position >= offset || start.elapsed() >= patience {
-                return Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
+        let mut folded = self.folded.subscribe();
+        let app = app.clone();
+        if blocking(move || app.profiles.position(scope)).await? < offset {
+            let there = |all: &BTreeMap<Scope, Offset>| all.get(&scope) >= Some(&offset);
+            // Whoever waited in vain is answered with what there is.
+            let _ = tokio::time::timeout(patience, folded.wait_for(there)).await;
         }
+        Ok(())
     }
 
     /// Ends the thread after what it is doing.
@@ -200,10 +199,11 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
                 fold.person(person, envelopes)
             }
         })?;
-        let folded = changes.len();
+        let of_people = changes.len();
         changes.extend(who.changes());
         app.profiles.apply(scope, end, &changes)?;
-        changes.truncate(folded);
+        app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
+        changes.truncate(of_people);
         tell(app, scope, &bundle, &changes, |person| {
             if who.affected.contains(&person) { Cause::Merge } else { Cause::Event }
         });
