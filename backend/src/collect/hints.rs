@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::log::{Draft, Offset};
-use crate::profiles::{given, profile_bytes, profiling_word};
+use crate::profiles::{Who, given, profile_bytes, profiling_word};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::time::Duration;
@@ -115,7 +115,11 @@ impl Browser {
             consent: None,
         };
         let Some((stored, profile)) = profile_bytes(app, scope, self.subject)? else {
-            // Who said no is told so wherever they are known; of who is new there is nothing to tell.
+            // Who said no on another device is told so; what was said here the page knows itself.
+            let who = Who::stored(app, scope);
+            if who.members(who.person(self.subject)?)?.len() < 2 {
+                return Ok(None);
+            }
             let word = profiling_word(app, scope, self.subject, position)?;
             view.consent = word.map(|profiling| ConsentView { profiling });
             return Ok(view.consent.is_some().then_some(view));
