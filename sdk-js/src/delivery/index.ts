@@ -38,7 +38,7 @@ export class Delivery {
   private idle: (() => void)[] = [];
 
   constructor(
-    private readonly url: string,
+    readonly url: string,
     private readonly key: string,
     private readonly storage: Storage,
     private readonly trace: Trace,

@@ -7,10 +7,14 @@ import { fromBase64 } from "./base64";
 const REPLY_CHARACTERS = 64 * 1024;
 /** So many batches ask; a server that has nothing to tell is then left alone. */
 const TRIES = 3;
+/** A page in which nothing more happens asks by sending again what the server has. */
+const IDLE_MS = 2_000;
 const LIFE_MOST_MS = 7 * 86_400_000;
 const SIGNALS = 256;
 /** Nothing is left to ask then. */
 const SETTLED: ReadonlySet<string> = new Set(["taken", "bundle", "refused"]);
+/** The server has more to say before long. */
+const WAITING: ReadonlySet<string> = new Set(["ahead", "unfolded", "left"]);
 /** Clocks that differ by less are taken for equal. */
 const CLOCK_MS = 60_000;
 
@@ -39,6 +43,8 @@ export class Hints {
   private kept: Kept | undefined;
   private session: number | undefined;
   private tries = 0;
+  private last: RapportEvent | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly asking: Asking,
@@ -88,7 +94,9 @@ export class Hints {
   }
 
   /** Asks once a visit, and where an `identify` brings its proof. */
-  happened({ token, context }: RapportEvent): void {
+  happened(event: RapportEvent): void {
+    const { token, context } = event;
+    this.last = event;
     if (token === undefined && context.sessionId === this.session) return;
     this.session = context.sessionId;
     this.ask();
@@ -102,6 +110,29 @@ export class Hints {
     delivery.hear = (answer, events) => void this.hear(answer, events);
   }
 
+  /** Asks also where nothing more happens. */
+  askSoon(): void {
+    this.ask();
+    this.wait();
+  }
+
+  private wait(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.askAgain(), IDLE_MS);
+  }
+
+  private async askAgain(): Promise<void> {
+    const { asking, last } = this;
+    const { delivery, profiles, anonymousId } = asking.rapport;
+    if (!delivery.hear || delivery.pending.length > 0 || !profiles || last?.anonymousId !== anonymousId) return;
+    const body = JSON.stringify({ key: asking.key, sentAt: new Date().toISOString(), batch: [last], hints: true });
+    try {
+      await this.hear(await fetch(delivery.url, { method: "POST", body }), []);
+    } catch {
+      // Without a network the next batch asks.
+    }
+  }
+
   private async hear(answer: Response, events: readonly RapportEvent[]): Promise<void> {
     const { delivery, trace } = this.asking.rapport;
     let outcome = "garbage";
@@ -112,6 +143,7 @@ export class Hints {
     }
     this.tries -= 1;
     if (SETTLED.has(outcome) || this.tries <= 0) delivery.hear = undefined;
+    else if (WAITING.has(outcome)) this.wait();
     trace.note("hints", outcome);
   }
 

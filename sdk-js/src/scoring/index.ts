@@ -145,7 +145,7 @@ class Decider implements Scorer {
         pending.forEach((event) => this.fold(event));
         this.save();
       }
-      this.hints.ask();
+      this.hints.askSoon();
     }
     this.look("another tab");
   }

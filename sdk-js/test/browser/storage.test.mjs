@@ -54,7 +54,7 @@ test("a profile of an older or a newer format, cut short or altered is left, and
 
 test("entries of another shape are read as none", { timeout }, async () => {
   const page = await open();
-  for (const name of ["id", "session", "touch", "consent", "waiting", "wait", "begun", "out:x"]) {
+  for (const name of ["id", "session", "touch", "consent", "waiting", "hints", "wait", "begun", "out:x"]) {
     for (const text of ["", "null", "7", '"text"', "[]", "[null]", '{"id":[],"last":{},"analytics":"yes","url":7}', "{"]) {
       await put(page, name, text);
     }
