@@ -7,11 +7,13 @@ pub mod bundle;
 pub mod decide;
 pub mod event;
 pub mod experiment;
+mod matrix;
 pub mod model;
 mod order;
 pub mod person;
 pub mod profile;
 pub mod scoring;
+pub mod stats;
 pub mod targeting;
 #[cfg(feature = "train")]
 pub mod training;
