@@ -2,6 +2,7 @@
 //!
 //! The same input bytes give the same output bytes on every host: browser, edge, Python, PHP, backend.
 
+pub mod bandit;
 pub mod binary;
 pub mod bundle;
 pub mod decide;
