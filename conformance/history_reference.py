@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-MACHINE = 20
+PEOPLE, BROWSERS = 20, 1000
 
 Arrival = dict[str, Any]
 
@@ -60,13 +60,15 @@ class History:
         said = [(rank, *saying) for rank, place in enumerate(self.order) for saying in sayings(arrivals[place])]
         self.visitors = sorted({visitor(arrival) for arrival in arrivals} | {who for _, _, *two in said for who in two if who})
         self.named = {other if what == "proof" else one for _, what, one, other in said if what != "apart"}
-        machines = {one for one in self.visitors if len({o for _, w, a, o in said if w == "proof" and a == one}) > MACHINE}
+        proved = {(one, other) for _, what, one, other in said if what == "proof"}
+        machines = {one for one in self.visitors if sum(a == one for a, _ in proved) > PEOPLE}
+        machines |= {one for one in self.visitors if sum(b == one for _, b in proved) > BROWSERS}
         parts = [(rank, one, other) for rank, what, one, other in said if what == "apart"]
         self.proofs: dict[str, list[tuple[int, str]]] = {}
         self.links: list[set[str]] = []
         for rank, what, one, other in said:
             undone = any(rank < later and {one, other} >= ({a, b} - {None}) for later, a, b in parts)
-            if undone or what == "apart" or (what == "proof" and one in machines):
+            if undone or what == "apart" or (what == "proof" and {one, other} & machines):
                 continue
             if what == "proof":
                 self.proofs.setdefault(one, []).append((rank, other))

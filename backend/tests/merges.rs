@@ -6,12 +6,16 @@ mod house;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use house::{House, Reply, Tenant, eventually, page};
+use house::{House, Reply, Tenant, copy, eventually, page, scratch};
 use rapport_backend::clock;
-use rapport_backend::identity::SubjectId;
+use rapport_backend::identity::{Actor, SubjectId};
 use rapport_backend::keys::{DirectoryKeys, KeyStore, VisitorRef, pseudonym};
-use rapport_backend::profiles::profile_bytes;
+use rapport_backend::profiles::{Merge, MergeStore, profile_bytes};
+use rapport_backend::records::SqliteRecords;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// A house with one workspace.
 struct Home {
@@ -364,4 +368,121 @@ fn a_browser_whose_pages_forgot_it_is_known_by_its_cookie_and_only_to_be_who_it_
     let reply = send(json!([identify("visitor-after", "ann", "m5")]), &cookie).json();
     let known = home.bytes(home.user("ann")).unwrap();
     assert_eq!(reply["hints"]["profile"], BASE64_STANDARD.encode(known));
+}
+
+#[test]
+fn proofs_that_each_page_repeats_are_kept_as_one_until_something_comes_between() {
+    let home = Home::open();
+    let (ann, bob) = (home.user("ann"), home.user("bob"));
+    let database = rusqlite::Connection::open(home.house.directory.join("profiles.db")).unwrap();
+    let acts = || -> u32 {
+        home.caught_up();
+        database.query_row("SELECT count(*) FROM acts", [], |row| row.get(0)).unwrap()
+    };
+    for (hours, id) in [(9, "i1"), (7, "i2"), (5, "i3"), (3, "i4")] {
+        home.prove(json!([at(hours * HOUR, identify("desk", "ann", id))]));
+        home.send(json!([at(hours * HOUR - 1800, page("desk", &format!("{id}-page"), "/"))]));
+    }
+    assert_eq!((acts(), home.events(ann)), (1, 8));
+    home.prove(json!([at(6 * HOUR, identify("desk", "ann", "i5"))]));
+    assert_eq!((acts(), home.events(ann)), (1, 9), "one more of the same, late");
+    home.prove(json!([at(8 * HOUR, identify("desk", "bob", "late"))]));
+    // Ann was back at the next page that proved it, not only at the last.
+    home.send(json!([
+        at(8 * HOUR - 900, page("desk", "m1", "/")),
+        at(7 * HOUR - 900, page("desk", "m2", "/"))
+    ]));
+    assert_eq!((home.events(ann), home.events(bob)), (10, 2));
+    let live = [ann, bob].map(|person| home.bytes(person));
+    home.rebuild();
+    assert_eq!([ann, bob].map(|person| home.bytes(person)), live);
+}
+
+#[test]
+fn the_live_feed_says_that_a_merge_changed_a_score() {
+    let home = Home::open();
+    let (phone, ann) = (home.browser("phone"), home.user("ann"));
+    home.send(json!([page("phone", "m1", "/pricing")]));
+    home.caught_up();
+    let address = home.house.url().replace("http://", "");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let key = &home.acme.admin_key;
+    write!(
+        stream,
+        "GET /v1/live HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
+    )
+    .unwrap();
+    let mut told = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(told.any(|line| line.starts_with("event: snapshot")));
+    home.prove(json!([identify("phone", "ann", "m2")]));
+    let (mut gone, mut merged) = (false, false);
+    while !(gone && merged) {
+        let line = told.next().unwrap();
+        gone |= line == format!("data: {phone}");
+        merged |= line.contains("\"cause\":\"merge\"") && line.contains(&ann.to_string());
+    }
+}
+
+#[test]
+fn whom_nothing_was_published_for_is_erased_as_a_whole_too() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    let keys = DirectoryKeys::open(&house.config().keys).unwrap();
+    let home = Home { house, acme, keys };
+    home.prove(json!([identify("phone", "ann", "m1"), identify("laptop", "ann", "m2")]));
+    let address = format!("/v1/visitors/{}", home.browser("phone"));
+    let erased = home.house.call("DELETE", &address).key(&home.acme.admin_key).send().json();
+    assert_eq!(erased["erased"].as_array().unwrap().len(), 3);
+    let again = home.send(json!([page("laptop", "m3", "/")]));
+    assert_eq!(again["results"][0]["status"], "rejected");
+}
+
+#[test]
+fn what_an_administrator_said_before_a_stop_is_in_the_log_after_the_start() {
+    let mut home = Home::open();
+    let (phone, laptop) = (home.browser("phone"), home.browser("laptop"));
+    home.send(json!([page("phone", "m1", "/"), page("laptop", "m2", "/")]));
+    home.caught_up();
+    home.house.stop();
+    let records = SqliteRecords::open(&home.house.directory).unwrap();
+    let merge = Merge {
+        scope: home.acme.scope,
+        id: "adm_1".to_owned(),
+        together: true,
+        one: phone,
+        other: Some(laptop),
+        at: clock::now(),
+    };
+    records.record_merge(&Actor("key".to_owned()), &merge).unwrap();
+    assert_eq!(records.unlogged_merges().unwrap(), [merge]);
+    home.house.start();
+    assert_eq!(home.events(laptop), 2);
+    assert_eq!(records.unlogged_merges().unwrap(), []);
+}
+
+#[test]
+fn a_restored_backup_forgets_the_whole_person_again() {
+    let mut home = Home::open();
+    home.prove(json!([identify("phone", "ann", "m1"), identify("laptop", "ann", "m2")]));
+    home.caught_up();
+    home.house.stop();
+    let backup = scratch();
+    for file in ["log", "profiles.db"] {
+        copy(&home.house.directory.join(file), &backup.join(file));
+    }
+    home.house.start();
+    let address = format!("/v1/visitors/{}", home.browser("phone"));
+    home.house.call("DELETE", &address).key(&home.acme.admin_key).send();
+    home.house.stop();
+    for file in ["log", "profiles.db"] {
+        copy(&backup.join(file), &home.house.directory.join(file));
+    }
+    home.house.start();
+    assert!(home.listed().is_empty());
+    let database = rusqlite::Connection::open(home.house.directory.join("profiles.db")).unwrap();
+    for table in ["acts", "pieces"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        assert_eq!(database.query_row(&count, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
+    }
 }

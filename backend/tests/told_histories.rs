@@ -15,6 +15,24 @@ use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A page that got a hint.
+struct Page {
+    browser: String,
+    after: usize,
+    until: usize,
+}
+
+fn pages(case: &Value) -> Vec<Page> {
+    let pages = case["pages"].as_array().into_iter().flatten();
+    let number = |page: &Value, name: &str| page[name].as_u64().unwrap() as usize;
+    let page = |page: &Value| Page {
+        browser: page["browser"].as_str().unwrap().to_owned(),
+        after: number(page, "after"),
+        until: number(page, "until"),
+    };
+    pages.map(page).collect()
+}
+
 /// Whether somebody sent events; to be merged, they must also go by that name, and be no other user.
 fn known(arrivals: &[ArrivalWire], name: &str, merge: bool) -> bool {
     let who = VisitorRef::parse(name).unwrap();
@@ -35,6 +53,8 @@ struct Telling<'a> {
     arrivals: Vec<ArrivalWire>,
     /// When each arrival's time is by this machine's clock, as far as that is known yet.
     times: BTreeMap<i64, i64>,
+    /// The profile of a browser after so many arrivals, as a hint would bring it to its page.
+    hints: BTreeMap<(String, usize), Vec<u8>>,
 }
 
 impl Telling<'_> {
@@ -88,9 +108,19 @@ impl Telling<'_> {
         self.times[last]
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, case: &Value) {
+        let pages = pages(case);
         let mut latest = self.place_times(None, clock::now() - 60_000);
-        for place in 0..self.arrivals.len() {
+        for place in 0..=self.arrivals.len() {
+            for page in pages.iter().filter(|page| page.after == place) {
+                self.settle();
+                let browser = self.id(&format!("a:{}", page.browser));
+                let found = profile_bytes(self.house.app(), self.acme.scope, browser).unwrap();
+                self.hints.insert((page.browser.clone(), place), found.unwrap().1);
+            }
+            if place == self.arrivals.len() {
+                break;
+            }
             let told = self.time(place);
             if self.is_word(place) {
                 while clock::now() <= latest {
@@ -104,6 +134,13 @@ impl Telling<'_> {
                 self.send(place);
             }
         }
+    }
+
+    /// Waits until the server has folded what it was told.
+    fn settle(&self) {
+        let status =
+            || self.house.get("/v1/profiles/status").key(&self.acme.admin_key).send().json();
+        eventually(|| (status()["lag"] == 0).then_some(()));
     }
 
     fn event(&self, place: usize) -> EventWire {
@@ -159,20 +196,44 @@ impl Telling<'_> {
             }
             let expected = folds.get(person).map(|places| {
                 let mut profile = Profile::new(signals);
-                for place in places {
-                    let event = self.event(*place);
-                    let time = Millis(self.times[&self.time(*place)]);
-                    let bytes = event.encode(time).unwrap();
-                    profile.fold(signals, &Event::decode(&bytes).unwrap(), time);
-                }
+                places.iter().for_each(|place| self.fold(&mut profile, signals, *place));
                 profile.encode(signals)
             });
-            let found = profile_bytes(app, self.acme.scope, self.id(one)).unwrap();
-            if found.map(|(_, bytes)| bytes) != expected {
+            if self.profile(one) != expected {
                 faults.push(format!("the profile of {one}"));
             }
         }
+        for page in pages(case).iter().filter(|page| page.until == self.arrivals.len()) {
+            let hint = &self.hints[&(page.browser.clone(), page.after)];
+            let mut profile = Profile::open(hint, signals).unwrap();
+            self.own(page).for_each(|place| self.fold(&mut profile, signals, place));
+            if Some(profile.encode(signals)) != self.profile(&format!("a:{}", page.browser)) {
+                faults.push(format!("the page of {} after {}", page.browser, page.after));
+            }
+        }
         faults
+    }
+
+    fn profile(&self, name: &str) -> Option<Vec<u8>> {
+        let found = profile_bytes(self.house.app(), self.acme.scope, self.id(name)).unwrap();
+        found.map(|(_, bytes)| bytes)
+    }
+
+    fn fold(&self, profile: &mut Profile, signals: &Signals, place: usize) {
+        let time = Millis(self.times[&self.time(place)]);
+        let bytes = self.event(place).encode(time).unwrap();
+        profile.fold(signals, &Event::decode(&bytes).unwrap(), time);
+    }
+
+    /// What a page sent and its hint does not hold, each message once.
+    fn own(&self, page: &Page) -> impl Iterator<Item = usize> {
+        let mut known = BTreeSet::new();
+        let events = self.arrivals.iter().enumerate().take(page.until);
+        events.filter_map(move |(place, wire)| {
+            let event = wire.event.as_ref()?;
+            let own = event.anonymous_id.as_deref() == Some(page.browser.as_str());
+            (known.insert(&event.message_id) && own && place >= page.after).then_some(place)
+        })
     }
 }
 
@@ -191,8 +252,14 @@ fn told_over_http_every_history_gives_the_expected_profiles() {
             let acme = house.bare_tenant("Acme");
             let arrivals: Vec<ArrivalWire> =
                 serde_json::from_value(case["arrivals"].clone()).unwrap();
-            let mut telling =
-                Telling { house: &house, keys: &keys, acme, arrivals, times: BTreeMap::new() };
+            let mut telling = Telling {
+                house: &house,
+                keys: &keys,
+                acme,
+                arrivals,
+                times: BTreeMap::new(),
+                hints: BTreeMap::new(),
+            };
             if !telling.can_be_told() {
                 skipped += 1;
                 continue;
@@ -206,9 +273,8 @@ fn told_over_http_every_history_gives_the_expected_profiles() {
             let settings = json!({ "consent": { "profiling": case["granted"] } });
             let call = house.call("PUT", "/v1/settings").key(&acme.admin_key);
             assert!(call.json(&settings).send().status < 300);
-            telling.tell();
-            let status = || house.get("/v1/profiles/status").key(&acme.admin_key).send().json();
-            eventually(|| (status()["lag"] == 0).then_some(()));
+            telling.tell(case);
+            telling.settle();
             told += 1;
             let faults = telling.faults(case, &signals);
             failures

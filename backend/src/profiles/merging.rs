@@ -1,7 +1,8 @@
 //! `POST /v1/profiles/{id}/merge` and `/unmerge`: administrators say who is who. What they say is kept
 //! with its audit row, and goes into the log as an envelope of its own.
 
-use super::people::{MERGE, UNMERGE, Who};
+use super::acts::{MERGE, UNMERGE};
+use super::people::Who;
 use crate::app::{App, Shared};
 use crate::audit::{Change, append};
 use crate::clock::{self, Millis};

@@ -1,5 +1,6 @@
 //! Profiles and scores: what the log says about each visitor. Can be thrown away and rebuilt.
 
+mod acts;
 mod fold;
 pub mod given;
 pub mod http;

@@ -284,7 +284,7 @@ pub(super) fn tell(
                 Err(error) => tracing::error!(%error, "live view of a visitor"),
             },
             Change::Drop(subject) => app.feed.tell(scope, Happening::Gone(*subject)),
-            Change::Act(_) | Change::Pieces(..) => {}
+            Change::Act(_) | Change::OwnProofs(..) | Change::Pieces(..) => {}
         }
     }
 }

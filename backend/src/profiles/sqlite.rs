@@ -62,6 +62,8 @@ CREATE TABLE acts (
     one BLOB NOT NULL,
     other BLOB,
     time INTEGER NOT NULL,
+    again_time INTEGER,
+    again_arrival INTEGER,
     source BLOB NOT NULL,
     PRIMARY KEY (workspace, environment, arrival, act, one)
 ) STRICT, WITHOUT ROWID;
@@ -138,7 +140,7 @@ impl ProfileStore for SqliteProfiles {
     }
 
     fn acts(&self, scope: Scope, subject: SubjectId) -> Result<Vec<PlacedAct>, StoreError> {
-        let columns = "SELECT arrival, act, one, other, time, source FROM acts WHERE workspace = ?1 AND environment = ?2";
+        let columns = "SELECT arrival, act, one, other, time, source, again_time, again_arrival FROM acts WHERE workspace = ?1 AND environment = ?2";
         let sql = format!("{columns} AND one = ?3 UNION {columns} AND other = ?3");
         self.database.rows(&sql, params![scope.workspace, scope.environment, subject], placed)
     }
@@ -204,6 +206,15 @@ impl ProfileStore for SqliteProfiles {
                         profile.sealed,
                     ])?,
                     Change::Act(act) => keep_act(transaction, scope, act)?,
+                    Change::OwnProofs(browser, proofs) => {
+                        transaction
+                            .prepare_cached("DELETE FROM acts WHERE workspace = ?1 AND environment = ?2 AND source = ?3 AND one = ?3 AND act = 0")?
+                            .execute(params![scope.workspace, scope.environment, browser])?;
+                        for proof in proofs {
+                            keep_act(transaction, scope, proof)?;
+                        }
+                        proofs.len()
+                    }
                     Change::Pieces(subject, pieces) => {
                         keep_pieces(transaction, scope, *subject, pieces)?
                     }
@@ -262,15 +273,21 @@ fn keep_act(
     placed: &PlacedAct,
 ) -> rusqlite::Result<usize> {
     let (one, other) = placed.act.names();
-    let act = match placed.act {
-        Act::Proof { .. } => 0,
-        Act::Same { .. } => 1,
-        Act::Apart { .. } => 2,
-    };
     let Moment { time, arrival } = placed.at;
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO acts (workspace, environment, arrival, act, one, other, time, source) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-        .execute(params![scope.workspace, scope.environment, arrival, act, one, other, time.0, placed.source])
+        .prepare_cached("INSERT OR REPLACE INTO acts (workspace, environment, arrival, act, one, other, time, source, again_time, again_arrival) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+        .execute(params![
+            scope.workspace,
+            scope.environment,
+            arrival,
+            placed.act.code(),
+            one,
+            other,
+            time.0,
+            placed.source,
+            placed.again.map(|again| again.time.0),
+            placed.again.map(|again| again.arrival),
+        ])
 }
 
 fn placed(row: &Row<'_>) -> rusqlite::Result<PlacedAct> {
@@ -282,7 +299,10 @@ fn placed(row: &Row<'_>) -> rusqlite::Result<PlacedAct> {
         (act, _) => return Err(rusqlite::Error::IntegralValueOutOfRange(1, act)),
     };
     let at = Moment { time: CoreMillis(row.get(4)?), arrival: row.get(0)? };
-    Ok(PlacedAct { at, source: row.get(5)?, act })
+    let again: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
+    let again = again.0.zip(again.1);
+    let again = again.map(|(time, arrival)| Moment { time: CoreMillis(time), arrival });
+    Ok(PlacedAct { at, again, source: row.get(5)?, act })
 }
 
 fn keep_pieces(

@@ -44,8 +44,10 @@ pub enum Change {
     Keep(Box<StoredProfile>),
     /// Consent was withdrawn, or nothing is left to fold.
     Drop(SubjectId),
-    /// Something was said of who is who.
+    /// Something was said of who is who, or was said again.
     Act(PlacedAct),
+    /// The proofs that came from a browser about itself are these.
+    OwnProofs(SubjectId, Vec<PlacedAct>),
     /// The events of a subject are now these people's, piece by piece.
     Pieces(SubjectId, Vec<Piece<SubjectId>>),
 }
@@ -54,6 +56,8 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlacedAct {
     pub at: Moment,
+    /// When the same was said last, where nothing came between.
+    pub again: Option<Moment>,
     /// Whose envelope it came in.
     pub source: SubjectId,
     pub act: Act<SubjectId>,

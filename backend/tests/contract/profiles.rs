@@ -3,7 +3,9 @@
 use rapport_backend::Sha256Digest;
 use rapport_backend::identity::{Environment, Scope, SubjectId, WorkspaceId};
 use rapport_backend::log::Offset;
-use rapport_backend::profiles::{Change, ProfileStore, StoredProfile, Trail};
+use rapport_backend::profiles::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};
+use rapport_core::event::Millis;
+use rapport_core::person::{Act, Moment, Piece};
 
 fn profile(subject: u8, event_time: i64) -> StoredProfile {
     let mut trail = Trail::default();
@@ -78,7 +80,54 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
     assert_eq!(store.recent(one, 9).unwrap(), [later]);
     store.forget(one, &[ann.subject]).unwrap();
     assert_eq!((store.recent(one, 9).unwrap(), store.position(one).unwrap()), (vec![], Offset(6)));
+    who_is_who(open, one, elsewhere[0]);
     store.apply(one, Offset(7), &[Change::Keep(Box::new(bob))]).unwrap();
     store.clear(one).unwrap();
     assert_eq!((store.recent(one, 9).unwrap(), store.position(one).unwrap()), (vec![], Offset(0)));
+}
+
+fn who_is_who(open: &dyn Fn() -> Box<dyn ProfileStore>, one: Scope, elsewhere: Scope) {
+    let store = open();
+    let [phone, laptop, ann, bob] = [1, 2, 3, 4].map(|byte| SubjectId([byte; 16]));
+    let at = |time| Moment { time: Millis(time), arrival: 100 - time };
+    let act = |time, act| PlacedAct { at: at(time), again: None, source: phone, act };
+    let proof = act(1, Act::Proof { browser: phone, person: ann });
+    let merge = act(2, Act::Same { person: ann, other: bob });
+    let apart = act(3, Act::Apart { one: laptop, from: None });
+    let apart_from = act(4, Act::Apart { one: laptop, from: Some(ann) });
+    let acts = [proof, merge, apart, apart_from].map(Change::Act);
+    let pieces = [Piece { from: Moment::START, person: ann }, Piece { from: at(9), person: bob }];
+    let mut changes = acts.to_vec();
+    changes.push(Change::Pieces(phone, pieces.to_vec()));
+    store.apply(one, Offset(6), &changes).unwrap();
+    let acts_of = |store: &dyn ProfileStore, subject| {
+        let mut acts = store.acts(one, subject).unwrap();
+        acts.sort_by_key(|act| act.at);
+        acts
+    };
+    for store in [&store, &open()] {
+        assert_eq!(acts_of(&**store, ann), [proof, merge, apart_from], "whoever is named");
+        assert_eq!(acts_of(&**store, laptop), [apart, apart_from]);
+        assert_eq!(store.pieces(one, phone).unwrap(), pieces);
+        assert_eq!(store.pieces(one, ann).unwrap(), []);
+        assert_eq!(store.members(one, bob).unwrap(), [phone]);
+        assert_eq!(store.acts(elsewhere, ann).unwrap(), []);
+        assert_eq!(store.pieces(elsewhere, phone).unwrap(), []);
+        assert_eq!(store.members(elsewhere, bob).unwrap(), []);
+    }
+    let again = PlacedAct { again: Some(at(7)), ..proof };
+    store.apply(one, Offset(6), &[Change::Act(again)]).unwrap();
+    assert_eq!(acts_of(&*store, phone), [again], "an act stands in the log once");
+    let own = vec![proof, act(5, Act::Proof { browser: phone, person: bob })];
+    let own = [Change::OwnProofs(phone, own), Change::Pieces(phone, Vec::new())];
+    store.apply(one, Offset(6), &own).unwrap();
+    assert_eq!((acts_of(&*store, phone).len(), acts_of(&*store, ann).len()), (2, 3));
+    assert_eq!(
+        (store.pieces(one, phone).unwrap(), store.members(one, bob).unwrap()),
+        (vec![], vec![])
+    );
+    store.forget(one, &[ann]).unwrap();
+    assert_eq!((acts_of(&*store, ann).len(), acts_of(&*store, phone).len()), (0, 1));
+    store.forget(one, &[phone]).unwrap();
+    assert_eq!(acts_of(&*store, laptop), [], "nor what came in an envelope of somebody forgotten");
 }

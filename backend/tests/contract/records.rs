@@ -9,6 +9,7 @@ use rapport_backend::identity::{
     Actor, Environment, KeyTerms, Role, Scope, Settings, SubjectId, WorkspaceId,
 };
 use rapport_backend::privacy::Erasure;
+use rapport_backend::profiles::Merge;
 use rapport_backend::profiles::given::Given;
 use rapport_backend::records::Records;
 
@@ -68,6 +69,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
         "visitor.signals",
         "visitor.signals",
         "visitor.erase",
+        "profile.unmerge",
         "settings.change",
         "identity_secret.create",
         "identity_secret.create",
@@ -189,6 +191,22 @@ fn erasures(records: &dyn Records, by: &Actor, one: Scope) {
     assert_eq!(records.given(one, erasure.subject).unwrap(), [], "what was given goes, too");
     records.record_erasures(by, &[Erasure { at: 8, ..erasure }]).unwrap();
     assert_eq!(records.erasures().unwrap(), [erasure]);
+    merges(records, by, one);
+}
+
+fn merges(records: &dyn Records, by: &Actor, one: Scope) {
+    let merge = Merge {
+        scope: one,
+        id: "adm_1".to_owned(),
+        together: false,
+        one: SubjectId([9; 16]),
+        other: None,
+        at: 9,
+    };
+    records.record_merge(by, &merge).unwrap();
+    assert_eq!(records.unlogged_merges().unwrap(), [merge]);
+    records.merge_logged(one, "adm_1").unwrap();
+    assert_eq!(records.unlogged_merges().unwrap(), []);
 }
 
 fn settings(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {

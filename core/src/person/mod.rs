@@ -12,7 +12,7 @@ mod wire;
 
 pub use consent::{Consent, Words};
 pub use history::{Arrival, History};
-pub use people::{MAX_PEOPLE, People, Piece};
+pub use people::{MAX_BROWSERS, MAX_PEOPLE, People, Piece};
 #[cfg(feature = "wire")]
 pub use wire::{ArrivalError, ArrivalWire, VisitorRef, acts, said, subject};
 
@@ -52,6 +52,15 @@ impl<S: Copy> Act<S> {
                 (one, Some(other))
             }
             Self::Apart { one, from } => (one, from),
+        }
+    }
+
+    /// A number for its kind, which stores may keep: 0 proof, 1 same, 2 apart.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Proof { .. } => 0,
+            Self::Same { .. } => 1,
+            Self::Apart { .. } => 2,
         }
     }
 

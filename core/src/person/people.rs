@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A browser that proved to be more people's than this is a machine's, and proves nothing.
 pub const MAX_PEOPLE: usize = 20;
+/// A person whom more browsers proved to be than this is a machine, and nobody.
+pub const MAX_BROWSERS: usize = 1000;
 
 /// What acts come to. A subject that no act names is itself.
 #[derive(Debug, Clone)]
@@ -30,7 +32,8 @@ impl<S: Copy + Ord> People<S> {
     /// of those that proofs and aliases name as a person, or else by the smallest.
     pub fn of(acts: &[(Moment, Act<S>)]) -> Self {
         let mut parted: BTreeMap<(S, Option<S>), Moment> = BTreeMap::new();
-        let mut known: BTreeMap<S, BTreeSet<S>> = BTreeMap::new();
+        let mut people_at: BTreeMap<S, BTreeSet<S>> = BTreeMap::new();
+        let mut browsers_of: BTreeMap<S, BTreeSet<S>> = BTreeMap::new();
         let mut named = BTreeSet::new();
         let mut names = BTreeMap::new();
         for (at, act) in acts {
@@ -45,7 +48,8 @@ impl<S: Copy + Ord> People<S> {
                 }
                 Act::Proof { browser, person } => {
                     named.insert(person);
-                    known.entry(browser).or_default().insert(person);
+                    people_at.entry(browser).or_default().insert(person);
+                    browsers_of.entry(person).or_default().insert(browser);
                 }
                 Act::Same { person, .. } => _ = named.insert(person),
             }
@@ -60,7 +64,12 @@ impl<S: Copy + Ord> People<S> {
             match *act {
                 Act::Proof { browser, person }
                     if counts(*at, browser, person)
-                        && known.get(&browser).is_some_and(|known| known.len() <= MAX_PEOPLE) =>
+                        && people_at
+                            .get(&browser)
+                            .is_some_and(|known| known.len() <= MAX_PEOPLE)
+                        && browsers_of
+                            .get(&person)
+                            .is_some_and(|known| known.len() <= MAX_BROWSERS) =>
                 {
                     people.proofs.entry(browser).or_default().push((*at, person));
                 }
@@ -132,5 +141,23 @@ impl<S: Copy + Ord> People<S> {
                 self.names.insert(subject, name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Millis;
+
+    #[test]
+    fn a_person_of_too_many_browsers_is_a_machine_and_nobody() {
+        let proof = |browser: usize| {
+            let at = Moment { time: Millis(0), arrival: browser as i64 };
+            (at, Act::Proof { browser: browser + 1, person: 0 })
+        };
+        let mut acts: Vec<_> = (0..MAX_BROWSERS).map(proof).collect();
+        assert_eq!(People::of(&acts).person(7), 0);
+        acts.push(proof(MAX_BROWSERS));
+        assert_eq!(People::of(&acts).person(7), 7);
     }
 }
