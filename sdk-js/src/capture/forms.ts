@@ -4,13 +4,16 @@ import { clip } from "./page";
 
 /** Builders whose forms say by themselves when they were really sent: the part `forms` listens to them. */
 export const TELLING = ".wpcf7-form,.hs-form";
+/** HubSpot's forms in frames of their own: what holds one, and the frame of older embeds. */
+const FRAMES = ["hs-form-frame", "hs-form-iframe"];
 
 /** Reports that forms were started and submitted; never what is in them. `found` hears when there is one. */
 export function captureForms(report: (event: string, properties: Properties) => void, found: () => void): void {
+  const holders = [document.forms, ...FRAMES.map((name) => document.getElementsByClassName(name))];
   const started = new WeakSet<HTMLFormElement>();
   const observer = new MutationObserver(() => look());
   const look = () => {
-    if (document.forms.length === 0) return;
+    if (holders.every(({ length }) => length === 0)) return;
     observer.disconnect();
     found();
   };

@@ -14,12 +14,17 @@ export function mount(rapport: Rapport, { autocapture }: Config): void {
   new Forms(rapport, (form) => (identify && rapport.profiles ? traitsOf(form, mapped) : undefined));
 }
 
+/** HubSpot's place for a form in a frame. */
+const HOLDER = ".hs-form-frame[data-form-id]";
+
 class Forms {
   private readonly seen = new WeakSet<HTMLFormElement>();
   /** Started and not submitted, with the field that was used last. */
   private readonly open = new Map<HTMLFormElement, string>();
   /** What forms that tell by themselves held when they were submitted. */
   private readonly submitted = new WeakMap<HTMLFormElement, Traits>();
+  /** Frames that hold a form, and its id. */
+  private readonly frames = new WeakMap<Element, string>();
   private readonly observer = new IntersectionObserver((entries) => this.viewed(entries), { threshold: [0, 0.25, 0.5] });
 
   constructor(
@@ -47,6 +52,7 @@ class Forms {
       this.observer.observe(form);
       fillHidden(form, this.rapport.storage);
     }
+    for (const holder of document.querySelectorAll<HTMLElement>(HOLDER)) this.framed(holder, holder.dataset["formId"] ?? "");
   }
 
   /** Half of it, or half the window where it is taller. */
@@ -54,7 +60,10 @@ class Forms {
     for (const { target, intersectionRatio, intersectionRect } of entries) {
       if (intersectionRatio < 0.5 && intersectionRect.height < innerHeight / 2) continue;
       this.observer.unobserve(target);
-      this.rapport.track("Form Viewed", { form: formName(target as HTMLFormElement) });
+      const id = this.frames.get(target);
+      // What holds a form of the page itself is not it.
+      if (id !== undefined && target.querySelector("form")) continue;
+      this.rapport.track("Form Viewed", { form: id === undefined ? formName(target as HTMLFormElement) : frameName(id) });
     }
   }
 
@@ -86,19 +95,36 @@ class Forms {
     if (traits && Object.keys(traits).length > 0) this.rapport.identify(null, traits);
   }
 
+  /** A form in a frame tells by messages that it is there and that it was sent, and nothing that is in it. */
+  private framed(frame: Element, id: string): void {
+    if (this.frames.has(frame) || !allowed(frame)) return;
+    this.frames.set(frame, id);
+    this.observer.observe(frame);
+  }
+
   /** Contact Form 7 and HubSpot refuse wrong entries by themselves, after `submit`. */
   private listenToBuilders(): void {
     addEventListener("wpcf7mailsent", ({ target }) => {
       if (target instanceof Element) this.sent(target.matches("form") ? target : target.querySelector("form"));
     });
-    addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+    addEventListener("message", ({ data, source }: MessageEvent<unknown>) => {
       const { type, eventName, id } = Object(data) as Record<string, unknown>;
-      if (type === "hsFormCallback" && eventName === "onFormSubmitted") this.sent(hubSpotForm(id));
+      const submitted = eventName === "onFormSubmitted";
+      if (type !== "hsFormCallback" || typeof id !== "string" || !(submitted || eventName === "onFormReady")) return;
+      const frame = [...document.querySelectorAll("iframe")].find(({ contentWindow }) => contentWindow === source);
+      if (!frame) return submitted ? this.sent(hubSpotForm(id)) : undefined;
+      this.framed(frame.closest(HOLDER) ?? frame, id);
+      if (submitted && allowed(frame)) this.rapport.track("Form Submitted", { form: frameName(id) });
     });
     addEventListener("hs-form-event:on-submission:success", ({ detail }: CustomEventInit) => {
       this.sent(hubSpotForm((Object(detail) as Record<string, unknown>)["formId"]));
     });
   }
+}
+
+/** As HubSpot names a form that stands in the page itself. */
+function frameName(id: string): string {
+  return clip(`hsForm_${id}`, 100);
 }
 
 function hubSpotForm(id: unknown): Element | undefined {

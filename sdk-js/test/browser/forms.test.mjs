@@ -36,6 +36,14 @@ const HUBSPOT = `<form id="hsForm_${FORM_ID}" method="POST" accept-charset="UTF-
   <div class="hs_utm_campaign hs-utm_campaign hs-fieldtype-text field hs-form-field" style="display: none;"><div class="input"><input name="utm_campaign" class="hs-input" type="hidden" value=""></div></div>
   <input name="hs_context" type="hidden" value="{}"><div class="hs_submit hs-submit"><div class="actions"><input type="submit" class="hs-button primary large" value="Submit"></div></div></form>`;
 
+// What HubSpot's own pages tell the page around them.
+const FRAME = `<!doctype html><form><input name="email"><button>Send</button></form><script>
+  const tell = (eventName) => parent.postMessage({ type: "hsFormCallback", eventName, id: "${FORM_ID}", data: {} }, "*");
+  addEventListener("submit", (event) => { event.preventDefault(); tell("onFormSubmit"); tell("onFormSubmitted"); });
+  // HubSpot tells it once, when the tracker is long there; here until somebody has heard it.
+  setInterval(() => tell("onFormReady"), 50);
+</script>`;
+
 let browser;
 let site;
 
@@ -51,6 +59,9 @@ before(
         "/strict": page(PLAIN, { consent: { mode: "strict" } }),
         "/cf7": page(CONTACT_FORM_7),
         "/hubspot": page(`<div id="target"></div><script>addEventListener("load", () => setTimeout(() => { document.querySelector("#target").innerHTML = ${JSON.stringify(HUBSPOT)}; }, 100));</script>`),
+        "/framed": page(`<div class="hs-form-frame" data-region="na1" data-form-id="${FORM_ID}" data-portal-id="123"><iframe src="/frame"></iframe></div>`),
+        "/older": page(`<iframe class="hs-form-iframe" title="Form 0" src="/frame"></iframe>`),
+        "/frame": FRAME,
         "/far": page(`<div style="height:4000px">far</div>${PLAIN}`),
         "/none": page("<p>no form</p>"),
       },
@@ -162,6 +173,21 @@ test("HubSpot's embedded form identifies when HubSpot has taken it", { timeout }
   assert.deepEqual(await traits(), { email: "ada@example.com", company: "Analytical Engines" });
   assert.equal((await arrived(site, "Form Submitted"))[0].properties.form, `hsForm_${FORM_ID}`);
 });
+
+for (const path of ["/framed", "/older"]) {
+  test(`a HubSpot form in a frame of its own is viewed and submitted, and says nothing else: ${path}`, { timeout }, async () => {
+    const page = await open(path);
+    const frame = page.frameLocator("iframe");
+    await frame.locator("input").fill("ada@example.com");
+    await arrived(site, "Form Viewed");
+    await frame.locator("button").click();
+    await arrived(site, "Form Submitted");
+    await settled(page);
+    const told = site.state.events.filter(({ event }) => event?.startsWith("Form"));
+    assert.deepEqual(told.map(({ event, properties }) => [event, properties.form]), ["Viewed", "Submitted"].map((what) => [`Form ${what}`, `hsForm_${FORM_ID}`]));
+    assert.ok(!JSON.stringify(site.state.events).includes("ada@example.com"));
+  });
+}
 
 test("a form that is started and left is abandoned, with the name of its last field", { timeout }, async () => {
   const page = await open("/plain");
