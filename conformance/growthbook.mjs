@@ -3,9 +3,44 @@
 /** How many cases there are of each kind; a file that holds others is not the one that is meant. */
 const COUNTS = { evalCondition: 248, run: 73, feature: 55, contextualBandit: 35, stickyBucket: 13, urlRedirect: 4, hash: 15, getBucketRange: 13, chooseVariation: 13, getQueryStringOverride: 16, inNamespace: 16, getEqualWeights: 6 };
 
-/** Runs all of them; answers one list of failures a case. */
-export function growthbook(engine, cases) {
-  return Object.entries(COUNTS).flatMap(([kind, count]) => {
+/** Those that ask about a visitor. */
+const ASKED = ["evalCondition", "run", "feature", "contextualBandit", "stickyBucket", "urlRedirect"];
+
+/** Runs all of them, asking in JSON and, by the SDK's `Flags`, in bytes; answers one list of failures a case. */
+export function growthbook(engine, memory, { Flags }, cases) {
+  const bytes = { ...engine, Flags: inBytes(engine, memory, Flags) };
+  return [...eachCase(engine, cases, Object.keys(COUNTS)), ...eachCase(bytes, cases, ASKED)];
+}
+
+/** What the cases ask of the engine, by the SDK. */
+function inBytes(engine, memory, Flags) {
+  return class {
+    constructor(payload) {
+      const compiled = new engine.Flags(payload);
+      this.exposures = [];
+      this.flags = new Flags(engine, memory, compiled.bytes(), { onExposure: (exposure) => this.exposures.push(exposure) });
+      compiled.free();
+    }
+    feature(key, context) {
+      const found = structuredClone(this.flags.feature(key, context));
+      return { ...found, exposures: this.exposures, ...this.remembered(context) };
+    }
+    experiment(number, context) {
+      const { experiment, result } = this.flags.experiment(number, context);
+      return { experiment, experimentResult: result, exposures: this.exposures };
+    }
+    remembered({ stickyBucketAssignmentDocs: documents }) {
+      if (!documents) return {};
+      const before = Object.fromEntries(Object.values(documents).map((document) => [`${document.attributeName}||${document.attributeValue}`, document]));
+      return { stickyBucketAssignmentDocs: Object.assign({}, before, ...this.exposures.map((exposure) => this.flags.remember(exposure, before))) };
+    }
+    free() {}
+  };
+}
+
+function eachCase(engine, cases, wanted) {
+  return wanted.flatMap((kind) => {
+    const count = COUNTS[kind];
     if (cases[kind].length !== count) return [{ name: kind, faults: [`${cases[kind].length} cases are not ${count}`] }];
     return cases[kind].map((parts, at) => {
       let fault;
@@ -87,7 +122,7 @@ function like(found, expected) {
 function written(value) {
   return JSON.stringify(value, (name, held) => {
     if (held === null || typeof held !== "object" || Array.isArray(held)) return held;
-    const members = Object.entries(held).filter(([, member]) => name === "value" || member !== null);
+    const members = Object.entries(held).filter(([own, member]) => own !== "why" && (name === "value" || member !== null));
     return Object.fromEntries(members.sort(([left], [right]) => (left < right ? -1 : 1)));
   });
 }

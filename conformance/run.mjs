@@ -8,15 +8,17 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const host = process.argv[process.argv.indexOf("--host") + 1] ?? "node";
 const ENGINE = "sdk-js/dist/full/engine.js";
+const SDK = "sdk-js/dist/flags.js";
 const WASM = "sdk-js/dist/full/engine_bg.wasm";
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm", ".html": "text/html" };
 
 async function inNode() {
   const engine = await import(pathToFileURL(join(root, ENGINE)));
-  engine.initSync({ module: await readFile(join(root, WASM)) });
+  const { memory } = engine.initSync({ module: await readFile(join(root, WASM)) });
+  const sdk = await import(pathToFileURL(join(root, SDK)));
   const { runAll } = await import("./suites.mjs");
   const load = (file) => readFile(join(root, "conformance", file));
-  return runAll(engine, async (file) => JSON.parse(await load(file)), load);
+  return runAll(engine, async (file) => JSON.parse(await load(file)), load, memory, sdk);
 }
 
 async function inChromium() {
@@ -34,14 +36,15 @@ async function inChromium() {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
     return await page.evaluate(
-      async ([ENGINE, WASM]) => {
+      async ([ENGINE, WASM, SDK]) => {
         const engine = await import(`/${ENGINE}`);
-        engine.initSync({ module: await (await fetch(`/${WASM}`)).arrayBuffer() });
+        const { memory } = engine.initSync({ module: await (await fetch(`/${WASM}`)).arrayBuffer() });
+        const sdk = await import(`/${SDK}`);
         const { runAll } = await import("/conformance/suites.mjs");
         const load = async (file) => new Uint8Array(await (await fetch(`/conformance/${file}`)).arrayBuffer());
-        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json(), load);
+        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json(), load, memory, sdk);
       },
-      [ENGINE, WASM],
+      [ENGINE, WASM, SDK],
     );
   } finally {
     await browser.close();

@@ -4,7 +4,7 @@
 import { growthbook } from "./growthbook.mjs";
 
 /** Runs every suite of index.json that this host knows; answers `{suite, passed, failed, skipped, faults}` each. */
-export async function runAll(engine, read, load) {
+export async function runAll(engine, read, load, memory, sdk) {
   const results = [];
   for (const { name, files } of (await read("index.json")).suites) {
     const result = { suite: name, passed: 0, failed: 0, skipped: 0, faults: [] };
@@ -21,7 +21,7 @@ export async function runAll(engine, read, load) {
     }
     results.push(result);
   }
-  results.push(counted("growthbook", growthbook(engine, await read("suites/growthbook/cases.json"))));
+  results.push(counted("growthbook", growthbook(engine, memory, sdk, await read("suites/growthbook/cases.json"))));
   return results;
 }
 

@@ -30,6 +30,8 @@ await Promise.all([
     banner: { js: "//# allFunctionsCalledOnLoad" },
     entryPoints: { index: "src/index.ts", rapport: "src/tag.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
   }),
+  // Features and experiments; whoever uses it brings the engine.
+  esbuild.build({ ...common, format: "esm", entryPoints: { flags: "src/flags/index.ts" } }),
   // For the customer's server, not for visitors.
   esbuild.build({ ...common, minify: false, platform: "node", format: "esm", entryPoints: { server: "src/server/index.ts" } }),
   ...["tsconfig.json", "tsconfig.server.json"].map((project) =>

@@ -27,6 +27,11 @@ impl Flags {
         Ok(Self { flags: experiment::Flags::open(&flags.to_bytes())?, problems })
     }
 
+    /// The bytes that pages open.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.flags.to_bytes()
+    }
+
     /// What of the payload does nothing, and why.
     pub fn problems(&self) -> Vec<String> {
         self.problems.iter().map(ToString::to_string).collect()

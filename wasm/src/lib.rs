@@ -4,6 +4,8 @@
 //! checks, destructors) would be a tenth of what a visitor downloads.
 
 #[cfg(feature = "full")]
+mod asking;
+#[cfg(feature = "full")]
 mod flags;
 #[cfg(feature = "full")]
 mod folding;

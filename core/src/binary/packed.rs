@@ -32,10 +32,10 @@ macro_rules! packed_members {
 pub(crate) use packed_members;
 
 /// A structure that can hold others of its kind; what nests too deep is refused.
-pub(crate) fn nested<T>(
-    reader: &mut Reader<'_>,
+pub(crate) fn nested<'a, T>(
+    reader: &mut Reader<'a>,
     instead: T,
-    read: impl FnOnce(&mut Reader<'_>) -> T,
+    read: impl FnOnce(&mut Reader<'a>) -> T,
 ) -> T {
     if reader.enter(MAX_DEPTH) {
         let read = read(reader);

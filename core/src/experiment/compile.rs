@@ -48,8 +48,23 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
         place[at - 1]
     });
     let groups = work.compiler.groups.into_iter().map(|(_, members)| members).collect();
-    let flags = Flags { attributes: work.compiler.attributes, groups, features, experiments };
+    let mut flags = Flags { attributes: work.compiler.attributes, groups, features, experiments };
+    flags.number();
     (flags, work.problems)
+}
+
+impl Flags {
+    /// Gives every experiment its number.
+    fn number(&mut self) {
+        let rules = self.features.iter_mut().flat_map(|feature| &mut feature.rules);
+        let of_rules = rules.filter_map(|rule| match &mut rule.effect {
+            Effect::Run(experiment) => Some(&mut **experiment),
+            _ => None,
+        });
+        for (number, experiment) in (0..).zip(of_rules.chain(&mut self.experiments)) {
+            experiment.number = number;
+        }
+    }
 }
 
 struct Work<'p> {
@@ -144,6 +159,7 @@ impl Work<'_> {
         let shares = |weights: Option<&[f64]>| ranges(variations.len(), coverage, weights);
         let authored_ranges = authored.member("ranges").map(|ranges| range_list(ranges));
         let compiled = Experiment {
+            number: 0,
             key: key.into(),
             hashing: self.hashing(key, authored),
             variations: variations

@@ -12,13 +12,16 @@ use std::borrow::Cow;
 pub struct Outcome<'f> {
     pub value: Cow<'f, Value<'static>>,
     pub source: Source,
-    /// The rule that decided; may be empty.
+    /// The id of the rule that decided; may be empty.
     pub rule: &'f str,
+    /// Its number among the feature's rules.
+    pub rule_number: Option<usize>,
     pub assignment: Option<Assignment<'f>>,
 }
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Source {
     UnknownFeature,
     Default,
@@ -66,6 +69,7 @@ pub struct Assignment<'f> {
 
 /// Why a visitor is in an experiment, or is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Why {
     /// The visitor's place says so.
     Placed,
@@ -180,6 +184,20 @@ impl Flags {
         (outcome, evaluation.exposures)
     }
 
+    /// The same of a feature by its number.
+    pub fn feature_numbered(
+        &self,
+        number: usize,
+        visitor: &Visitor<'_>,
+    ) -> (Outcome<'_>, Vec<Assignment<'_>>) {
+        let mut evaluation = Evaluation::new(self, visitor);
+        let outcome = match self.features.get(number) {
+            Some(feature) => evaluation.open(feature),
+            None => Outcome::nothing(Source::UnknownFeature),
+        };
+        (outcome, evaluation.exposures)
+    }
+
     /// What an experiment is for a visitor, and the exposures on the way.
     pub fn run<'f>(
         &'f self,
@@ -211,6 +229,10 @@ impl<'f, 'v> Evaluation<'f, 'v> {
         let Some(feature) = found.ok().and_then(|at| features.get(at)) else {
             return Outcome::nothing(Source::UnknownFeature);
         };
+        self.open(feature)
+    }
+
+    fn open(&mut self, feature: &'f super::Feature) -> Outcome<'f> {
         if self.open.len() >= MAX_DEPTH || self.open.contains(&&*feature.key) {
             return Outcome::nothing(Source::CyclicPrerequisite);
         }
@@ -221,7 +243,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
     }
 
     fn first_rule(&mut self, feature: &'f super::Feature) -> Outcome<'f> {
-        for rule in &feature.rules {
+        for (number, rule) in feature.rules.iter().enumerate() {
             match self.parents(&rule.parents) {
                 Parents::Hold => {}
                 Parents::Gate => return Outcome::nothing(Source::Prerequisite),
@@ -239,7 +261,8 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                     if applies {
                         let value = Cow::Borrowed(value);
                         let (source, rule) = (Source::Force, &*rule.id);
-                        return Outcome { value, source, rule, assignment: None };
+                        let rule_number = Some(number);
+                        return Outcome { value, source, rule, rule_number, assignment: None };
                     }
                 }
                 Effect::Run(experiment) => {
@@ -252,6 +275,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                             }),
                             source: Source::Experiment,
                             rule: &rule.id,
+                            rule_number: Some(number),
                             assignment: Some(assignment),
                         };
                     }
@@ -259,7 +283,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
             }
         }
         let value = Cow::Borrowed(&feature.default);
-        Outcome { value, source: Source::Default, rule: "", assignment: None }
+        Outcome { value, source: Source::Default, rule: "", rule_number: None, assignment: None }
     }
 
     fn run(&mut self, experiment: &'f Experiment, feature: &'f str) -> Assignment<'f> {
@@ -482,7 +506,13 @@ enum Parents {
 
 impl Outcome<'_> {
     const fn nothing(source: Source) -> Self {
-        Self { value: Cow::Owned(Value::Null), source, rule: "", assignment: None }
+        Self {
+            value: Cow::Owned(Value::Null),
+            source,
+            rule: "",
+            rule_number: None,
+            assignment: None,
+        }
     }
 
     /// Whether the feature is on: its value is neither null, false, 0 nor empty text.

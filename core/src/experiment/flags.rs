@@ -85,6 +85,8 @@ pub struct Rollout {
 /// An experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Experiment {
+    /// Its place among all experiments of the flags: those of features first, in their order.
+    pub number: u32,
     pub key: Box<str>,
     pub hashing: Hashing,
     pub variations: Vec<Variation>,

@@ -7,9 +7,11 @@
 mod ask;
 #[cfg(feature = "wire")]
 mod compile;
+mod describe;
 mod evaluate;
 mod flags;
 mod hash;
+mod numbers;
 mod page;
 mod ranges;
 mod sticky;
@@ -27,6 +29,7 @@ pub use flags::{
     Sticky, Variation,
 };
 pub use hash::HashVersion;
+pub use numbers::Question;
 pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;

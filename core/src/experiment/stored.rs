@@ -64,7 +64,7 @@ packed_members! {
     Hashing { attribute, fallback, seed, version }
     Rollout { hashing, range, end_included }
     Experiment {
-        key, hashing, variations, ranges, filters, namespaces, condition, parents, pages, active, force,
+        number, key, hashing, variations, ranges, filters, namespaces, condition, parents, pages, active, force,
         sticky, bandit, keeps_query, authored
     }
     Sticky { version, least }

@@ -123,47 +123,70 @@ impl Packed for Millis {
 impl Packed for Value<'static> {
     #[cfg(feature = "wire")]
     fn pack(&self, out: &mut Vec<u8>) {
-        let text = |text: &str, out: &mut Vec<u8>| {
-            (text.len() as u32).pack(out);
-            out.extend_from_slice(text.as_bytes());
+        self.write(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Self {
+        Value::read(reader).into_owned()
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Appends the value's bytes.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let count = |count: usize, out: &mut Vec<u8>| {
+            out.extend_from_slice(&(count as u32).to_le_bytes());
         };
         match self {
             Self::Null => out.push(0),
             Self::Bool(flag) => out.push(1 + u8::from(*flag)),
             Self::Number(number) => {
                 out.push(3);
-                number.pack(out);
+                out.extend_from_slice(&number.to_le_bytes());
             }
-            Self::Text(letters) => {
+            Self::Text(text) => {
                 out.push(4);
-                text(letters, out);
+                count(text.len(), out);
+                out.extend_from_slice(text.as_bytes());
             }
             Self::List(items) => {
                 out.push(5);
-                items.pack(out);
+                count(items.len(), out);
+                items.iter().for_each(|item| item.write(out));
             }
             Self::Map(members) => {
                 out.push(6);
-                (members.len() as u32).pack(out);
+                count(members.len(), out);
                 for (name, value) in members {
-                    text(name, out);
-                    value.pack(out);
+                    count(name.len(), out);
+                    out.extend_from_slice(name.as_bytes());
+                    value.write(out);
                 }
             }
         }
     }
 
-    fn unpack(reader: &mut Reader<'_>) -> Self {
+    /// Reads a value; its texts stay where they are.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Self {
         nested(reader, Self::Null, |reader| match reader.u8() {
             0 => Self::Null,
             1 => Self::Bool(false),
             2 => Self::Bool(true),
             3 => Self::Number(reader.f64()),
-            4 => Self::Text(Cow::Owned(String::unpack(reader))),
-            5 => Self::List(Packed::unpack(reader)),
+            4 => Self::Text(Cow::Borrowed(reader.wide_str())),
+            5 => {
+                let mut items = Vec::new();
+                for _ in 0..reader.count(1) {
+                    items.push(Self::read(reader));
+                }
+                Self::List(items)
+            }
             6 => {
-                let members: Vec<(String, Self)> = Packed::unpack(reader);
-                Self::Map(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+                let mut members = Vec::new();
+                for _ in 0..reader.count(5) {
+                    members.push((Cow::Borrowed(reader.wide_str()), Self::read(reader)));
+                }
+                Self::Map(members)
             }
             _ => {
                 reader.invalid("nobody knows a kind of value that it names");

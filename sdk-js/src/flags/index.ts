@@ -1,0 +1,255 @@
+/** Features and experiments, decided by the engine: what GrowthBook's payload says, bucket for bucket. */
+import { Writer, read } from "./wire";
+
+/** A value in JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** Who is asked about, and where they are. */
+export interface Visitor {
+  readonly attributes?: { readonly [name: string]: unknown };
+  readonly url?: string;
+  readonly enabled?: boolean;
+  readonly qaMode?: boolean;
+  readonly forcedVariations?: { readonly [experiment: string]: number };
+  /** What the visitor got before: GrowthBook's documents, by `attribute||value`. */
+  readonly stickyBucketAssignmentDocs?: { readonly [key: string]: StickyDocument };
+}
+
+export interface StickyDocument {
+  readonly attributeName: string;
+  readonly attributeValue: string;
+  readonly assignments: { readonly [experiment: string]: string };
+}
+
+export type Source = "unknownFeature" | "defaultValue" | "force" | "experiment" | "prerequisite" | "cyclicPrerequisite";
+
+/** What a feature is. */
+export interface Feature {
+  readonly value: Json;
+  readonly on: boolean;
+  readonly off: boolean;
+  readonly source: Source;
+  readonly ruleId: string;
+  readonly experiment?: { readonly [name: string]: Json };
+  readonly experimentResult?: Result;
+}
+
+/** What an experiment is. */
+export interface Result {
+  readonly key: string;
+  readonly featureId: string | null;
+  readonly inExperiment: boolean;
+  readonly hashUsed: boolean;
+  readonly variationId: number;
+  readonly value: Json;
+  readonly hashAttribute: string;
+  readonly hashValue: unknown;
+  readonly stickyBucketUsed: boolean;
+  readonly bucket?: number;
+  readonly name?: string;
+  readonly passthrough?: true;
+  readonly leafId?: Json;
+  readonly variationWeights?: readonly number[];
+  readonly banditVersion?: Json;
+  /** Why, in a sentence for people. */
+  readonly why: string;
+}
+
+/** An assignment that results count. */
+export interface Exposure {
+  readonly experiment: { readonly [name: string]: Json };
+  readonly result: Result;
+}
+
+/** The functions of an engine's build that flags are asked by. */
+export interface FlagEngine {
+  openFlags(bytes: Uint8Array): number;
+  describeFlags(flags: number): Uint8Array;
+  ask(flags: number, experiment: boolean, number: number, length: number): number;
+  input(): number;
+}
+
+export interface FlagOptions {
+  /** Hears every exposure, of holdouts and prerequisites too. */
+  readonly onExposure?: (exposure: Exposure, visitor: Visitor) => void;
+}
+
+interface Description {
+  readonly attributes: string[];
+  readonly features: { readonly key: string; readonly default: Json; readonly rules: { readonly id: string; readonly value?: Json }[]; readonly reads: number[] }[];
+  readonly pages: number[][];
+  readonly experiments: Described[];
+}
+
+interface Described {
+  readonly key: string;
+  readonly feature: string;
+  readonly authored: { readonly [name: string]: Json };
+  readonly variations: { readonly value: Json; readonly key?: string; readonly name?: string; readonly passthrough?: true }[];
+  readonly leaves: { readonly leafId: Json; readonly variationWeights: number[] }[];
+  readonly banditVersion?: Json;
+  readonly bucketVersion?: number;
+}
+
+const INPUT_BYTES = 32 * 1024;
+const SOURCES: readonly Source[] = ["unknownFeature", "defaultValue", "force", "experiment", "prerequisite", "cyclicPrerequisite"];
+const FORCE = 2;
+const EXPERIMENT = 3;
+/** Numbers of an assignment. */
+const PER_ASSIGNMENT = 7;
+const IN_EXPERIMENT = 1;
+const BY_HASH = 2;
+const REMEMBERED = 4;
+
+/** In the order of core's reasons. */
+const WHY = [
+  "the visitor's place falls to this variation",
+  "the visitor got this variation before",
+  "the address asks for this variation",
+  "somebody chose this variation by hand",
+  "the experiment gives this variation to all",
+  "there are fewer than two variations",
+  "experiments are switched off",
+  "the experiment is for other pages",
+  "the experiment does not run",
+  "the visitor lacks the attribute that decides the variation",
+  "the visitor is outside the experiment's share",
+  "the visitor belongs to another experiment of the namespace",
+  "the experiment is for others",
+  "a feature that it depends on has another value",
+  "the experiment's hash version is not known here",
+  "the visitor took part in an earlier version",
+  "the visitor falls outside the covered share",
+  "only what is forced happens",
+];
+
+/** The features and experiments of a bundle. */
+export class Flags {
+  private readonly number: number;
+  private readonly about: Description;
+  private readonly byKey = new Map<string, number>();
+  private writer: Writer | undefined;
+
+  /** Throws where the bytes are no flags that this engine reads. */
+  constructor(
+    private readonly engine: FlagEngine,
+    private readonly memory: WebAssembly.Memory,
+    bytes: Uint8Array,
+    private readonly options: FlagOptions = {},
+  ) {
+    this.number = engine.openFlags(bytes);
+    if (this.number === 0) throw new Error("the flags are damaged, or newer than this engine");
+    this.about = read(engine.describeFlags(this.number)) as unknown as Description;
+    this.about.features.forEach(({ key }, at) => this.byKey.set(key, at));
+  }
+
+  /** The feature's value, or `otherwise` where it is unknown or null. */
+  value<T extends Json>(key: string, otherwise: T, visitor: Visitor): T {
+    const number = this.byKey.get(key);
+    if (number === undefined) return otherwise;
+    const answer = this.asked(false, number, this.about.features[number]!.reads, visitor);
+    if (this.options.onExposure) this.expose(answer, answer[2] === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
+    return (this.valueOf(number, answer) ?? otherwise) as T;
+  }
+
+  /** What the feature is, and why. */
+  feature(key: string, visitor: Visitor): Feature {
+    const number = this.byKey.get(key);
+    if (number === undefined) return { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
+    const answer = this.asked(false, number, this.about.features[number]!.reads, visitor);
+    const value = this.valueOf(number, answer);
+    const [source, rule, assigned] = answer as unknown as [number, number, number];
+    const on = Boolean(value);
+    const ruleId = this.about.features[number]!.rules[rule]?.id ?? "";
+    const shown = { value, on, off: !on, source: SOURCES[source]!, ruleId };
+    this.expose(answer, assigned === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
+    if (assigned === 0) return shown;
+    return { ...shown, experiment: this.experimentAt(answer, 3), experimentResult: this.resultAt(answer, 3, visitor) };
+  }
+
+  /** What the page's experiment of that number is. */
+  experiment(number: number, visitor: Visitor): Exposure {
+    const answer = this.asked(true, number, this.about.pages[number] ?? [], visitor);
+    this.expose(answer, PER_ASSIGNMENT, visitor);
+    return { experiment: this.experimentAt(answer, 0), result: this.resultAt(answer, 0, visitor) };
+  }
+
+  /** What is remembered once the visitor has seen this; the documents that changed. */
+  remember({ result, experiment }: Exposure, before: Visitor["stickyBucketAssignmentDocs"] = {}): { [key: string]: StickyDocument } {
+    const described = this.about.experiments.find(({ authored }) => authored === experiment || authored["key"] === experiment["key"]);
+    if (described?.bucketVersion === undefined || !result.hashUsed) return {};
+    const [attributeName, attributeValue] = [result.hashAttribute, String(result.hashValue)];
+    const name = `${attributeName}||${attributeValue}`;
+    const assignments = { ...before[name]?.assignments, [`${described.key}__${described.bucketVersion}`]: result.key };
+    return { [name]: { attributeName, attributeValue, assignments } };
+  }
+
+  private valueOf(feature: number, answer: Float64Array): Json {
+    const { default: otherwise, rules } = this.about.features[feature]!;
+    if (answer[0] === 1) return otherwise;
+    if (answer[0] === FORCE) return rules[answer[1]!]!.value ?? null;
+    return answer[0] === EXPERIMENT ? this.about.experiments[answer[3]!]!.variations[answer[4]!]!.value : null;
+  }
+
+  /** Asks the engine; the answer stands in its memory until the next question. */
+  private asked(experiment: boolean, number: number, reads: readonly number[], visitor: Visitor): Float64Array {
+    const { buffer } = this.memory;
+    if (this.writer?.buffer !== buffer) this.writer = new Writer(buffer, this.engine.input(), INPUT_BYTES);
+    const length = this.writer.question(reads, this.about.attributes, visitor);
+    const at = length === undefined ? 0 : this.engine.ask(this.number, experiment, number, length);
+    if (at === 0) throw new RangeError("what is known of the visitor is more than 32 KB, or not in JSON's shape");
+    return new Float64Array(this.memory.buffer, at);
+  }
+
+  private expose(answer: Float64Array, from: number, visitor: Visitor): void {
+    const { onExposure } = this.options;
+    if (!onExposure) return;
+    const count = answer[from]!;
+    // The hearer may ask again, which overwrites the answer.
+    const heard: Exposure[] = [];
+    for (let at = 0; at < count; at += 1) {
+      const start = from + 1 + at * PER_ASSIGNMENT;
+      heard.push({ experiment: this.experimentAt(answer, start), result: this.resultAt(answer, start, visitor) });
+    }
+    for (const exposure of heard) onExposure(exposure, visitor);
+  }
+
+  private experimentAt(answer: Float64Array, at: number): { readonly [name: string]: Json } {
+    const { authored, leaves, banditVersion } = this.about.experiments[answer[at]!]!;
+    const leaf = leaves[answer[at + 5]!];
+    if (!leaf) return authored;
+    const weighted = { ...authored, weights: leaf.variationWeights };
+    if ((answer[at + 2]! & BY_HASH) === 0) return weighted;
+    return { ...weighted, contextualBandit: banditVersion === undefined ? leaf : { ...leaf, banditVersion } };
+  }
+
+  private resultAt(answer: Float64Array, at: number, { attributes = {} }: Visitor): Result {
+    const { feature, variations, leaves, banditVersion } = this.about.experiments[answer[at]!]!;
+    const variationId = answer[at + 1]!;
+    const bits = answer[at + 2]!;
+    const { key, name, passthrough, value = null } = variations[variationId] ?? { value: null };
+    const hashAttribute = this.about.attributes[answer[at + 3]!]!;
+    const result: { -readonly [member in keyof Result]: Result[member] } = {
+      key: key ?? String(variationId),
+      featureId: feature === "" ? null : feature,
+      inExperiment: (bits & IN_EXPERIMENT) !== 0,
+      hashUsed: (bits & BY_HASH) !== 0,
+      variationId,
+      value,
+      hashAttribute,
+      hashValue: attributes[hashAttribute] || "",
+      stickyBucketUsed: (bits & REMEMBERED) !== 0,
+      why: WHY[answer[at + 6]!]!,
+    };
+    if (name !== undefined) result.name = name;
+    if (answer[at + 4]! >= 0) result.bucket = answer[at + 4]!;
+    if (passthrough) result.passthrough = true;
+    const leaf = leaves[answer[at + 5]!];
+    if (leaf && result.hashUsed) {
+      result.leafId = leaf.leafId;
+      result.variationWeights = leaf.variationWeights;
+      if (banditVersion !== undefined) result.banditVersion = banditVersion;
+    }
+    return result;
+  }
+}

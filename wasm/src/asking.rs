@@ -1,0 +1,51 @@
+//! Features and experiments: a question's bytes in, an answer's numbers out.
+
+use crate::INPUT;
+use rapport_core::experiment::{Flags, Question};
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use wasm_bindgen::prelude::*;
+
+thread_local! {
+    /// As the engines, they stay as long as the page.
+    static FLAGS: RefCell<ManuallyDrop<Vec<Flags>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
+    static ANSWER: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Opens flags and answers with their number; 0 where the bytes are none that this build reads.
+#[wasm_bindgen(js_name = openFlags)]
+pub fn open_flags(bytes: &[u8]) -> usize {
+    let Ok(flags) = Flags::open(bytes) else { return 0 };
+    FLAGS.with_borrow_mut(|all| {
+        all.push(flags);
+        all.len()
+    })
+}
+
+/// What a host needs to know to ask and to understand the answers.
+#[wasm_bindgen(js_name = describeFlags)]
+pub fn describe_flags(flags: usize) -> Vec<u8> {
+    FLAGS.with_borrow(|all| all.get(flags.wrapping_sub(1)).map(Flags::describe).unwrap_or_default())
+}
+
+/// Answers the question of `length` bytes that stands in the input: about a feature, or about an
+/// experiment of pages. Gives the address of the answer, or 0 where the question is refused.
+#[wasm_bindgen]
+pub fn ask(flags: usize, experiment: bool, number: usize, length: usize) -> *const f64 {
+    FLAGS.with_borrow(|all| {
+        let Some(flags) = all.get(flags.wrapping_sub(1)) else { return core::ptr::null() };
+        INPUT.with_borrow(|input| {
+            let bytes = input.get(..length).unwrap_or_default();
+            let Some(mut question) = Question::read(bytes, flags) else { return core::ptr::null() };
+            ANSWER.with_borrow_mut(|answer| {
+                answer.clear();
+                if experiment {
+                    question.experiment(flags, number, answer);
+                } else {
+                    question.feature(flags, number, answer);
+                }
+                answer.as_ptr()
+            })
+        })
+    })
+}
