@@ -1,8 +1,9 @@
 // What visitors allow decides what is stored, sent and scored, at once.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { LATER, startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, visit } from "../site/chromium.mjs";
+import { LATER } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
@@ -13,32 +14,18 @@ const TCF = `<script>window.__tcfapi = (command, version, listener) => {
   window.tell = (eventStatus, purposes) => listener({ gdprApplies: true, eventStatus, purpose: { consents: purposes } }, true);
   tell("cmpuishown", {});
 };</script>`;
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    const strict = { consent: { mode: "strict" } };
-    site = await startSite({
-      later: LATER,
-      pages: {
-        "/open": page({}),
-        "/strict": page(strict),
-        "/signals": page({ consent: { gpc: false, dnt: false } }),
-        "/cookieless": page({ cookieless: "always" }),
-        "/on-reject": page({ cookieless: "on-reject", consent: { mode: "strict" } }),
-        "/google": page({ consent: { mode: "strict", platforms: ["google"] } }, GOOGLE),
-        "/tcf": page({ consent: { mode: "strict", platforms: ["tcf"] } }, TCF),
-      },
-    });
+const strict = { consent: { mode: "strict" } };
+const { browser, site } = await stage({
+  later: LATER,
+  pages: {
+    "/open": page({}),
+    "/strict": page(strict),
+    "/signals": page({ consent: { gpc: false, dnt: false } }),
+    "/cookieless": page({ cookieless: "always" }),
+    "/on-reject": page({ cookieless: "on-reject", consent: { mode: "strict" } }),
+    "/google": page({ consent: { mode: "strict", platforms: ["google"] } }, GOOGLE),
+    "/tcf": page({ consent: { mode: "strict", platforms: ["tcf"] } }, TCF),
   },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  site.state.events.length = site.state.batches.length = 0;
 });
 
 async function open(path, { context, init } = {}) {

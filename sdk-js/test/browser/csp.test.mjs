@@ -1,9 +1,10 @@
 // Every policy in docs/csp.md, as it is printed there.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, afterEach, before, test } from "node:test";
-import { decision, inspector, launch, shown, visit } from "../site/chromium.mjs";
-import { LATER, startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, inspector, shown, visit } from "../site/chromium.mjs";
+import { LATER } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
@@ -11,22 +12,11 @@ const timeout = 60_000;
 const BUDGET_MS = 200;
 const text = await readFile(new URL("../../../docs/csp.md", import.meta.url), "utf8");
 const MODES = [...text.matchAll(/^## (.+)\n[^]*?```http\nContent-Security-Policy: (.+)\n```\n```html\n(.+)\n```/gm)].map(([, name, csp, tag], index) => ({ name, csp, tag, path: `/mode-${index}` }));
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    const here = (text) => text.replaceAll("https://rapport.example.com", "{{ENDPOINT}}").replaceAll("KEY", "test-key");
-    const form = `<form id="form"><input name="mail" autocomplete="email"><button>Send</button></form>`;
-    const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}`, csp: here(csp) }]);
-    const app = `import { createRapport } from "/dist/index.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
-    site = await startSite({ later: LATER, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
-  },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+const here = (text) => text.replaceAll("https://rapport.example.com", "{{ENDPOINT}}").replaceAll("KEY", "test-key");
+const form = `<form id="form"><input name="mail" autocomplete="email"><button>Send</button></form>`;
+const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}`, csp: here(csp) }]);
+const app = `import { createRapport } from "/dist/index.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
+const { browser, site } = await stage({ later: LATER, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
 
 test("the page documents the modes that it promises", () => {
   assert.ok(MODES.length >= 7);

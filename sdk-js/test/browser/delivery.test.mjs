@@ -1,30 +1,14 @@
 // Every event has exactly one effect, whatever becomes of networks, servers and tabs.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, visit } from "../site/chromium.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
 const DAY = 86_400_000;
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    const html = `<!doctype html><title>page</title><script async src="{{SDK_URL}}"></script><p>page</p>`;
-    site = await startSite({ later: [], pages: { "/": html, "/next": html } });
-  },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  site.state.events.length = site.state.batches.length = site.state.requests.length = 0;
-  site.state.failing = false;
-  site.state.refuse = undefined;
-});
+const html = `<!doctype html><title>page</title><script async src="{{SDK_URL}}"></script><p>page</p>`;
+const { browser, site } = await stage({ later: [], pages: { "/": html, "/next": html } });
 
 async function open(context, path = "/") {
   const page = await visit(browser, site.url + path, { context });

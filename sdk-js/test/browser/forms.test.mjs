@@ -1,8 +1,9 @@
 // Forms tell who a visitor is, with no code, and never what was not meant for it.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { LATER, startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, visit } from "../site/chromium.mjs";
+import { LATER } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
@@ -44,35 +45,21 @@ const FRAME = `<!doctype html><form><input name="email"><button>Send</button></f
   setInterval(() => tell("onFormReady"), 50);
 </script>`;
 
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    site = await startSite({
-      later: LATER,
-      pages: {
-        "/plain": page(PLAIN),
-        "/mapped": page(PLAIN, { autocapture: { traits: { role: "role", password: "password", message: "note" } } }),
-        "/quiet": page(PLAIN, { autocapture: { identify: false } }),
-        "/strict": page(PLAIN, { consent: { mode: "strict" } }),
-        "/cf7": page(CONTACT_FORM_7),
-        "/hubspot": page(`<div id="target"></div><script>addEventListener("load", () => setTimeout(() => { document.querySelector("#target").innerHTML = ${JSON.stringify(HUBSPOT)}; }, 100));</script>`),
-        "/framed": page(`<div class="hs-form-frame" data-region="na1" data-form-id="${FORM_ID}" data-portal-id="123"><iframe src="/frame"></iframe></div>`),
-        "/older": page(`<iframe class="hs-form-iframe" title="Form 0" src="/frame"></iframe>`),
-        "/frame": FRAME,
-        "/far": page(`<div style="height:4000px">far</div>${PLAIN}`),
-        "/none": page("<p>no form</p>"),
-      },
-    });
+const { browser, site } = await stage({
+  later: LATER,
+  pages: {
+    "/plain": page(PLAIN),
+    "/mapped": page(PLAIN, { autocapture: { traits: { role: "role", password: "password", message: "note" } } }),
+    "/quiet": page(PLAIN, { autocapture: { identify: false } }),
+    "/strict": page(PLAIN, { consent: { mode: "strict" } }),
+    "/cf7": page(CONTACT_FORM_7),
+    "/hubspot": page(`<div id="target"></div><script>addEventListener("load", () => setTimeout(() => { document.querySelector("#target").innerHTML = ${JSON.stringify(HUBSPOT)}; }, 100));</script>`),
+    "/framed": page(`<div class="hs-form-frame" data-region="na1" data-form-id="${FORM_ID}" data-portal-id="123"><iframe src="/frame"></iframe></div>`),
+    "/older": page(`<iframe class="hs-form-iframe" title="Form 0" src="/frame"></iframe>`),
+    "/frame": FRAME,
+    "/far": page(`<div style="height:4000px">far</div>${PLAIN}`),
+    "/none": page("<p>no form</p>"),
   },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  site.state.events.length = site.state.batches.length = site.state.requests.length = 0;
 });
 
 /** A new visitor's page whose forms are listened to. */

@@ -1,9 +1,10 @@
 // Who a visitor is, from subdomain to subdomain and site to site, by whatever path, and who else takes part.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 import { identityToken } from "../../dist/server.js";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { LATER, startSite } from "../site/site.mjs";
+import { decision, visit } from "../site/chromium.mjs";
+import { LATER } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
@@ -19,35 +20,21 @@ const PLUGINS = `<script>
     ["use", { name: "plan", enrich: (event) => ({ ...event, messageId: "forged", properties: { ...event.properties, plan: "team" } }), destination: (event) => seen.push(event.event ?? event.type) }]);
 </script>`;
 const OWN = { paths: { "/v1/events": "/c", "/v1/decide": "/d", "/v1/parts": "/p", "/v1/sdk": "/s" } };
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    const npm = (options) => `<!doctype html><title>npm</title><script type="module">
-      import { createRapport } from "/dist/index.js";
-      window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}", ...${options} });</script><button>press</button>`;
-    site = await startSite({
-      later: LATER,
-      pages: {
-        "/plain": page({}),
-        "/shared": page({ cookieDomain: "acme.test" }),
-        "/linked": page({ linkDomains: ["other.test"] }),
-        "/arrived": page({ linkDomains: ["acme.test"] }),
-        "/plugins": page({}, PLUGINS),
-        "/last-word": npm(`{ beforeSend: (event) => (event.event === "Secret" ? null : { ...event, context: { ...event.context, page: { ...event.context.page, title: "hidden" } } }) }`),
-        "/debug": page({ debug: true, consent: { mode: "strict" } }, `<script>(window.rapport ||= []).push(["use", { name: "no clicks", before: ({ event }) => event !== "Clicked" }])</script>`),
-        "/proxied": `<!doctype html><title>own</title><script async src="/own/s/test-key.js" data-rapport='${JSON.stringify({ ...OWN, endpoint: "/own" })}'></script>`,
-      },
-    });
+const npm = (options) => `<!doctype html><title>npm</title><script type="module">
+  import { createRapport } from "/dist/index.js";
+  window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}", ...${options} });</script><button>press</button>`;
+const { browser, site } = await stage({
+  later: LATER,
+  pages: {
+    "/plain": page({}),
+    "/shared": page({ cookieDomain: "acme.test" }),
+    "/linked": page({ linkDomains: ["other.test"] }),
+    "/arrived": page({ linkDomains: ["acme.test"] }),
+    "/plugins": page({}, PLUGINS),
+    "/last-word": npm(`{ beforeSend: (event) => (event.event === "Secret" ? null : { ...event, context: { ...event.context, page: { ...event.context.page, title: "hidden" } } }) }`),
+    "/debug": page({ debug: true, consent: { mode: "strict" } }, `<script>(window.rapport ||= []).push(["use", { name: "no clicks", before: ({ event }) => event !== "Clicked" }])</script>`),
+    "/proxied": `<!doctype html><title>own</title><script async src="/own/s/test-key.js" data-rapport='${JSON.stringify({ ...OWN, endpoint: "/own" })}'></script>`,
   },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  site.state.events.length = site.state.batches.length = site.state.requests.length = 0;
 });
 
 const host = (name, path) => `http://${name}:${site.port}${path}`;

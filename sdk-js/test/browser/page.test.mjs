@@ -1,22 +1,13 @@
 // The page as a visitor meets it: the demo's website, the SDK, the engine, and a collector that remembers.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { decision, inspector, launch, shown, visit } from "../site/chromium.mjs";
+import { test } from "node:test";
+import { decision, inspector, shown, visit } from "../site/chromium.mjs";
 import { startSite } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { until } from "../site/wait.mjs";
 
 const timeout = 60_000;
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    site = await startSite();
-  },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
+const { browser, site } = await stage();
 
 const reading = ({ event }) => event === "Engaged";
 

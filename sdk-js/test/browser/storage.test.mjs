@@ -1,26 +1,12 @@
 // What a browser keeps may be damaged, old, new, full or gone: the page goes on.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, visit } from "../site/chromium.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled } from "../site/wait.mjs";
 
 const timeout = 60_000;
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    site = await startSite({ later: [], pages: { "/": `<!doctype html><title>page</title><script async src="{{SDK_URL}}"></script>` } });
-  },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  site.state.events.length = 0;
-});
+const { browser, site } = await stage({ later: [], pages: { "/": `<!doctype html><title>page</title><script async src="{{SDK_URL}}"></script>` } });
 
 async function open(context) {
   const page = await visit(browser, site.url, context ? { context } : {});

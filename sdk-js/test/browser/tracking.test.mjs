@@ -1,8 +1,9 @@
 // What the tracker sees without code: pages, clicks, forms, reading, campaigns, visits.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { decision, launch, visit } from "../site/chromium.mjs";
-import { LATER, startSite } from "../site/site.mjs";
+import { test } from "node:test";
+import { decision, visit } from "../site/chromium.mjs";
+import { LATER } from "../site/site.mjs";
+import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
@@ -18,28 +19,16 @@ const CLICKS = `<!doctype html><title>clicks</title>${TAG}
   <div data-rapport-ignore><button id="ignored">secret</button><p data-rapport-allow><button id="allowed">Allowed</button></p></div><div id="shadow"></div>
   <script>document.querySelector("#shadow").attachShadow({mode:"open"}).innerHTML = "<button id=inner>Inside</button>";
   addEventListener("click", (event) => event.preventDefault());</script>`;
-let browser;
-let site;
-
-before(
-  async () => {
-    browser = await launch();
-    site = await startSite({
-      later: LATER,
-      pages: {
-        "/clicks": CLICKS,
-        "/marked": CLICKS.replace("<script async", `<script data-rapport='{"autocapture":{"clicks":"marked"}}' async`),
-        "/tall": `<!doctype html><title>tall</title>${TAG}${tall}`,
-        "/vitals": `<!doctype html><title>vitals</title><script async src="{{SDK_URL}}" data-rapport='{"autocapture":{"vitals":true}}'></script><h1>Large</h1><button>press</button>`,
-        "/plain": `<!doctype html><title>plain</title>${TAG}<p>plain</p>`,
-      },
-    });
+const { browser, site } = await stage({
+  later: LATER,
+  pages: {
+    "/clicks": CLICKS,
+    "/marked": CLICKS.replace("<script async", `<script data-rapport='{"autocapture":{"clicks":"marked"}}' async`),
+    "/tall": `<!doctype html><title>tall</title>${TAG}${tall}`,
+    "/vitals": `<!doctype html><title>vitals</title><script async src="{{SDK_URL}}" data-rapport='{"autocapture":{"vitals":true}}'></script><h1>Large</h1><button>press</button>`,
+    "/plain": `<!doctype html><title>plain</title>${TAG}<p>plain</p>`,
   },
-  { timeout },
-);
-after(() => Promise.all([browser?.close(), site?.close()]));
-// What a page that goes still sends is not the next test's.
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+});
 
 /** A page of a new visitor, and what the collector then holds of it. */
 async function open(path, options) {

@@ -101,6 +101,11 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     port: new URL(pages.origin).port,
     endpoint: backend.origin,
     state,
+    /** Forgets what came until now, and fails no more. */
+    clear: () => {
+      for (const list of [state.events, state.batches, state.requests]) list.length = 0;
+      Object.assign(state, { failing: false, refuse: undefined, decisions: 0 });
+    },
     /** What the core makes of events outside the page. */
     decide: (events, now) => decider.decide(inOrder(events), now, 5),
     close: () => Promise.all([pages.close(), backend.close()]),
