@@ -8,13 +8,16 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use house::{House, Reply, Tenant, copy, eventually, page, scratch};
 use rapport_backend::clock;
+use rapport_backend::collect::History;
 use rapport_backend::identity::{Actor, SubjectId};
 use rapport_backend::keys::{DirectoryKeys, KeyStore, VisitorRef, pseudonym};
+use rapport_backend::log::{Consent, DayLog, EventLog};
 use rapport_backend::profiles::{Merge, MergeStore, profile_bytes};
 use rapport_backend::records::SqliteRecords;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A house with one workspace.
@@ -25,6 +28,7 @@ struct Home {
 }
 
 const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
 
 impl Home {
     fn open() -> Self {
@@ -485,4 +489,49 @@ fn a_restored_backup_forgets_the_whole_person_again() {
         let count = format!("SELECT count(*) FROM {table}");
         assert_eq!(database.query_row(&count, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
     }
+}
+
+#[test]
+fn proofs_on_days_that_were_sealed_count_as_before() {
+    let mut home = Home::open();
+    home.house.stop();
+    let data = home.house.config().data;
+    let log = DayLog::open(&data)
+        .unwrap()
+        .sealing_under(Arc::new(DirectoryKeys::open(&home.house.config().keys).unwrap()));
+    let history = History::open(&log, &home.keys, home.acme.scope, Consent::ALL).unwrap();
+    let days = [
+        vec![at(5 * DAY, page("phone", "m1", "/pricing"))],
+        vec![at(4 * DAY, identify("phone", "ann", "m2")), at(4 * DAY, page("kiosk", "m3", "/"))],
+        vec![
+            at(3 * DAY, identify("kiosk", "bob", "m4")),
+            at(3 * DAY - 60, page("kiosk", "m5", "/")),
+        ],
+        vec![at(1, page("phone", "m6", "/"))],
+    ];
+    for events in days {
+        let items = events.iter().map(|event| {
+            let mut item = history.admit(&event.to_string()).unwrap();
+            item.draft.received_at = item.draft.event_time;
+            item
+        });
+        history.write(items.collect()).unwrap();
+    }
+    let journals = || {
+        let days = std::fs::read_dir(data.join("log")).unwrap().map(|day| day.unwrap().path());
+        days.filter(|day| day.join("events.journal").exists()).count()
+    };
+    eventually(|| {
+        log.tidy().unwrap();
+        (journals() <= 2).then_some(())
+    });
+    drop(log);
+    home.house.start();
+    let (ann, bob) = (home.user("ann"), home.user("bob"));
+    assert_eq!((home.events(ann), home.events(bob)), (3, 3));
+    home.unmerge(home.browser("phone"), None);
+    assert_eq!((home.events(home.browser("phone")), home.events(bob)), (3, 3));
+    let live = home.bytes(bob);
+    home.rebuild();
+    assert_eq!((home.bytes(bob), home.listed().len()), (live, 2));
 }

@@ -87,6 +87,7 @@ fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
             ".cargo",
             "core",
             "wasm",
+            "archive",
             "backend",
             "cli",
             "xtask",
