@@ -8,6 +8,7 @@ use crate::identity::Scope;
 use crate::keys::KeyStore;
 use crate::live::Feed;
 use crate::log::EventLog;
+use crate::privacy::Erasure;
 use crate::profiles::{ProfileStore, Projector};
 use crate::records::Records;
 use std::sync::Arc;
@@ -49,6 +50,14 @@ impl App {
     /// Where a store cannot be read or written.
     pub async fn rebuild(&self, scope: Scope) -> Result<usize, StoreError> {
         self.projector.rebuild(scope).await
+    }
+
+    /// The list of erasures, oldest first.
+    ///
+    /// # Errors
+    /// Where the records cannot be read.
+    pub fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.records.erasures()
     }
 
     /// How many events of a scope are in the log but not in its profiles yet.

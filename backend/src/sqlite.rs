@@ -164,3 +164,22 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(
         Err(source) => Err(StoreError::Migration { path: path.to_owned(), source }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_be_synced_is_synced_with_each_commit() {
+        let path = std::env::temp_dir().join(format!("rapport-synced-{}.db", std::process::id()));
+        for (durability, full) in [(Durability::Synced, 2), (Durability::Rebuildable, 1)] {
+            let database =
+                Database::open(path.clone(), durability, &["CREATE TABLE t (a)"]).unwrap();
+            let writer = lock(&database.writer);
+            let set: i64 =
+                writer.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(set, full);
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}

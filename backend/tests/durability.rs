@@ -4,7 +4,8 @@
 mod house;
 
 use house::{House, Reply, Tenant, page};
-use rapport_backend::log::{Disk, MachineDisk};
+use rapport_backend::keys::DirectoryKeys;
+use rapport_backend::log::{DayLog, Disk, EventLog, MachineDisk, Offset, Replayed, contents};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -133,6 +134,55 @@ fn every_answer_follows_the_sync_that_kept_its_events() {
         disk.hold(false);
         assert_eq!(answered.recv().unwrap().status, 200);
     });
+}
+
+/// Copies the key store as it stands whenever envelopes are written.
+#[derive(Debug)]
+struct Copying {
+    keys: PathBuf,
+    copies: PathBuf,
+    count: AtomicU64,
+}
+
+impl Disk for Copying {
+    fn write(&self, path: &Path, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        if at > 8 {
+            let number = self.count.fetch_add(1, Ordering::SeqCst);
+            house::copy(&self.keys, &self.copies.join(number.to_string()));
+        }
+        MachineDisk.write(path, file, bytes, at)
+    }
+
+    fn sync(&self, path: &Path, file: &File) -> io::Result<()> {
+        MachineDisk.sync(path, file)
+    }
+}
+
+#[test]
+fn a_key_is_kept_before_the_first_event_that_needs_it() {
+    let (keys, copies) = (house::scratch(), house::scratch());
+    let (keys_at, copies_at) = (keys.join("keys"), copies.to_path_buf());
+    let count = AtomicU64::new(0);
+    let disk = Arc::new(Copying { keys: keys_at.clone(), copies: copies_at, count });
+    let mut house = House::open_with(|config| {
+        config.disk = disk.clone();
+        config.keys = keys_at.clone();
+    });
+    let acme = house.tenant("Acme");
+    for number in 0..3 {
+        // Each event is somebody's first.
+        let event = page(&format!("new {number}"), &format!("m{number}"), "/");
+        assert_eq!(house.send(&acme, json!([event]))["accepted"], 1);
+    }
+    house.stop();
+    let log = DayLog::open(&house.directory).unwrap();
+    let envelopes = log.read(acme.scope, Offset(0), 10).unwrap();
+    assert_eq!(envelopes.len(), 3);
+    for (number, envelope) in envelopes.into_iter().skip(1).enumerate() {
+        // The first group stands right behind the journal's magic and is not copied.
+        let kept = DirectoryKeys::open(&copies.join(number.to_string())).unwrap();
+        assert!(matches!(contents(&kept, envelope).unwrap(), Replayed::Event(_)), "{number}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod house;
 
-use house::{House, copy, page, scratch};
+use house::{House, Tenant, copy, page, scratch};
 use rapport_backend::identity::SubjectId;
 use rapport_backend::keys::DirectoryKeys;
 use rapport_backend::log::{DayLog, EventLog, Offset, Replayed, Sealed, contents};
@@ -122,6 +122,48 @@ fn a_restored_backup_forgets_again_before_it_serves() {
     assert!(house.visitors(&acme).is_empty());
     house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
     assert!(house.visitors(&acme).is_empty());
+}
+
+/// Ann is erased, and what was backed up before comes back.
+fn restored(parts: &[&str]) -> (House, Tenant) {
+    let mut house = House::open();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([personal_event(), page("bob", "m2", "/pricing")]));
+    let visitors = house.settle(&acme, 2);
+    let is_ann = |visitor: &&Value| visitor["lastEvent"]["kind"] == "identify";
+    let ann = visitors.iter().find(is_ann).unwrap()["id"].as_str().unwrap().to_owned();
+    house.stop();
+    let backup = scratch();
+    parts.iter().for_each(|part| copy(&house.directory.join(part), &backup.join(part)));
+    house.start();
+    house.call("DELETE", &format!("/v1/visitors/{ann}")).key(&acme.admin_key).send();
+    house.stop();
+    parts.iter().for_each(|part| copy(&backup.join(part), &house.directory.join(part)));
+    house.start();
+    (house, acme)
+}
+
+#[test]
+fn erasures_outlive_a_backup_of_all_data_and_one_of_the_keys() {
+    let data: &[&str] = &["log", "profiles.db", "records.db"];
+    for parts in [data, &["keys"]] {
+        let (mut house, acme) = restored(parts);
+        assert_eq!(house.visitors(&acme).len(), 1, "{parts:?}: Bob is there, Ann is not");
+        house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
+        assert_eq!(house.settle(&acme, 1).len(), 1, "{parts:?}");
+        let again = house.send(&acme, json!([page("ann", "m3", "/")]));
+        assert_eq!(again["results"][0]["status"], "rejected", "{parts:?}");
+        let erasures = house.app().erasures().unwrap();
+        assert_eq!(erasures.len(), 1, "{parts:?}: the list is whole again");
+        house.stop();
+        let log = DayLog::open(&house.directory).unwrap();
+        let keys = DirectoryKeys::open(&house.directory.join("keys")).unwrap();
+        let envelopes = log.read(acme.scope, Offset(0), 10).unwrap().into_iter();
+        let gone = envelopes
+            .map(|envelope| contents(&keys, envelope).unwrap())
+            .filter(|replayed| matches!(replayed, Replayed::Tombstone { .. }));
+        assert_eq!(gone.count(), 1, "{parts:?}");
+    }
 }
 
 #[test]

@@ -238,6 +238,11 @@ impl KeyStore for DirectoryKeys {
         if forgotten > 0 { self.database.empty_log() } else { Ok(()) }
     }
 
+    fn shredded(&self) -> Result<Vec<(Scope, SubjectId, Millis)>, StoreError> {
+        let sql = "SELECT workspace, environment, subject, shredded_at FROM subject_keys WHERE shredded_at IS NOT NULL ORDER BY shredded_at";
+        self.database.rows(sql, [], |row| Ok((Scope::in_row(row, 0)?, row.get(2)?, row.get(3)?)))
+    }
+
     fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError> {
         self.shreds.fetch_add(1, Ordering::SeqCst);
         self.database.write(|transaction| {

@@ -35,6 +35,8 @@ pub trait KeyStore: Send + Sync {
     fn forget_salts(&self, day: i64) -> Result<(), StoreError>;
     /// Destroys the key of a subject for good, and the chance of a new one. Doing it again changes nothing.
     fn shred(&self, scope: Scope, subject: SubjectId, at: Millis) -> Result<(), StoreError>;
+    /// Everybody whose key was destroyed, and when. Kept here too, it outlives any backup of the data.
+    fn shredded(&self) -> Result<Vec<(Scope, SubjectId, Millis)>, StoreError>;
 }
 
 /// What the store holds for a subject.

@@ -12,7 +12,7 @@ use crate::identity::{Permit, Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
 use crate::profiles::Who;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Erases the person who a visitor is, for good: every id that was merged, and every browser of which
 /// a piece is theirs. Answers whom.
@@ -36,11 +36,26 @@ pub fn erase(app: &App, permit: &Permit, subject: SubjectId) -> Result<Vec<Subje
     Ok(erased)
 }
 
-/// Does again what the list of erasures says: for data that was restored from a backup.
+/// Does again what was erased: for data, or a key store, that was restored from a backup. Either knows
+/// of erasures that the other has forgotten: the list of the records, and the keys that are gone.
 ///
 /// # Errors
 /// Where a store cannot be read or written.
 pub fn apply_all(app: &App) -> Result<(), StoreError> {
+    let listed: BTreeSet<_> =
+        app.records.erasures()?.iter().map(|erasure| (erasure.scope, erasure.subject)).collect();
+    let workspaces: BTreeSet<_> =
+        app.records.workspaces()?.iter().map(|workspace| workspace.id).collect();
+    let mut forgotten: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (scope, subject, at) in app.keys.shredded()? {
+        // Of a workspace that the data does not know, it knows no visitor either.
+        if !listed.contains(&(scope, subject)) && workspaces.contains(&scope.workspace) {
+            forgotten.entry(scope).or_default().push(Erasure { scope, subject, at });
+        }
+    }
+    for (scope, erasures) in forgotten {
+        app.records.record_erasures(Permit::operator(scope).actor(), &erasures)?;
+    }
     for erasure in app.records.erasures()? {
         let Erasure { scope, subject, .. } = erasure;
         let shredded = app.keys.subject_key(scope, subject)? == Some(SubjectKey::Shredded);

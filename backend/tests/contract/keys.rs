@@ -51,6 +51,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn KeyStore>) {
 
     store.shred(one, alice, 1).unwrap();
     store.shred(one, alice, 2).unwrap();
+    assert_eq!(store.shredded().unwrap(), [(one, alice, 1)], "who was erased first, and once");
     for store in [store, open()] {
         assert_eq!(store.subject_key(one, alice).unwrap(), Some(SubjectKey::Shredded));
         assert_eq!(
