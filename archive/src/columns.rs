@@ -61,9 +61,10 @@ pub const COLUMNS: [Column; 19] = [
     column("message_uuid", Kind::Uuid, false, How::Plain),
     column("message_id", Kind::Text, false, How::Plain),
     column("event_time", Kind::Time, true, How::Alike),
-    column("received_at", Kind::Time, true, How::Words),
-    column("sent_at", Kind::Time, false, How::Words),
-    column("client_time", Kind::Time, false, How::Alike),
+    // Times that follow from another but for a little are kept as that little, in milliseconds.
+    column("received_after", Kind::Number, true, How::Alike),
+    column("sent_skew", Kind::Number, false, How::Alike),
+    column("client_rest", Kind::Number, false, How::Words),
     column("consent", Kind::Number, true, How::Words),
     column("schema_version", Kind::Number, true, How::Words),
     column("kind", Kind::Text, true, How::Words),
@@ -88,9 +89,9 @@ pub fn values<'a>(row: &'a Row, uuid: Option<&'a [u8; 16]>) -> [Option<Value<'a>
         uuid.map(|uuid| Value::Bytes(uuid)),
         if uuid.is_some() { None } else { text(&row.message_id) },
         number(row.event_time),
-        number(row.received_at),
-        row.sent_at.map(Value::Number),
-        row.client_time.map(Value::Number),
+        number(row.received_at.wrapping_sub(row.event_time)),
+        row.sent_at.map(|time| Value::Number(time.wrapping_sub(row.received_at))),
+        row.client_time.map(|time| Value::Number(time.wrapping_sub(client_time(row)))),
         number(i64::from(row.consent)),
         number(i64::from(row.schema_version)),
         bytes(row.kind.as_bytes()),
@@ -103,6 +104,14 @@ pub fn values<'a>(row: &'a Row, uuid: Option<&'a [u8; 16]>) -> [Option<Value<'a>
         row.block.as_deref().map(Value::Bytes),
         row.alone.as_deref().map(Value::Bytes),
     ]
+}
+
+/// When something happened by the client's clock, where it was sent as it happened.
+pub const fn client_time(row: &Row) -> i64 {
+    match row.sent_at {
+        Some(sent) => row.event_time.wrapping_add(sent.wrapping_sub(row.received_at)),
+        None => row.event_time,
+    }
 }
 
 /// The schema, as other tools see it.

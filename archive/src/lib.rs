@@ -31,6 +31,10 @@ impl From<parquet::errors::ParquetError> for ArchiveError {
         match error {
             parquet::errors::ParquetError::External(inner) => {
                 match inner.downcast::<std::io::Error>() {
+                    // So the checked bytes say that they are not what was written.
+                    Ok(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                        Self::Damaged(error.to_string())
+                    }
                     Ok(error) => (*error).into(),
                     Err(inner) => Self::Damaged(inner.to_string()),
                 }

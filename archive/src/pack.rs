@@ -6,8 +6,9 @@ use crate::ArchiveError;
 use std::cell::RefCell;
 use zstd::bulk::{Compressor, Decompressor};
 
-/// The words, version 1: never changed, only followed by others.
-const WORDS_1: &[u8] = include_bytes!("words-1.txt");
+/// The words, version 1: never changed, only followed by others. They are the events of
+/// `words-1.jsonl`, each as a block holds it, the most usual ones last.
+const WORDS_1: &[u8] = include_bytes!("words-1.bin");
 const LEVEL: i32 = 19;
 /// A packed text says which words it was packed with.
 const VERSION: u8 = 1;

@@ -1,7 +1,7 @@
 //! Reading an archive, a slab of rows at a time.
 
 use crate::ArchiveError;
-use crate::columns::{COLUMNS, Kind};
+use crate::columns::{COLUMNS, Kind, client_time};
 use crate::row::Row;
 use crate::sums::Checked;
 use crate::write::uuid_text;
@@ -75,6 +75,15 @@ impl Archive {
     /// How many rows it has.
     pub fn rows(&self) -> u64 {
         self.starts.last().copied().unwrap_or_default()
+    }
+
+    /// How many bytes each column takes.
+    pub fn sizes(&self) -> Vec<(&'static str, u64)> {
+        let of = |index: usize| {
+            let groups = self.reader.metadata().row_groups().iter();
+            groups.map(|group| group.column(index).compressed_size().unsigned_abs()).sum()
+        };
+        COLUMNS.iter().enumerate().map(|(index, column)| (column.name, of(index))).collect()
     }
 
     /// How many slabs they are in.
@@ -273,14 +282,16 @@ impl Slab {
         let text = |column| {
             self.bytes(column, at).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         };
-        Row {
+        let event_time = number(4).unwrap_or_default();
+        let received_at = event_time.wrapping_add(number(5).unwrap_or_default());
+        let mut row = Row {
             offset: self.offset(at),
             subject: self.subject(at),
             message_id: message_id(self.bytes(UUID, at), self.bytes(MESSAGE, at)),
-            event_time: number(4).unwrap_or_default(),
-            received_at: number(5).unwrap_or_default(),
-            sent_at: number(6),
-            client_time: number(7),
+            event_time,
+            received_at,
+            sent_at: number(6).map(|skew| received_at.wrapping_add(skew)),
+            client_time: None,
             consent: number(8).and_then(|bits| bits.try_into().ok()).unwrap_or_default(),
             schema_version: number(9)
                 .and_then(|version| version.try_into().ok())
@@ -294,7 +305,9 @@ impl Slab {
             campaign: text(16),
             block: None,
             alone: self.bytes(ALONE, at).map(<[u8]>::to_vec),
-        }
+        };
+        row.client_time = number(7).map(|rest| client_time(&row).wrapping_add(rest));
+        row
     }
 
     fn number(&self, column: usize, at: usize) -> Option<i64> {

@@ -3,14 +3,17 @@
 //! `prepare DIR EVENTS VISITORS` makes a data directory whose log holds so many events;
 //! `run URL WRITE_KEY SECONDS CONNECTIONS VISITORS [EVENTS_A_SECOND [ADMIN_KEY]]` sends batches of
 //! 20, as fast as they are answered or at a rate, and listens to the live feed where it has a key;
-//! `refold DIR` folds a log again from its beginning. Each prints one JSON object.
+//! `refold DIR` folds a log again from its beginning; `seal DIR EVENTS` seals a day of visits. Each
+//! prints one JSON object.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../tests/house/mod.rs"]
 mod house;
 mod load;
 mod prepare;
+mod sealing;
 mod traffic;
+mod visits;
 
 use serde_json::Value;
 
@@ -21,6 +24,7 @@ fn main() {
         ["prepare", directory, events, visitors] => {
             prepare::fill(directory.as_ref(), number(events), number(visitors))
         }
+        ["seal", directory, events] => sealing::seal(directory.as_ref(), number(events)),
         ["refold", directory] => prepare::refold(directory.as_ref()),
         ["run", url, key, seconds, connections, visitors, rest @ ..] => load::run(&load::Plan {
             address: url.trim_start_matches("http://").to_owned(),

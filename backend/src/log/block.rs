@@ -2,7 +2,7 @@
 //! subject's key. Packed together they say once what they have in common.
 
 use super::day::DayNumber;
-use super::{Draft, Offset};
+use super::{Draft, Offset, plain};
 use crate::clock::Millis;
 use crate::identity::{Scope, SubjectId};
 use crate::seal::{Opener, SealBroken};
@@ -97,10 +97,12 @@ pub fn block_bound(scope: Scope, subject: SubjectId, first: Offset) -> Vec<u8> {
 
 /// The byte that begins what stands for something else; UTF-8 has none, and a number seldom.
 const ESCAPE: u8 = 0xff;
-/// Behind the escape: the escape itself, the end of a text, what the open half says. They are for good.
+/// Behind the escape: the escape itself, the end of a text, what the open half says, and numbers of
+/// so many decimals. They are for good.
 const ITSELF: u8 = 0;
 const END: u8 = 1;
 const SAID: [u8; 5] = [2, 3, 4, 5, 6];
+const DECIMALS: [u8; 5] = [7, 8, 9, 10, 11];
 /// Shorter texts are in a text by chance.
 const SHORTEST: usize = 4;
 
@@ -119,8 +121,19 @@ fn said(draft: &Draft) -> [Option<Vec<u8>>; 5] {
 /// Adds a sealed half to a block's texts, without what the open half says.
 pub fn add(text: &[u8], draft: &Draft, texts: &mut Vec<u8>) {
     let said = said(draft);
+    let numbers = plain::numbers(text);
+    let mut numbers = numbers.iter().peekable();
     let mut rest = text;
     while let Some((first, behind)) = rest.split_first() {
+        let at = text.len() - rest.len();
+        while numbers.next_if(|number| **number < at).is_some() {}
+        if numbers.next_if(|number| **number == at).is_some()
+            && let Some((number, after)) = rest.split_first_chunk::<8>()
+            && shorten(f64::from_le_bytes(*number), texts)
+        {
+            rest = after;
+            continue;
+        }
         let found = SAID.iter().zip(&said).find_map(|(mark, known)| {
             let known = known.as_deref()?;
             Some((*mark, rest.strip_prefix(known)?))
@@ -148,10 +161,18 @@ fn ends(texts: &[u8]) -> Vec<u32> {
     let mut at = 0;
     while let Some(found) = texts.get(at..).and_then(escape) {
         let place = at + found;
-        if texts.get(place + 1) == Some(&END) {
+        let mark = texts.get(place + 1);
+        if mark == Some(&END) {
             ends.push(place as u32);
         }
         at = place + 2;
+        if let Some(rest) = texts.get(at..)
+            && DECIMALS.iter().any(|decimals| Some(decimals) == mark)
+        {
+            let mut behind = rest;
+            unsigned(&mut behind);
+            at += rest.len() - behind.len();
+        }
     }
     ends
 }
@@ -164,15 +185,61 @@ fn lengthen(text: &[u8], draft: &Draft) -> Vec<u8> {
         let (plain, marked) = rest.split_at(at);
         long.extend_from_slice(plain);
         let mark = marked.get(1);
+        rest = marked.get(2..).unwrap_or_default();
+        if let Some(decimals) = DECIMALS.iter().position(|decimals| Some(decimals) == mark) {
+            long.extend(whole(unsigned(&mut rest), decimals).to_le_bytes());
+            continue;
+        }
         let known = SAID.iter().zip(&said).find(|(said, _)| Some(*said) == mark);
         match known {
             Some((_, known)) => long.extend_from_slice(known.as_deref().unwrap_or_default()),
             None => long.push(ESCAPE),
         }
-        rest = marked.get(2..).unwrap_or_default();
     }
     long.extend_from_slice(rest);
     long
+}
+
+/// Writes a number as its decimals say it, where they say it to the bit: in seven-bit groups, the
+/// sign first. A binary fraction such as 12.3 takes eight random bytes otherwise.
+fn shorten(number: f64, texts: &mut Vec<u8>) -> bool {
+    for (decimals, mark) in DECIMALS.iter().enumerate() {
+        let scaled = (number * 10f64.powi(decimals as i32)).round();
+        if scaled.abs() >= 1e15 {
+            return false;
+        }
+        let folded = (scaled.abs() as u64) << 1 | u64::from(scaled < 0.0);
+        if whole(folded, decimals).to_bits() == number.to_bits() {
+            texts.extend([ESCAPE, *mark]);
+            let mut rest = folded;
+            while rest >= 1 << 7 {
+                texts.push(rest as u8 | 1 << 7);
+                rest >>= 7;
+            }
+            texts.push(rest as u8);
+            return true;
+        }
+    }
+    false
+}
+
+/// The number that [`shorten`] wrote.
+fn whole(folded: u64, decimals: usize) -> f64 {
+    let size = (folded >> 1) as f64 / 10f64.powi(decimals as i32);
+    if folded & 1 == 1 { -size } else { size }
+}
+
+fn unsigned(bytes: &mut &[u8]) -> u64 {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let Some((first, rest)) = bytes.split_first() else { break };
+        *bytes = rest;
+        number |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            break;
+        }
+    }
+    number
 }
 
 fn escape(bytes: &[u8]) -> Option<usize> {

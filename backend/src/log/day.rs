@@ -175,6 +175,11 @@ impl Day {
         self.subjects.sorted()
     }
 
+    /// Makes the index of messages as small as it gets; after [`Self::tidy`] of a day that is over.
+    pub fn shorten_messages(&self) -> Result<(), StoreError> {
+        self.messages.shorten()
+    }
+
     /// Where it is.
     pub fn directory(&self) -> &Path {
         self.journal.path().parent().unwrap_or(self.journal.path())

@@ -100,7 +100,7 @@ impl Index {
         }
         let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
         for run in runs.iter().filter(|run| run.may_hold(entry)) {
-            if run.find(entry)?.contains(entry) {
+            if run.holds(entry)? {
                 return Ok(true);
             }
         }
@@ -165,6 +165,24 @@ impl Index {
         }
         drop(fresh);
         self.merge(all)
+    }
+
+    /// Keeps only the first half of each entry, in one file: enough to tell that it is there.
+    /// For a day that is over and tidy.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn shorten(&self) -> Result<(), StoreError> {
+        let _filing = lock(&self.filing);
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let [run] = runs.as_slice() else { return Ok(()) };
+        if run.is_short() {
+            return Ok(());
+        }
+        let span = (run.from, run.upto);
+        let short = Run::write_short(run.path(), span, run.len() as usize, run.entries()?)?;
+        *self.runs.write().unwrap_or_else(PoisonError::into_inner) = vec![Arc::new(short)];
+        Ok(())
     }
 
     /// Every entry, in order; only where none waits in memory.

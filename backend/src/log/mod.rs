@@ -20,6 +20,8 @@ mod sealing;
 mod shelf;
 mod stored;
 mod survey;
+#[cfg(test)]
+mod words;
 
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};

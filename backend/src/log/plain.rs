@@ -144,6 +144,40 @@ fn split(bytes: &[u8]) -> Option<Parts<'_>> {
     Some((present & PROVEN != 0, texts, rest))
 }
 
+/// Where the compact form holds eight bytes of a number; nowhere in JSON, nor where it breaks off.
+pub fn numbers(plain: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let parts = plain.strip_prefix(&[COMPACT]).and_then(split);
+    let Some((.., compact)) = parts else { return found };
+    let start = plain.len() - compact.len();
+    let mut at = COMPACT_HEAD;
+    let text = |at: usize| {
+        let length = compact.get(at..at + 2)?;
+        Some(at + 2 + usize::from(u16::from_le_bytes(length.try_into().ok()?)))
+    };
+    // The name and the message id come first, then each field's path and value.
+    let mut walk = || {
+        at = text(text(at)?)?;
+        while at < compact.len() {
+            let kind = text(at)?;
+            at = match compact.get(kind)? {
+                0 => {
+                    found.push(start + kind + 1);
+                    kind + 9
+                }
+                1 => text(kind + 1)?,
+                _ => kind + 1,
+            };
+        }
+        Some(())
+    };
+    walk();
+    found
+}
+
+/// Version, kind, how many fields, time.
+const COMPACT_HEAD: usize = 1 + 1 + 2 + 8;
+
 fn corrupt(why: impl ToString) -> StoreError {
     StoreError::corrupt("event", why)
 }

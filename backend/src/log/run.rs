@@ -20,11 +20,15 @@ pub struct Run {
     pub upto: u64,
     fences: Vec<u64>,
     filter: Filter,
+    /// Whether it keeps only the first half of each entry.
+    short: bool,
 }
 
 const ENTRY: usize = size_of::<Entry>();
 const PAGE: usize = 256;
 const MAGIC: [u8; 8] = *b"RPINDEX\x01";
+const SHORT: [u8; 8] = *b"RPINDEX\x02";
+const KEY: usize = 8;
 /// Magic, count, from, upto, digest of what stands between the entries and here.
 const FOOT: usize = 8 + 3 * 8 + 32;
 
@@ -36,6 +40,26 @@ impl Run {
         upto: u64,
         count: usize,
         entries: impl Iterator<Item = Result<Entry, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        Self::write_as(path, (from, upto), count, entries, false)
+    }
+
+    /// As [`Self::write`], of each entry only the first half.
+    pub fn write_short(
+        path: &Path,
+        (from, upto): (u64, u64),
+        count: usize,
+        entries: impl Iterator<Item = Result<Entry, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        Self::write_as(path, (from, upto), count, entries, true)
+    }
+
+    fn write_as(
+        path: &Path,
+        (from, upto): (u64, u64),
+        count: usize,
+        entries: impl Iterator<Item = Result<Entry, StoreError>>,
+        short: bool,
     ) -> Result<Self, StoreError> {
         let failed = |error| StoreError::file("writing", path, error);
         let unfinished = path.with_extension("unfinished");
@@ -52,12 +76,13 @@ impl Run {
                 fences.push(key(&entry));
             }
             filter.add(key(&entry));
-            out.write_all(&entry).map_err(failed)?;
+            let kept = if short { entry.split_at(KEY).0 } else { entry.as_slice() };
+            out.write_all(kept).map_err(failed)?;
             written += 1;
         }
         let tail: Vec<u8> =
             fences.iter().chain(&filter.words).flat_map(|word| word.to_le_bytes()).collect();
-        let mut foot = MAGIC.to_vec();
+        let mut foot = if short { SHORT } else { MAGIC }.to_vec();
         [written, from, upto].iter().for_each(|number| foot.extend(number.to_le_bytes()));
         foot.extend(digest(&tail, &foot).0);
         out.write_all(&tail).and_then(|()| out.write_all(&foot)).map_err(failed)?;
@@ -66,7 +91,7 @@ impl Run {
         std::fs::rename(&unfinished, path).map_err(failed)?;
         let file = File::open(path).map_err(failed)?;
         let path = path.to_owned();
-        Ok(Self { path, file: Some(file), count: written, from, upto, fences, filter })
+        Ok(Self { path, file: Some(file), count: written, from, upto, fences, filter, short })
     }
 
     /// Opens a file; `None` where it is damaged, which loses nothing: the journal has it all.
@@ -79,11 +104,12 @@ impl Run {
         file.read_exact_at(&mut foot, foot_at).map_err(failed)?;
         let (said, sum) = foot.split_at(FOOT - 32);
         let mut words = said.as_chunks::<8>().0.iter();
-        let magic = words.next() == Some(&MAGIC);
+        let magic = words.next();
+        let short = magic == Some(&SHORT);
         let mut number = || words.next().map_or(0, |word| u64::from_le_bytes(*word));
         let (count, from, upto) = (number(), number(), number());
-        let entries = count.saturating_mul(ENTRY as u64);
-        if !magic || entries > foot_at {
+        let entries = count.saturating_mul(if short { KEY } else { ENTRY } as u64);
+        if !short && magic != Some(&MAGIC) || entries > foot_at {
             return Ok(None);
         }
         let mut tail = vec![0; (foot_at - entries) as usize];
@@ -96,7 +122,7 @@ impl Run {
         let fences = words.by_ref().take(fence_count).collect();
         let filter = Filter { words: words.collect() };
         let path = path.to_owned();
-        Ok(Some(Self { path, file: Some(file), count, from, upto, fences, filter }))
+        Ok(Some(Self { path, file: Some(file), count, from, upto, fences, filter, short }))
     }
 
     /// Whether an entry that begins as this one may be in it: never no where it is.
@@ -104,7 +130,13 @@ impl Run {
         self.filter.may_hold(key(entry))
     }
 
-    /// Every entry that begins as this one.
+    /// Whether it holds an entry; where it is short, one that begins as this one.
+    pub fn holds(&self, entry: &Entry) -> Result<bool, StoreError> {
+        let found = self.find(entry)?;
+        Ok(if self.short { !found.is_empty() } else { found.contains(entry) })
+    }
+
+    /// Every entry that begins as this one; where it is short, without its second half.
     pub fn find(&self, wanted: &Entry) -> Result<Vec<Entry>, StoreError> {
         let wanted = key(wanted);
         let mut page = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
@@ -117,11 +149,12 @@ impl Run {
             && self.fences.get(page).is_some_and(|first| *first <= wanted)
         {
             let first = page * PAGE;
-            let size = PAGE.min(self.count as usize - first) * ENTRY;
+            let each = self.entry();
+            let size = PAGE.min(self.count as usize - first) * each;
             let bytes = bytes.get_mut(..size).unwrap_or_default();
-            file.read_exact_at(bytes, (first * ENTRY) as u64).map_err(failed)?;
-            let entries = bytes.as_chunks::<ENTRY>().0;
-            found.extend(entries.iter().filter(|entry| key(entry) == wanted));
+            file.read_exact_at(bytes, (first * each) as u64).map_err(failed)?;
+            let entries = bytes.chunks_exact(each).map(whole);
+            found.extend(entries.filter(|entry| key(entry) == wanted));
             page += 1;
         }
         Ok(found)
@@ -134,6 +167,15 @@ impl Run {
 
     fn reopen(&self) -> Result<File, StoreError> {
         File::open(&self.path).map_err(|error| StoreError::file("reading", &self.path, error))
+    }
+
+    const fn entry(&self) -> usize {
+        if self.short { KEY } else { ENTRY }
+    }
+
+    /// Whether it keeps only the first half of each entry.
+    pub const fn is_short(&self) -> bool {
+        self.short
     }
 
     /// How many entries it holds.
@@ -157,11 +199,11 @@ impl Run {
         &self,
     ) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + Send + use<>, StoreError> {
         let mut reader = BufReader::with_capacity(1 << 16, self.reopen()?);
-        let path = self.path.clone();
+        let (path, each) = (self.path.clone(), self.entry());
         Ok((0..self.count).map(move |_| {
             let mut entry = [0; ENTRY];
             reader
-                .read_exact(&mut entry)
+                .read_exact(entry.split_at_mut(each).0)
                 .map_err(|error| StoreError::file("reading", &path, error))?;
             Ok(entry)
         }))
@@ -188,6 +230,13 @@ pub fn merged(
         let (_, index) = least.min()?;
         sources.get_mut(index)?.next()
     }))
+}
+
+/// An entry of its bytes in the file.
+fn whole(bytes: &[u8]) -> Entry {
+    let mut entry = [0; ENTRY];
+    entry.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    entry
 }
 
 /// What an entry is found by.

@@ -359,7 +359,8 @@ fn remember(volumes: &BTreeMap<Scope, Arc<Volume>>, messages: &Index) -> Result<
         names(volume, |_, _, id| ids.extend(id.map(|id| message_entry(*scope, &id))))?;
         messages.add(ids, 1);
     }
-    messages.tidy(true)
+    messages.tidy(true)?;
+    messages.shorten()
 }
 
 fn names(

@@ -220,6 +220,7 @@ impl Sealing {
         self.rows.sort_unstable();
         let rows = std::mem::take(&mut self.rows);
         Run::write(&rows_of(directory), 0, WHOLE, rows.len(), rows.into_iter().map(Ok))?;
+        self.day.shorten_messages()?;
         let synced = |error| StoreError::file("syncing", directory, error);
         self.disk.sync_directory(directory).map_err(synced)?;
         let journal = journal_of(directory);

@@ -20,15 +20,18 @@ pub struct Scale {
     /// Events that the store holds before.
     pub events: u64,
     pub visitors: u64,
+    /// Events of the day that is sealed.
+    pub sealed: u64,
     /// How long each load lasts.
     pub seconds: u64,
 }
 
 impl Scale {
     /// What the bars are meant for.
-    pub const FULL: Self = Self { events: 20_000_000, visitors: 100_000, seconds: 60 };
+    pub const FULL: Self =
+        Self { events: 20_000_000, visitors: 100_000, sealed: 200_000, seconds: 60 };
     /// Says within two minutes whether something broke.
-    pub const SMALL: Self = Self { events: 200_000, visitors: 10_000, seconds: 8 };
+    pub const SMALL: Self = Self { events: 200_000, visitors: 10_000, sealed: 50_000, seconds: 8 };
 }
 
 pub fn figures(root: &Path, scale: &Scale) -> Result<Vec<Figure>> {
@@ -67,6 +70,8 @@ fn measure(
     let visitors = scale.visitors.to_string();
     let held = tool(&["prepare", &folder, &scale.events.to_string(), &visitors])?;
     let refold = tool(&["refold", &folder])?;
+    let sealed = directory.join("sealed");
+    let sealed = tool(&["seal", &sealed.to_string_lossy(), &scale.sealed.to_string()])?;
 
     let serving = Serving::start(root, server, directory)?;
     let [write_key, admin_key] = ["write_key", "admin_key"].map(|name| held[name].as_str());
@@ -100,6 +105,9 @@ fn measure(
         figure("refold_events_per_s", number(&refold, "events_per_s")?, "events/s"),
         figure("refold_cpu_us", number(&refold, "cpu_us")?, "us"),
         figure("collect_rss_mb", rss, "MB"),
+        figure("log_bytes_per_event", number(&sealed, "bytes_per_event")?, "bytes"),
+        figure("log_bytes_after_30_days", number(&sealed, "bytes_after_30_days")?, "bytes"),
+        figure("log_seal_us", number(&sealed, "seal_us")?, "us"),
     ])
 }
 
