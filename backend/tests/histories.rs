@@ -14,6 +14,7 @@ use rapport_core::person::{Act, Arrival, ArrivalWire, Consent, History};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 type Bytes = BTreeMap<SubjectId, Option<Vec<u8>>>;
 
@@ -235,11 +236,10 @@ impl Life {
         let expected = self.expected();
         let status = || self.house.get("/v1/profiles/status").key(&self.acme.admin_key).send();
         eventually(|| (status().json()["lag"] == 0).then_some(()));
-        let mut patience = 200;
+        let start = Instant::now();
         eventually(|| {
-            patience -= 1;
             let found = self.found();
-            if found != expected && patience == 0 {
+            if found != expected && start.elapsed() > Duration::from_secs(15) {
                 let people = self.history().people;
                 for (subject, bytes) in &expected {
                     let (same, person) = (*bytes == found[subject], people.person(*subject));
