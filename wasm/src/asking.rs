@@ -22,12 +22,6 @@ pub fn open_flags(bytes: &[u8]) -> usize {
     })
 }
 
-/// What a host needs to know to ask and to understand the answers.
-#[wasm_bindgen(js_name = describeFlags)]
-pub fn describe_flags(flags: usize) -> Vec<u8> {
-    FLAGS.with_borrow(|all| all.get(flags.wrapping_sub(1)).map(Flags::describe).unwrap_or_default())
-}
-
 /// Answers the question of `length` bytes that stands in the input: about a feature, or about an
 /// experiment of pages. Gives the address of the answer, or 0 where the question is refused.
 #[wasm_bindgen]

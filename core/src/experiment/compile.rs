@@ -2,8 +2,8 @@
 
 use super::HashVersion;
 use super::flags::{
-    Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule,
-    Sticky, Variation,
+    Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
+    Rule, Sticky, Variation,
 };
 use super::page::{PageLike, PagePattern};
 use super::ranges::{Namespace, Range, ranges};
@@ -182,7 +182,7 @@ impl Work<'_> {
             sticky: sticky(authored),
             bandit: self.bandit(authored, weights.as_deref(), &shares),
             keeps_query: authored.member("persistQueryString").is_some_and(Value::truthy),
-            authored: echo(key, authored),
+            authored: Authored(echo(key, authored)),
         };
         self.check(&compiled, weights.as_deref());
         compiled

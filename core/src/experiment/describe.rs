@@ -9,9 +9,8 @@ type Members = Vec<(Cow<'static, str>, Value<'static>)>;
 impl Flags {
     /// The names of the attributes by their numbers; of each feature its key, the attributes that it
     /// reads, its default, and of each rule its id and its value; of each experiment by its number its
-    /// key, its feature, what was authored, and of its variations key, name and value. As a value's
-    /// bytes.
-    pub fn describe(&self) -> Vec<u8> {
+    /// key, its feature, what was authored, and of its variations key, name and value.
+    pub fn describe(&self) -> Value<'static> {
         let texts = |texts: &[String]| texts.iter().map(|text| owned(text)).collect();
         let mut experiments = Vec::new();
         let features = self.features.iter().map(|feature| {
@@ -41,15 +40,12 @@ impl Flags {
             read.experiment(experiment);
             read.numbers()
         });
-        let mut bytes = Vec::new();
         Value::Map(vec![
             ("attributes".into(), Value::List(texts(&self.attributes))),
             ("features".into(), Value::List(features)),
             ("pages".into(), Value::List(pages.collect())),
             ("experiments".into(), Value::List(experiments)),
         ])
-        .write(&mut bytes);
-        bytes
     }
 
     fn reads(&self, feature: &Feature) -> Value<'static> {
@@ -85,7 +81,7 @@ fn shown_experiment(experiment: &Experiment, feature: &str) -> Value<'static> {
     let mut shown: Members = vec![
         ("key".into(), owned(&experiment.key)),
         ("feature".into(), owned(feature)),
-        ("authored".into(), experiment.authored.clone()),
+        ("authored".into(), experiment.authored.0.clone()),
         ("variations".into(), Value::List(variations.collect())),
         ("leaves".into(), Value::List(leaves.collect())),
     ];

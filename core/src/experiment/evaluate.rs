@@ -140,7 +140,7 @@ impl Assignment<'_> {
     pub fn key(&self) -> Cow<'_, str> {
         match self.chosen().and_then(|variation| variation.key.as_deref()) {
             Some(key) => key.into(),
-            None => self.variation.to_string().into(),
+            None => crate::targeting::number_text(self.variation as f64).into(),
         }
     }
 

@@ -105,9 +105,13 @@ pub struct Experiment {
     pub bandit: Option<Bandit>,
     /// Whether a redirect carries the address's query along.
     pub keeps_query: bool,
-    /// As it was written, for whoever tracks exposures.
-    pub authored: Value<'static>,
+    pub authored: Authored,
 }
+
+/// The experiment as it was written, for whoever tracks exposures. It stands among what describes the
+/// flags, and pages, which read that by themselves, leave it out here.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Authored(pub Value<'static>);
 
 /// How an experiment remembers who got what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

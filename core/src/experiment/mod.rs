@@ -7,6 +7,7 @@
 mod ask;
 #[cfg(feature = "wire")]
 mod compile;
+#[cfg(feature = "wire")]
 mod describe;
 mod evaluate;
 mod flags;
@@ -25,8 +26,8 @@ pub use ask::Asker;
 pub use compile::{FlagProblem, compile_flags};
 pub use evaluate::{Assignment, Outcome, Source, Why};
 pub use flags::{
-    Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule,
-    Sticky, Variation,
+    Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
+    Rule, Sticky, Variation,
 };
 pub use hash::HashVersion;
 pub use numbers::Question;

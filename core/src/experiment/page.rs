@@ -20,8 +20,8 @@ impl<'a> Address<'a> {
     pub fn new(whole: &'a str) -> Self {
         let (rest, fragment) = whole.split_once('#').unwrap_or((whole, ""));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (host, path) = match rest.split_once("://") {
-            Some((_, rest)) => {
+        let (host, path) = match find(rest, SCHEME).and_then(|at| rest.get(at + SCHEME.len()..)) {
+            Some(rest) => {
                 let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
                 (host.rsplit_once('@').map_or(host, |(_, host)| host), path)
             }
@@ -31,7 +31,7 @@ impl<'a> Address<'a> {
     }
 
     fn behind_origin(&self) -> &'a str {
-        let origin = self.whole.find("://").map_or(0, |at| at + 3);
+        let origin = find(self.whole, SCHEME).map_or(0, |at| at + SCHEME.len());
         let rest = self.whole.get(origin..).unwrap_or_default();
         rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
     }
@@ -45,6 +45,17 @@ impl<'a> Address<'a> {
     fn parameter(&self, name: &str) -> &'a str {
         self.parameters().find(|(other, _)| *other == name).map_or("", |(_, value)| value)
     }
+}
+
+/// What stands between a scheme and a host.
+const SCHEME: &str = "://";
+
+/// Where `part` begins in `text`. The library's search is faster, and a kilobyte.
+fn find(text: &str, part: &str) -> Option<usize> {
+    text.as_bytes()
+        .windows(part.len().max(1))
+        .position(|window| window == part.as_bytes())
+        .or(part.is_empty().then_some(0))
 }
 
 /// Pages that an experiment is for, or not for.
@@ -87,10 +98,10 @@ pub(super) fn targeted(pages: &[PagePattern], address: &Address<'_>) -> bool {
 fn simple(address: &Address<'_>, pattern: &str) -> bool {
     // `acme.com/pricing` begins with a host although no scheme says so.
     let head = pattern.split([':', '/', '?']).next().unwrap_or_default();
-    let schemeless = head.contains('.') && !pattern.contains("://");
+    let schemeless = head.contains('.') && find(pattern, SCHEME).is_none();
     let completed;
     let pattern = if schemeless {
-        completed = format!("https://{pattern}");
+        completed = String::from("https://") + pattern;
         Address::new(&completed)
     } else {
         Address::new(pattern)
@@ -107,14 +118,14 @@ fn simple(address: &Address<'_>, pattern: &str) -> bool {
 
 /// Whether a text is like a pattern in which `*` stands for anything; case does not count.
 fn alike(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
     let mut pieces: Vec<&str> = pieces.collect();
     let Some(last) = pieces.pop() else { return rest.is_empty() };
     for piece in pieces {
-        match rest.find(piece) {
+        match find(rest, piece) {
             Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
             None => return false,
         }

@@ -54,6 +54,6 @@ pub struct Namespace {
 impl Namespace {
     /// Whether the visitor with this value is in the share.
     pub fn holds(&self, value: &str) -> bool {
-        self.range.holds(HashVersion::V1.place(&format!("__{}", self.seed), value))
+        self.range.holds(HashVersion::V1.place(&(String::from("__") + &self.seed), value))
     }
 }

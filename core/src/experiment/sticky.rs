@@ -1,5 +1,7 @@
 //! Who got which variation before.
 
+use crate::targeting::put_whole;
+
 /// What is remembered of a visitor: for each attribute and value that stood for them, the key of the
 /// variation by experiment and version, such as `hero__2` → `red`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,5 +41,7 @@ impl StickyBuckets {
 
 /// The name under which an experiment's assignment is remembered.
 pub(super) fn name(experiment: &str, version: u32) -> String {
-    format!("{experiment}__{version}")
+    let mut name = String::from(experiment) + "__";
+    put_whole(&mut name, u64::from(version));
+    name
 }

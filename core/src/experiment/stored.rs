@@ -1,8 +1,8 @@
 //! Compiled flags as bytes: `docs/flags-format.md`.
 
 use super::flags::{
-    Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule,
-    Sticky, Variation,
+    Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
+    Rule, Sticky, Variation,
 };
 use super::page::{PageLike, PagePattern};
 use super::{HashVersion, Namespace, Range};
@@ -26,7 +26,10 @@ impl Flags {
     /// The bytes that [`Self::open`] reads.
     #[cfg(feature = "wire")]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut body = Vec::new();
+        let (mut about, mut body) = (Vec::new(), Vec::new());
+        self.describe().pack(&mut about);
+        (about.len() as u32).pack(&mut body);
+        body.extend_from_slice(&about);
         self.pack(&mut body);
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&crate::binary::crc32(&body).to_le_bytes());
@@ -45,13 +48,38 @@ impl Flags {
         if !reader.proves_the_rest() {
             return Err(FlagsError::Damaged);
         }
-        let flags = Self::unpack(&mut reader);
+        let length = reader.u32() as usize;
+        let _about = reader.take(length);
+        #[cfg_attr(
+            not(feature = "wire"),
+            expect(unused_mut, reason = "pages read it by themselves")
+        )]
+        let mut flags = Self::unpack(&mut reader);
         if !flags.features.is_sorted_by(|left, right| left.key < right.key) {
             reader.invalid("the features do not ascend");
         }
         let malformed = |fault: Fault| FlagsError::Malformed { at: fault.at, what: fault.what() };
         reader.end().map_err(malformed)?;
+        #[cfg(feature = "wire")]
+        flags.describe_by(_about);
         Ok(flags)
+    }
+
+    /// Gives the experiments back what was authored.
+    #[cfg(feature = "wire")]
+    fn describe_by(&mut self, about: &[u8]) {
+        use crate::targeting::Value;
+        let about = Value::unpack(&mut Reader::new(about));
+        let rules = self.features.iter_mut().flat_map(|feature| &mut feature.rules);
+        let of_rules = rules.filter_map(|rule| match &mut rule.effect {
+            Effect::Run(experiment) => Some(&mut **experiment),
+            _ => None,
+        });
+        for experiment in of_rules.chain(&mut self.experiments) {
+            let described = about.at("experiments").member(&experiment.number.to_string());
+            let authored = described.and_then(|described| described.member("authored"));
+            experiment.authored = Authored(authored.cloned().unwrap_or_default());
+        }
     }
 }
 
@@ -90,6 +118,15 @@ packed_variants!(PageLike, else PageLike::Nothing;
 packed_variants!(HashVersion, else HashVersion::V1;
     1 => V1, 2 => V2, 3 => V3,
 );
+
+impl Packed for Authored {
+    #[cfg(feature = "wire")]
+    fn pack(&self, _: &mut Vec<u8>) {}
+
+    fn unpack(_: &mut Reader<'_>) -> Self {
+        Self::default()
+    }
+}
 
 impl Packed for Range {
     #[cfg(feature = "wire")]

@@ -26,7 +26,7 @@ pub fn outcome_json(outcome: &Outcome<'_>, flags: &Flags, raw: &[Value<'_>]) -> 
 
 /// The experiment as it was for this visitor.
 pub fn experiment_json(assignment: &Assignment<'_>) -> Value<'static> {
-    let mut shown = assignment.experiment.authored.clone();
+    let mut shown = assignment.experiment.authored.0.clone();
     if let (Value::Map(members), Some(leaf)) = (&mut shown, assignment.leaf) {
         members.retain(|(name, _)| name != "weights");
         members.push(("weights".into(), weights(leaf)));

@@ -1,6 +1,7 @@
 //! From conditions as people write them to compiled ones.
 
 use super::condition::Test;
+use super::letters::Letters;
 use super::network::Network;
 use super::operator::{Operator, Relation};
 use super::pattern::Pattern;
@@ -40,7 +41,7 @@ impl Compiler {
         if let Value::Map(groups) = groups {
             for (name, members) in groups {
                 let Value::List(members) = members else { continue };
-                compiler.groups.push((name.clone().into_owned(), Members::new(members, false)));
+                compiler.groups.push((name.clone().into_owned(), Members::new(members)));
             }
         }
         compiler
@@ -151,7 +152,7 @@ impl Compiler {
                 });
                 Test::All(each.collect())
             }
-            Value::Text(text) if any_case => Test::IsInAnyCase(text.to_lowercase().into()),
+            Value::Text(text) if any_case => Test::IsInAnyCase(Letters::of(text)),
             _ => Test::Is(authored.clone().into_owned()),
         }
     }
@@ -216,12 +217,15 @@ impl Compiler {
     }
 
     fn list(&mut self, operand: &Value<'_>, any_case: bool, negated: bool) -> Operator {
-        match operand {
-            Value::List(items) => {
-                Operator::In { members: Members::new(items, any_case), any_case, negated }
-            }
-            _ => self.never_operator("this takes a list of values"),
+        let Value::List(items) = operand else {
+            return self.never_operator("this takes a list of values");
+        };
+        let members = Members::new(items);
+        if !any_case {
+            return Operator::In { members, negated };
         }
+        let texts = members.texts.iter().map(|text| Letters::of(text)).collect();
+        Operator::InAnyCase { texts, members: Members { texts: Vec::new(), ..members }, negated }
     }
 
     fn group(&mut self, operand: &Value<'_>, negated: bool) -> Operator {

@@ -1,5 +1,6 @@
 //! Compiled conditions, and how they are judged.
 
+use super::letters::Letters;
 use super::operator::Operator;
 use super::value::{ABSENT, Value};
 use super::{Members, number};
@@ -26,8 +27,8 @@ pub enum Condition {
 pub enum Test {
     /// It is this value, give or take what JavaScript takes for the same.
     Is(Value<'static>),
-    /// It is this text, which is in lower case, whatever case it is in itself.
-    IsInAnyCase(Box<str>),
+    /// It is this text, in whatever case.
+    IsInAnyCase(Letters),
     All(Vec<Operator>),
 }
 
@@ -71,7 +72,7 @@ impl Test {
     pub(super) fn holds(&self, value: &Value<'_>, groups: &[Members]) -> bool {
         match self {
             Self::Is(wanted) => is(wanted, value),
-            Self::IsInAnyCase(text) => value.to_text().to_lowercase() == **text,
+            Self::IsInAnyCase(text) => text.are(&value.to_text()),
             Self::All(operators) => operators.iter().all(|operator| operator.holds(value, groups)),
         }
     }

@@ -15,12 +15,11 @@ pub struct Members {
 
 impl Members {
     /// The set of these; lists and maps are in no set, as they are never the same.
-    pub fn new(values: &[Value<'_>], any_case: bool) -> Self {
+    pub fn new(values: &[Value<'_>]) -> Self {
         let (mut texts, mut numbers, mut others): (Vec<Box<str>>, Vec<f64>, u8) =
             Default::default();
         for value in values {
             match value {
-                Value::Text(text) if any_case => texts.push(text.to_lowercase().into()),
                 Value::Text(text) => texts.push(Box::from(&**text)),
                 Value::Number(number) => numbers.push(*number),
                 _ => others |= bit(value),
@@ -46,19 +45,17 @@ impl Members {
         }
     }
 
-    /// Whether it holds the value or, of a list, one of its items; `any_case` where the set was made so.
-    pub(super) fn meets(&self, value: &Value<'_>, any_case: bool) -> bool {
-        match value {
-            Value::List(items) => items.iter().any(|item| self.meets_one(item, any_case)),
-            _ => self.meets_one(value, any_case),
-        }
+    /// Whether it holds the value or, of a list, one of its items.
+    pub(super) fn meets(&self, value: &Value<'_>) -> bool {
+        one_of(value, &|item| self.holds(item))
     }
+}
 
-    fn meets_one(&self, value: &Value<'_>, any_case: bool) -> bool {
-        match value {
-            Value::Text(text) if any_case => self.holds(&Value::Text(text.to_lowercase().into())),
-            _ => self.holds(value),
-        }
+/// Whether something holds of the value or, of a list, of one of its items.
+pub(super) fn one_of(value: &Value<'_>, holds: &dyn Fn(&Value<'_>) -> bool) -> bool {
+    match value {
+        Value::List(items) => items.iter().any(holds),
+        _ => holds(value),
     }
 }
 

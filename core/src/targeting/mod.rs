@@ -5,9 +5,11 @@
 //! time. What stands for the visitor's own numbers are attributes like any other: `$score`, `$band`,
 //! `$grade`, `$audiences`, `$now`.
 
+mod big;
 #[cfg(feature = "wire")]
 mod compile;
 mod condition;
+mod letters;
 mod members;
 mod network;
 mod number;
@@ -29,5 +31,7 @@ pub use pattern::PatternRefusal;
 pub use value::Value;
 
 pub(crate) use stored::packed_variants;
+
+pub(crate) use number::put_whole;
 
 pub use number::text as number_text;

@@ -1,6 +1,8 @@
 //! What a condition can ask of one value.
 
 use super::condition::{Scope, Test};
+use super::letters::Letters;
+use super::members::one_of;
 use super::network::Network;
 use super::pattern::Pattern;
 use super::{Condition, Members, Value, version};
@@ -20,8 +22,10 @@ pub enum Operator {
     Version { relation: Relation, version: Box<str> },
     /// `$exists`.
     Exists(bool),
-    /// `$in`, `$nin`, `$ini`, `$nini`.
-    In { members: Members, any_case: bool, negated: bool },
+    /// `$in`, `$nin`.
+    In { members: Members, negated: bool },
+    /// `$ini`, `$nini`; the members are those that are no texts.
+    InAnyCase { texts: Vec<Letters>, members: Members, negated: bool },
     /// `$inGroup`, `$notInGroup`; the number is that of a saved group, none where there is no such.
     InGroup { group: Option<u16>, negated: bool },
     /// `$not`.
@@ -81,10 +85,17 @@ impl Operator {
                 relation.holds((*version::padded_value(value)).cmp(version))
             }
             Self::Exists(wanted) => (*value != Value::Null) == *wanted,
-            Self::In { members, any_case, negated } => members.meets(value, *any_case) != *negated,
+            Self::In { members, negated } => members.meets(value) != *negated,
+            Self::InAnyCase { texts, members, negated } => {
+                let holds = |item: &Value<'_>| match item {
+                    Value::Text(text) => texts.iter().any(|letters| letters.are(text)),
+                    _ => members.holds(item),
+                };
+                one_of(value, &holds) != *negated
+            }
             Self::InGroup { group, negated } => {
                 let group = group.and_then(|number| groups.get(usize::from(number)));
-                group.is_some_and(|members| members.meets(value, false)) != *negated
+                group.is_some_and(|members| members.meets(value)) != *negated
             }
             Self::Not(test) => !test.holds(value, groups),
             Self::Size(test) => items(value)

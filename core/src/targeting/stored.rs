@@ -1,6 +1,7 @@
 //! Compiled conditions as bytes: `docs/flags-format.md`.
 
 use super::condition::{Condition, Test};
+use super::letters::Letters;
 use super::network::Network;
 use super::operator::{Operator, Relation};
 use super::pattern::{Pattern, Place, Step};
@@ -66,7 +67,7 @@ packed_variants!(Operator, else Operator::Never;
     2 => Compares { relation, value },
     3 => Version { relation, version },
     4 => Exists(wanted),
-    5 => In { members, any_case, negated },
+    5 => In { members, negated },
     6 => InGroup { group, negated },
     7 => Not(test),
     8 => Size(test),
@@ -77,6 +78,7 @@ packed_variants!(Operator, else Operator::Never;
     13 => Kind(kind),
     14 => InNetwork { networks, negated },
     15 => Time { at, after },
+    16 => InAnyCase { texts, members, negated },
 );
 
 packed_variants!(Relation, else Relation::Equal;
@@ -93,6 +95,17 @@ packed_variants!(Step, else Step::Found;
 packed_variants!(Place, else Place::Start;
     0 => Start, 1 => End, 2 => LineStart, 3 => LineEnd, 4 => WordEdge, 5 => NoWordEdge,
 );
+
+impl Packed for Letters {
+    #[cfg(feature = "wire")]
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.0.pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Self {
+        Self(Packed::unpack(reader))
+    }
+}
 
 impl Packed for Network {
     #[cfg(feature = "wire")]
@@ -133,6 +146,7 @@ impl Packed for Value<'static> {
 
 impl<'a> Value<'a> {
     /// Appends the value's bytes.
+    #[cfg(feature = "wire")]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let count = |count: usize, out: &mut Vec<u8>| {
             out.extend_from_slice(&(count as u32).to_le_bytes());

@@ -64,7 +64,6 @@ export interface Exposure {
 /** The functions of an engine's build that flags are asked by. */
 export interface FlagEngine {
   openFlags(bytes: Uint8Array): number;
-  describeFlags(flags: number): Uint8Array;
   ask(flags: number, experiment: boolean, number: number, length: number): number;
   input(): number;
 }
@@ -91,6 +90,8 @@ interface Described {
   readonly bucketVersion?: number;
 }
 
+/** Where the bytes say what they are about: behind the mark, the checksum and a length. */
+const DESCRIBED_AT = 12;
 const INPUT_BYTES = 32 * 1024;
 const SOURCES: readonly Source[] = ["unknownFeature", "defaultValue", "force", "experiment", "prerequisite", "cyclicPrerequisite"];
 const FORCE = 2;
@@ -139,7 +140,7 @@ export class Flags {
   ) {
     this.number = engine.openFlags(bytes);
     if (this.number === 0) throw new Error("the flags are damaged, or newer than this engine");
-    this.about = read(engine.describeFlags(this.number)) as unknown as Description;
+    this.about = read(bytes, DESCRIBED_AT) as unknown as Description;
     this.about.features.forEach(({ key }, at) => this.byKey.set(key, at));
   }
 

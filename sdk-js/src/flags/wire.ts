@@ -154,10 +154,10 @@ export class Writer {
   }
 }
 
-/** The value that the bytes are. */
-export function read(bytes: Uint8Array): Json {
+/** The value that begins at a place of the bytes. */
+export function read(bytes: Uint8Array, from: number): Json {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
+  let at = from;
   const count = () => view.getUint32((at += 4) - 4, true);
   const text = () => {
     const length = count();
