@@ -163,6 +163,8 @@ export class Hints {
     if (text.length > REPLY_CHARACTERS) return "long";
     const { rapport } = this.asking;
     if (!rapport.profiles) return "consent";
+    // Another tab may have become another visitor.
+    rapport.identity.reload();
     const { delivery, anonymousId: whose } = rapport;
     const { visitor, hints } = Object(JSON.parse(text)) as Record<string, unknown>;
     // Not after a reset, and not where the server has known this one for long.

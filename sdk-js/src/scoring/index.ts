@@ -49,8 +49,8 @@ class Decider implements Scorer {
     else this.turnToServer(engine);
     if (rapport.profiles) this.recall(rapport.anonymousId);
     this.before = this.engine?.decide(this.now).score;
-    addEventListener("storage", ({ key: entry }) => {
-      if (entry === `rapport:${key}:profile` && rapport.profiles) this.heardOfOtherTab();
+    addEventListener("storage", ({ key: entry, newValue }) => {
+      if (entry === `rapport:${key}:profile` && newValue && rapport.profiles) this.heardOfOtherTab(fromBase64(newValue));
     });
   }
 
@@ -135,18 +135,24 @@ class Decider implements Scorer {
     return true;
   }
 
-  private heardOfOtherTab(): void {
-    const { pending } = this.asking.rapport.delivery;
-    const overtaken = this.hints.overtaken();
-    if (!this.restore()) return;
-    if (pending.length > 0) {
-      // The other tab did not know of them, or wrote at the same time.
-      if (overtaken) {
-        pending.forEach((event) => this.fold(event));
-        this.save();
-      }
-      this.hints.askSoon();
+  private heardOfOtherTab(theirs: Uint8Array | undefined): void {
+    const { rapport } = this.asking;
+    const { pending } = rapport.delivery;
+    rapport.identity.reload();
+    if (rapport.anonymousId !== this.whose) {
+      // It became another visitor, and so did this one.
+      this.recall(rapport.anonymousId);
+      return this.look("another tab");
     }
+    const overtaken = this.hints.overtaken();
+    // Had they gone on from what is here, they would have more.
+    const crossed = this.engine && theirs && eventsOf(theirs) <= eventsOf(this.engine.save());
+    if (!this.restore()) return;
+    if (overtaken && pending.length > 0) {
+      pending.forEach((event) => this.fold(event));
+      this.save();
+    }
+    if (overtaken ? pending.length > 0 : crossed) this.hints.askSoon();
     this.look("another tab");
   }
 
@@ -173,6 +179,11 @@ class Decider implements Scorer {
     const bytes = text === undefined ? undefined : fromBase64(text);
     return bytes !== undefined && this.engine?.restore(bytes) === true;
   }
+}
+
+/** How many events went into a profile: docs/profile-format.md. */
+function eventsOf(profile: Uint8Array): number {
+  return profile.length < 46 ? 0 : new DataView(profile.buffer, profile.byteOffset).getUint32(42, true);
 }
 
 /** Whether two verdicts say the same. */

@@ -124,6 +124,29 @@ async function confirmed(page, version = 0) {
   await settled(page);
 }
 
+/**
+ * Has the page ask anew, as after 24 hours, until it ends with the server's profile, to the bit; of whom,
+ * a batch that was sent says. What happens on a page after its answer came waits for the next one.
+ */
+async function agreed(page, sent) {
+  let seen;
+  const same = async () => {
+    const [mine, theirs] = [await entry(page, "profile"), (await hintsOf(sent)).profile];
+    seen = `${count(mine)} and ${count(theirs)} events`;
+    return mine === theirs;
+  };
+  for (let times = 0; times < 20; times += 1) {
+    await put(page, "hints", JSON.stringify({ ...JSON.parse((await entry(page, "hints")) ?? "{}"), until: 0 }));
+    await page.reload();
+    await decision(page);
+    for (let looks = 0; looks < 40; looks += 1) {
+      await settled(page);
+      if (await same()) return entry(page, "profile");
+    }
+  }
+  return assert.fail(`the page and the server do not agree: ${seen}`);
+}
+
 /** Numbers that look random and come again. */
 function dice(seed) {
   let state = seed;
@@ -192,22 +215,41 @@ for (const seed of (process.env.RAPPORT_SOAK ? Array.from({ length: 20 }, (_, in
     await context.setOffline(false);
     await Promise.all(tabs.map(settled));
     for (const tab of tabs.slice(1)) await tab.close();
-    // As after 24 hours: the page asks anew, and whatever went astray before is put right.
-    const hints = JSON.parse((await entry(first, "hints")) ?? "{}");
-    await put(first, "hints", JSON.stringify({ ...hints, until: Date.now() - 1 }));
-    await first.reload();
-    await decision(first);
-    let seen;
-    await until(async () => {
-      await settled(first);
-      const server = await hintsOf(sent[0]);
-      const page = await entry(first, "profile");
-      seen = [count(page), count(server.profile)];
-      return page === server.profile;
-    }, `the same bytes`).catch((error) => assert.fail(`${error}: ${seen} events`));
-    t.diagnostic(`${seen[0]} events`);
-    assert.ok(seen[0] >= 15);
+    const events = count(await agreed(first, sent[0]));
+    t.diagnostic(`${events} events`);
+    assert.ok(events >= 15);
     assert.deepEqual(first.errors, []);
+  });
+}
+
+for (const days of [3, -3]) {
+  test(`a browser whose clock is ${days} days off folds by the server's clock once it knows it`, { timeout }, async () => {
+    const context = await browser.newContext();
+    await context.addInitScript((off) => {
+      const Real = Date;
+      globalThis.Date = class extends Real {
+        constructor(...given) {
+          if (given.length > 0) super(...given);
+          else super(Real.now() + off);
+        }
+        static now() {
+          return Real.now() + off;
+        }
+      };
+    }, days * 86_400_000);
+    const page = await open({ context });
+    await track(page, "Form Submitted", { form: "demo" });
+    await settled(page);
+    await confirmed(page, 1);
+    await agreed(page, page.sent[0]);
+    await track(page, "After");
+    const clock = Number(Buffer.from(await entry(page, "profile"), "base64").readBigInt64LE(10));
+    assert.ok(Math.abs(clock - Date.now()) < 30_000, `${clock - Date.now()} ms`);
+    await settled(page);
+    await page.reload();
+    await decision(page);
+    await settled(page);
+    assert.ok(JSON.parse(await entry(page, "hints")).ahead * days < 0);
   });
 }
 
@@ -226,6 +268,46 @@ test("two tabs that cross end with the server's profile, though nothing more hap
     return (await entry(one, "profile")) === hints.profile && shown[0] === shown[1];
   }, "the same bytes").catch((error) => assert.fail(`${error}: ${seen}`));
   assert.ok(seen[0] >= 10);
+});
+
+test("after a reset in one tab nothing of the visitor before comes back into any", { timeout }, async () => {
+  const one = await open();
+  for (const form of ["demo", "contact"]) await track(one, "Form Submitted", { form });
+  await settled(one);
+  await confirmed(one, 1);
+  const two = await open({ context: one.context() });
+  await settled(two);
+  const before = await one.evaluate(() => window.rapport.anonymousId);
+  // An answer about the visitor before is on its way when the visitor goes.
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const asked = new Promise((resolve) => {
+    void two.route("**/v1/events", async (route) => {
+      const answer = await route.fetch();
+      resolve();
+      await held;
+      await route.fulfill({ response: answer });
+    });
+  });
+  await drop(two, "hints");
+  await two.reload();
+  await asked;
+  await one.evaluate(() => window.rapport.reset());
+  await track(one, "Somebody Else");
+  const id = await one.evaluate(() => window.rapport.anonymousId);
+  assert.notEqual(id, before);
+  await until(() => two.evaluate((id) => window.rapport.anonymousId === id, id), "the new visitor in the other tab");
+  release();
+  await settled(two);
+  await until(async () => {
+    await Promise.all([one, two].map((tab) => track(tab, "Somebody Else")));
+    await Promise.all([one, two].map(settled));
+    return JSON.parse((await entry(one, "hints")) ?? "{}").anonymousId === id;
+  }, "hints of the new visitor");
+  const theirs = one.sent.find(({ batch }) => batch[0].anonymousId === id);
+  const events = count(await agreed(one, theirs));
+  const own = one.sent.flatMap(({ batch }) => batch).filter(({ anonymousId }) => anonymousId === id);
+  assert.equal(events, new Set(own.map(({ messageId }) => messageId)).size);
 });
 
 test("a browser that lost its profile gets the server's back, and what happens then counts once", { timeout }, async () => {
@@ -499,11 +581,14 @@ test("who signs in on a second device sees the score of both, and a refusal on o
   await settled(laptop);
   assert.ok(count(await entry(laptop, "profile")) < 6);
   await signIn(laptop, token);
-  await laptop.waitForFunction(() => window.decisions.some(({ cause, change }) => cause === "hints" && change > 0));
+  let both;
+  await until(async () => {
+    await settled(laptop);
+    both = await hintsOf(laptop.sent[0]);
+    return both.events > 6 && (await entry(laptop, "profile")) === both.profile;
+  }, "the profile of both");
   assert.ok((await decision(laptop)).score > alone.score);
-  await settled(laptop);
-  const both = await hintsOf(laptop.sent[0]);
-  assert.equal(await entry(laptop, "profile"), both.profile);
+  assert.equal((await decision(laptop)).cause, "hints");
   assert.equal((await hintsOf(phone.sent[0])).profile, both.profile);
 
   await phone.evaluate(() => window.rapport.consent({ profiling: false }));
@@ -538,28 +623,13 @@ test("a new bundle's signals, and what only the server sets, come as hints and g
   signals.push({ id: 900, name: "all", label: "All", kind: "count" }, { id: 901, name: "open_deals", label: "Open deals", kind: "server" });
   const leads = Buffer.from(importModel("lightgbm", new TextEncoder().encode(DEALS), 0.3, 0.6)).toString("base64");
   await api("POST", "/v1/bundles", { bundle: { signals, models: [{ name: "leads" }] }, models: { leads } });
-  /** The page opens anew and ends with what the server has. */
-  const agreed = async () => {
-    await page.reload();
-    await decision(page);
-    let seen;
-    await until(async () => {
-      await track(page, "Looked");
-      await settled(page);
-      const hints = await hintsOf(page.sent[0]);
-      seen = await entry(page, "profile");
-      return seen === hints.profile && hints;
-    }, "the same bytes");
-    return states(seen);
-  };
   assert.ok(!states(before).has(900) && !states(before).has(901));
-  const folded = await agreed();
+  const folded = states(await agreed(page, page.sent[0]));
   assert.equal(folded.get(900).readUInt32LE(), count(await entry(page, "profile")), "from the first event on");
   assert.ok(folded.has(901) && folded.get(901) === undefined, "known to be missing");
 
   await api("PUT", `/v1/profiles/${id}/signals`, { signals: { open_deals: 7 } });
-  await drop(page, "hints");
-  await until(async () => (await agreed()).get(901)?.readDoubleLE() === 7, "what the server set");
+  await until(async () => states(await agreed(page, page.sent[0])).get(901)?.readDoubleLE() === 7, "what the server set");
   assert.deepEqual(JSON.parse(await entry(page, "hints")).signals, [901]);
   const { score, reasons } = await page.evaluate(() => window.rapport.decision);
   assert.deepEqual([score, reasons.map(({ signal, server }) => [signal, server])], [73, [[901, true]]]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decision, visit } from "../site/chromium.mjs";
 import { stage } from "../site/stage.mjs";
-import { arrived, settled } from "../site/wait.mjs";
+import { arrived, settled, until } from "../site/wait.mjs";
 
 const timeout = 60_000;
 const { browser, site } = await stage({ later: [], pages: { "/": `<!doctype html><title>page</title><script async src="{{SDK_URL}}"></script>` } });
@@ -100,4 +100,22 @@ test("two tabs that write at once end with one visitor, one profile, and each ev
   const events = await arrived(site, "Form Started", 10);
   assert.equal(new Set(events.map(({ anonymousId }) => anonymousId)).size, 1);
   assert.equal(new Set(events.map(({ properties }) => properties.form)).size, 10);
+});
+
+test("a reset in one tab makes a new visitor in all of them, of whom nothing is known", { timeout }, async () => {
+  const context = await browser.newContext();
+  const [one, two] = [await open(context), await open(context)];
+  await one.evaluate(() => window.rapport.track("Form Submitted", { form: "demo" }));
+  await Promise.all([one, two].map(settled));
+  const before = await one.evaluate(() => window.rapport.anonymousId);
+  await one.evaluate(() => window.rapport.reset());
+  const id = await one.evaluate(() => window.rapport.anonymousId);
+  assert.notEqual(id, before);
+  // Browsers tell other tabs of what one has written when they come to it.
+  await until(async () => JSON.parse(await entry(two, "id")).anonymousId === id && (await entry(two, "profile")) === null, "the new id in the other tab");
+  await two.evaluate(() => window.rapport.track("After"));
+  const [after] = await arrived(site, "After");
+  assert.equal(after.anonymousId, id);
+  assert.equal(Buffer.from(await entry(two, "profile"), "base64").readUInt32LE(42), 1);
+  assert.equal(JSON.parse(await entry(one, "id")).anonymousId, id);
 });
