@@ -23,21 +23,33 @@ impl Letters {
     #[cfg(feature = "wire")]
     pub fn of(text: &str) -> Self {
         let lower = text.to_lowercase();
-        let known = (0..0x2_0000).filter_map(char::from_u32).filter_map(|letter| {
-            let mut lowered = letter.to_lowercase();
-            let lower = lowered.next()?;
-            (lowered.next().is_none() && lower != letter).then_some((lower, letter))
-        });
-        let mut upper: BTreeMap<char, String> = BTreeMap::new();
-        known.for_each(|(lower, letter)| upper.entry(lower).or_default().push(letter));
-        // At the end of a word Σ becomes ς.
-        upper.entry('ς').or_default().push('Σ');
+        let upper = UPPER.get_or_init(upper);
         let each = lower.chars().map(|letter| {
             let others = upper.get(&letter).map_or("", String::as_str);
             format!("{letter}{others}").into_boxed_str()
         });
         Self(each.collect())
     }
+}
+
+/// Of each letter those that become it in lower case.
+#[cfg(feature = "wire")]
+static UPPER: std::sync::OnceLock<BTreeMap<char, String>> = std::sync::OnceLock::new();
+
+#[cfg(feature = "wire")]
+fn upper() -> BTreeMap<char, String> {
+    let mut upper: BTreeMap<char, String> = BTreeMap::new();
+    for letter in (0..0x2_0000).filter_map(char::from_u32) {
+        let mut lowered = letter.to_lowercase();
+        if let (Some(lower), None) = (lowered.next(), lowered.next())
+            && lower != letter
+        {
+            upper.entry(lower).or_default().push(letter);
+        }
+    }
+    // At the end of a word Σ becomes ς.
+    upper.entry('ς').or_default().push('Σ');
+    upper
 }
 
 #[cfg(test)]
