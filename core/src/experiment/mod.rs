@@ -9,6 +9,7 @@ mod ask;
 mod compile;
 #[cfg(feature = "wire")]
 mod describe;
+mod design;
 mod evaluate;
 mod flags;
 mod hash;
@@ -24,6 +25,7 @@ mod view;
 pub use ask::Asker;
 #[cfg(feature = "wire")]
 pub use compile::{FlagProblem, compile_flags};
+pub use design::{Design, DesignError, Term, TermEffect};
 pub use evaluate::{Assignment, Outcome, Source, Why};
 pub use flags::{
     Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
