@@ -38,7 +38,7 @@ export class Trace {
 
   /** Tells what the server said of each event. */
   answered(answer: Response, events: readonly RapportEvent[]): void {
-    if (this.wanted) void answer.text().then((text) => this.note(answer.ok ? "acknowledged" : "rejected", text, ...events));
+    if (this.wanted) void answer.clone().text().then((text) => this.note(answer.ok ? "acknowledged" : "rejected", text, ...events));
   }
 
   /** Hears all notes from the first one on. */

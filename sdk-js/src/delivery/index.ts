@@ -136,8 +136,8 @@ export class Delivery {
         return Math.max(backOff, asked);
       }
       if (this.storage.get(WAIT)) this.storage.remove(WAIT);
-      hear?.(answer.clone(), events);
       this.trace.answered(answer, events);
+      hear?.(answer, events);
       return undefined;
     } catch {
       return backOff;

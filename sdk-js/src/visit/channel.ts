@@ -3,7 +3,11 @@ import type { Touch } from "../types";
 
 type Source = Pick<Touch, "source" | "medium" | "campaign">;
 
-const label = (words: string) => new RegExp(`(^|\\.)(${words})(\\.|$)`, "i");
+/** Made when it is first asked: most visits come by heart. */
+const label = (words: string) => {
+  let pattern: RegExp | undefined;
+  return { test: (text: string) => (pattern ??= new RegExp(`(^|\\.)(${words})(\\.|$)`, "i")).test(text) };
+};
 const SEARCH = label("google|bing|duckduckgo|yahoo|baidu|yandex|ecosia|qwant|startpage|brave|kagi|ask|aol|naver|daum|seznam|sogou|msn|lycos|onet|rambler");
 const SOCIAL = label("facebook|fb|instagram|ig|linkedin|lnkd|twitter|t\\.co|x\\.com|reddit|tiktok|pinterest|xing|threads|mastodon|bsky|quora|tumblr|vk|weibo|whatsapp|telegram|discord|ycombinator|snapchat|messenger|meetup|glassdoor|stackoverflow|stackexchange");
 const VIDEO = label("youtube|youtu|vimeo|twitch|dailymotion|netflix|hulu|iqiyi|youku|wistia|ted");

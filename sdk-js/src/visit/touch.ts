@@ -47,6 +47,7 @@ export function touchOf(page: URL, referrer: string, at: number): Touch {
 
 /** Host of a page of somebody else's that linked here. */
 function outside(referrer: string, own: string): string | undefined {
+  if (!referrer) return undefined;
   try {
     const host = bare(new URL(referrer).hostname);
     const here = bare(own);
