@@ -77,7 +77,6 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (writer, writing) =
         Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))
             .map_err(StartError::Thread)?;
-    let (keeper, keeping) = Keeper::start(log.clone()).map_err(StartError::Thread)?;
     let (routes, document) = router::routes(config.connections.answer);
     let app: Shared = Arc::new(App {
         records: Arc::new(SqliteRecords::open(&config.data)?),
@@ -103,6 +102,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     privacy::apply_all(&app)?;
     profiles::log_all(&app)?;
     let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
+    let forgetting = app.clone();
+    let (keeper, keeping) =
+        Keeper::start(app.log.clone(), move || privacy::forget_old(&forgetting))
+            .map_err(StartError::Thread)?;
 
     let serving = connections::serve(
         listener,

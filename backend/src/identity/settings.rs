@@ -6,6 +6,7 @@ use crate::audit::{Change, append};
 use crate::clock::{self, Millis};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::log::Consent;
+use crate::privacy::forget_old_of;
 use crate::records::SqliteRecords;
 use crate::request::JsonBody;
 use axum::Json;
@@ -24,6 +25,10 @@ pub struct Settings {
     /// Whether events of automated browsers count, such as those of a website's own tests. In the test
     /// environment they always do; crawlers' never do.
     pub automated_browsers: bool,
+    /// Events that arrived more than so many days ago are forgotten, by whole days (UTC), and what
+    /// follows from them with them; at least two days are kept. All are kept where it is absent.
+    #[schema(minimum = 1, example = 395)]
+    pub retention_days: Option<u32>,
 }
 
 /// Purposes that visitors are taken to agree to until they say something.
@@ -103,7 +108,8 @@ fn read(text: Option<String>) -> Result<Settings, StoreError> {
 /// # Errors
 /// Where they cannot be kept.
 pub fn change(app: &App, permit: &Permit, settings: &Settings) -> Result<(), StoreError> {
-    app.records.change_settings(permit.actor(), permit.scope(), settings, clock::now())
+    app.records.change_settings(permit.actor(), permit.scope(), settings, clock::now())?;
+    forget_old_of(app, permit.scope())
 }
 
 /// Reads the settings of the workspace's environment.
@@ -126,6 +132,9 @@ pub async fn change_settings(
     JsonBody(settings): JsonBody<Settings>,
 ) -> Result<StatusCode, Problem> {
     let permit = authorize(&caller.principal, Action::ChangeSettings, Resource::Own)?;
+    if settings.retention_days == Some(0) {
+        return Err(Problem::Malformed("`retentionDays` must be 1 or more, or absent".to_owned()));
+    }
     blocking(move || change(&app, &permit, &settings)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use super::sealed_day::SealedDay;
 use super::sealing::{Sealing, clear, sweep};
 use super::shelf::Shelf;
 use super::stored::Stored;
-use super::{Appended, Draft, Envelope, EventLog, Offset, old};
+use super::{Appended, Draft, Envelope, EventLog, Offset, forgotten, old};
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::KeyStore;
@@ -28,6 +28,8 @@ pub struct DayLog {
     /// Seals days under these.
     keys: Option<Arc<dyn KeyStore>>,
     sealing: Mutex<Option<Sealing>>,
+    /// Up to where each scope's envelopes are forgotten.
+    forgotten: Mutex<BTreeMap<Scope, Offset>>,
 }
 
 /// A message that is sent again later than this many days is a new one.
@@ -56,7 +58,8 @@ impl DayLog {
         old::refuse_newer(data)?;
         let numbers = numbers(&directory)?;
         let mut days = Vec::with_capacity(numbers.len());
-        let mut ends = BTreeMap::new();
+        let forgotten = forgotten::read(&directory)?;
+        let mut ends = forgotten.clone();
         let shelf = Arc::new(Shelf::default());
         let newest = numbers.last().copied();
         for number in numbers {
@@ -73,8 +76,8 @@ impl DayLog {
             days.push(day);
         }
         let (days, ends) = (RwLock::new(days), Mutex::new(ends));
-        let log =
-            Self { directory, disk, days, ends, shelf, keys: None, sealing: Mutex::default() };
+        let (keys, sealing, forgotten) = (None, Mutex::default(), Mutex::new(forgotten));
+        let log = Self { directory, disk, days, ends, shelf, keys, sealing, forgotten };
         old::move_into(data, &log)?;
         Ok(log)
     }
@@ -253,6 +256,43 @@ impl EventLog for DayLog {
         Ok(lock(&self.ends).iter().map(|(scope, offset)| (*scope, *offset)).collect())
     }
 
+    fn forget(&self, scope: Scope, before: DayNumber) -> Result<Vec<SubjectId>, StoreError> {
+        let mut subjects = BTreeSet::new();
+        for day in self.days() {
+            let Stored::Sealed(day) = day else { continue };
+            if day.number < before
+                && let Some((_, last)) = day.range(scope)
+            {
+                // Kept first: no later offset may ever be one of these.
+                let mut forgotten = lock(&self.forgotten);
+                forgotten.insert(scope, last);
+                forgotten::write(&self.directory, &*self.disk, &forgotten)?;
+                drop(forgotten);
+                day.forget(scope, &*self.disk)?;
+            }
+            for volume in day.aside(scope)? {
+                SealedDay::subjects(&volume, &mut subjects)?;
+            }
+        }
+        Ok(subjects.into_iter().collect())
+    }
+
+    fn discard(&self, scope: Scope) -> Result<(), StoreError> {
+        for day in self.days() {
+            let Stored::Sealed(day) = day else { continue };
+            for volume in day.aside(scope)? {
+                self.disk
+                    .remove(&volume.path)
+                    .map_err(|error| StoreError::file("deleting", &volume.path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forgotten(&self, scope: Scope) -> Result<Offset, StoreError> {
+        Ok(lock(&self.forgotten).get(&scope).copied().unwrap_or_default())
+    }
+
     fn tidy(&self) -> Result<(), StoreError> {
         let days = self.days();
         let Some(newest) = days.last().map(Stored::number) else { return Ok(()) };
@@ -261,6 +301,13 @@ impl EventLog for DayLog {
                 day.forget_messages()?;
             }
             day.tidy(day.number() < newest)?;
+            if let Stored::Sealed(sealed) = &day
+                && !remembered(day.number(), newest)
+                && sealed.vanish(&*self.disk)?
+            {
+                let mut days = self.days.write().unwrap_or_else(PoisonError::into_inner);
+                days.retain(|kept| kept.number() != day.number());
+            }
         }
         self.seal()
     }
@@ -293,7 +340,7 @@ fn is_sealed(directory: &Path) -> Result<bool, StoreError> {
     for file in std::fs::read_dir(directory).map_err(failed)? {
         let name = file.map_err(failed)?.file_name();
         let name = name.to_str().unwrap_or_default();
-        if name.ends_with(".parquet") || name.ends_with(".index") {
+        if name.contains(".parquet") || name.ends_with(".index") {
             return Ok(true);
         }
     }

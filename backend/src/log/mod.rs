@@ -5,6 +5,7 @@ mod day;
 mod days;
 mod disk;
 mod envelope;
+mod forgotten;
 mod group;
 mod index;
 mod journal;
@@ -23,9 +24,11 @@ mod survey;
 #[cfg(test)]
 mod words;
 
+pub use day::DayNumber;
 pub use days::DayLog;
 pub use disk::{Disk, MachineDisk};
 pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, Sealed};
+pub use forgotten::forgotten;
 pub use keeper::Keeper;
 pub use plain::{Arrived, Plain, SCHEMA_VERSION, event as compact};
 pub use sealed::{Contents, Replayed, SealedWire, bound, contents, open_plain, seal, seal_bytes};
@@ -58,6 +61,19 @@ pub trait EventLog: Send + Sync {
     fn holds(&self, scope: Scope, message_ids: &[&str]) -> Result<Vec<bool>, StoreError>;
     /// The offset of the newest envelope of each scope that has any.
     fn ends(&self) -> Result<Vec<(Scope, Offset)>, StoreError>;
+    /// Forgets the sealed days of a scope before `day`; answers whom their envelopes were about. Until
+    /// [`Self::discard`] it answers the same again.
+    fn forget(&self, _scope: Scope, _day: DayNumber) -> Result<Vec<SubjectId>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Deletes what was forgotten, for good.
+    fn discard(&self, _scope: Scope) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Up to where the envelopes of a scope are forgotten.
+    fn forgotten(&self, _scope: Scope) -> Result<Offset, StoreError> {
+        Ok(Offset(0))
+    }
     /// Keeps house: called about once a second, by one thread.
     fn tidy(&self) -> Result<(), StoreError> {
         Ok(())

@@ -5,11 +5,11 @@ use super::day::{DayNumber, index_key, message_entry};
 use super::index::{Entry, Index, entry};
 use super::run::Run;
 use super::shelf::{Shelf, Volume};
-use super::{Consent, Draft, Envelope, Offset, Open, Sealed};
+use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed};
 use crate::error::StoreError;
 use crate::identity::{Environment, Scope, SubjectId};
 use rapport_archive::{Archive, ArchiveError, Row, Slab};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// A sealed day, in the directory of its name.
 pub struct SealedDay {
     pub number: DayNumber,
+    directory: PathBuf,
     volumes: RwLock<BTreeMap<Scope, Arc<Volume>>>,
     messages: Index,
     rows: Run,
@@ -55,7 +56,7 @@ impl SealedDay {
             _ => index_rows(&path, &volumes)?,
         };
         let rows = rows.rested();
-        Ok(Self { number, volumes: RwLock::new(volumes), messages, rows, shelf })
+        Ok(Self { number, directory, volumes: RwLock::new(volumes), messages, rows, shelf })
     }
 
     /// The directory's files.
@@ -143,6 +144,57 @@ impl SealedDay {
             }
         }
         Ok(())
+    }
+
+    /// Puts a scope's file aside, for good; until it is discarded it says whom it was about.
+    pub fn forget(&self, scope: Scope, disk: &dyn Disk) -> Result<(), StoreError> {
+        let Some(volume) = self.volume(scope) else { return Ok(()) };
+        let aside = volume.path.with_added_extension(FORGOTTEN);
+        disk.rename(&volume.path, &aside)
+            .and_then(|()| disk.sync_directory(&self.directory))
+            .map_err(|error| StoreError::file("renaming", &volume.path, error))?;
+        self.volumes.write().unwrap_or_else(PoisonError::into_inner).remove(&scope);
+        Ok(())
+    }
+
+    /// The scope's files that were put aside.
+    pub fn aside(&self, scope: Scope) -> Result<Vec<Arc<Volume>>, StoreError> {
+        let failed = |error| StoreError::file("reading", &self.directory, error);
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let path = file.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let name = name.strip_suffix(FORGOTTEN).and_then(|name| name.strip_suffix('.'));
+            if let Some((of, first, last)) = name.and_then(named)
+                && of == scope
+            {
+                found.push(Volume::new(path, first, last));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds the subjects of a volume to `subjects`.
+    pub fn subjects(volume: &Volume, subjects: &mut BTreeSet<SubjectId>) -> Result<(), StoreError> {
+        names(volume, |_, subject, _| subjects.extend(subject.map(SubjectId))).map(drop)
+    }
+
+    /// Deletes the directory, where nothing is in it that anybody needs; answers whether it did.
+    pub fn vanish(&self, disk: &dyn Disk) -> Result<bool, StoreError> {
+        if !self.volumes().is_empty() {
+            return Ok(false);
+        }
+        let failed = |error| StoreError::file("deleting", &self.directory, error);
+        let mut files = Vec::new();
+        for file in std::fs::read_dir(&self.directory).map_err(failed)? {
+            files.push(file.map_err(failed)?.path());
+        }
+        if !files.iter().all(|path| path.ends_with(ROWS)) {
+            return Ok(false);
+        }
+        files.iter().try_for_each(|path| disk.remove(path)).map_err(failed)?;
+        std::fs::remove_dir(&self.directory).map_err(failed)?;
+        Ok(true)
     }
 
     /// Forgets which messages arrived: nobody sends them again so late.
@@ -284,6 +336,8 @@ fn told<T>(volume: &Volume, read: Result<T, ArchiveError>) -> Result<Option<T>, 
 }
 
 const EXTENSION: &str = ".parquet";
+const FORGOTTEN: &str = "forgotten";
+const ROWS: &str = "rows.index";
 
 /// The name of a scope's file: it says the offsets too, so that they are known whatever becomes of
 /// the bytes.
@@ -324,7 +378,7 @@ pub fn volumes(directory: &Path) -> Result<BTreeMap<Scope, Arc<Volume>>, StoreEr
 
 /// Where the first row of each subject is.
 pub fn rows_of(directory: &Path) -> PathBuf {
-    directory.join("rows.index")
+    directory.join(ROWS)
 }
 
 fn rest(found: &Entry) -> u64 {

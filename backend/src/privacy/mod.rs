@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::identity::{Permit, Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
+use crate::log::DayNumber;
 use crate::profiles::Who;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +66,28 @@ pub fn apply_all(app: &App) -> Result<(), StoreError> {
         {
             apply(app, scope, &[erasure])?;
         }
+    }
+    Ok(())
+}
+
+/// Forgets the days of each scope that are older than its settings keep them, later.
+pub fn forget_old(app: &App) {
+    let scopes = app.log.ends();
+    let all = scopes
+        .and_then(|scopes| scopes.into_iter().try_for_each(|(scope, _)| forget_old_of(app, scope)));
+    if let Err(error) = all {
+        tracing::error!(%error, "old days were not forgotten; it is tried again");
+    }
+}
+
+/// Forgets the days of a scope that are older than its settings keep them, later.
+///
+/// # Errors
+/// Where the settings cannot be read.
+pub fn forget_old_of(app: &App, scope: Scope) -> Result<(), StoreError> {
+    if let Some(days) = app.records.settings(scope)?.retention_days {
+        let today = DayNumber::of(clock::now());
+        app.projector.forget(scope, DayNumber(today.0 - i64::from(days)));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::error::{Problem, StoreError, blocking};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::live::Happening;
-use crate::log::{Envelope, Offset};
+use crate::log::{DayNumber, Envelope, Offset};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
@@ -37,6 +37,8 @@ enum Message {
     Again(Scope, Vec<SubjectId>),
     /// The profiles of a scope are to be thrown away and folded again.
     Rebuild(Scope, oneshot::Sender<Result<usize, StoreError>>),
+    /// The days of a scope before one are to be forgotten.
+    Forget(Scope, DayNumber),
     Stop,
 }
 
@@ -70,6 +72,11 @@ impl Projector {
     /// Folds the profiles of some subjects again, later.
     pub fn again(&self, scope: Scope, subjects: Vec<SubjectId>) {
         let _ = self.inbox.send(Message::Again(scope, subjects));
+    }
+
+    /// Forgets the sealed days of a scope before `day`, and what followed from them, later.
+    pub fn forget(&self, scope: Scope, day: DayNumber) {
+        let _ = self.inbox.send(Message::Forget(scope, day));
     }
 
     /// Throws the profiles of a scope away and folds its whole log again; answers how many there are then.
@@ -145,6 +152,11 @@ fn run(inbox: &mpsc::Receiver<Message>, app: &App) {
                 Message::Again(scope, subjects) => again.entry(scope).or_default().extend(subjects),
                 // Whoever no longer waits gets it rebuilt all the same.
                 Message::Rebuild(scope, done) => _ = done.send(rebuild(app, scope)),
+                Message::Forget(scope, day) => {
+                    if let Err(error) = forget(app, scope, day) {
+                        tracing::error!(%error, %scope, "old days were not forgotten; it is tried again");
+                    }
+                }
                 Message::Stop => return,
             }
         }
@@ -166,8 +178,21 @@ fn run(inbox: &mpsc::Receiver<Message>, app: &App) {
     }
 }
 
+/// Forgets old days of the log, and folds again whom they were about: a profile says what the log
+/// does. Who is who stays known. A stop in the middle begins again.
+fn forget(app: &App, scope: Scope, day: DayNumber) -> Result<(), StoreError> {
+    let mut whom: BTreeSet<_> = app.log.forget(scope, day)?.into_iter().collect();
+    for subject in whom.clone() {
+        whom.extend(app.profiles.pieces(scope, subject)?.iter().map(|piece| piece.person));
+    }
+    if !whom.is_empty() {
+        mend(app, scope, &whom.into_iter().collect::<Vec<_>>())?;
+    }
+    app.log.discard(scope)
+}
+
 fn rebuild(app: &App, scope: Scope) -> Result<usize, StoreError> {
-    app.profiles.clear(scope)?;
+    app.profiles.clear(scope, app.log.forgotten(scope)?)?;
     catch_up(app, scope)?;
     Ok(app.profiles.subjects(scope)?.len())
 }
@@ -177,7 +202,7 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
     let Some(bundle) = app.bundles.get(app, scope)? else { return Ok(()) };
     if app.profiles.position(scope)? > app.log.end(scope)? {
         tracing::warn!(%scope, "the log is older than its profiles; they are folded anew");
-        app.profiles.clear(scope)?;
+        app.profiles.clear(scope, app.log.forgotten(scope)?)?;
     }
     loop {
         let after = app.profiles.position(scope)?;

@@ -249,13 +249,21 @@ impl ProfileStore for SqliteProfiles {
         })
     }
 
-    fn clear(&self, scope: Scope) -> Result<(), StoreError> {
+    fn clear(&self, scope: Scope, forgotten: Offset) -> Result<(), StoreError> {
         self.database.write(|transaction| {
-            for table in ["profiles", "acts", "pieces", "positions"] {
-                transaction.execute(
-                    &format!("DELETE FROM {table} WHERE workspace = ?1 AND environment = ?2"),
-                    params![scope.workspace, scope.environment],
-                )?;
+            let own = "WHERE workspace = ?1 AND environment = ?2";
+            for table in ["profiles", "positions"] {
+                let sql = format!("DELETE FROM {table} {own}");
+                transaction.execute(&sql, params![scope.workspace, scope.environment])?;
+            }
+            transaction.execute(
+                &format!("DELETE FROM acts {own} AND arrival > ?3"),
+                params![scope.workspace, scope.environment, forgotten.0],
+            )?;
+            // Pieces follow from all acts: where some are not told again, nobody works them out again.
+            if forgotten == Offset(0) {
+                let sql = format!("DELETE FROM pieces {own}");
+                transaction.execute(&sql, params![scope.workspace, scope.environment])?;
             }
             Ok(())
         })

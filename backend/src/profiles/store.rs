@@ -34,8 +34,9 @@ pub trait ProfileStore: Send + Sync {
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError>;
     /// Drops the profiles of subjects, and what says who they are.
     fn forget(&self, scope: Scope, subjects: &[SubjectId]) -> Result<(), StoreError>;
-    /// Drops every profile of a scope and starts at the beginning of its log.
-    fn clear(&self, scope: Scope) -> Result<(), StoreError>;
+    /// Drops every profile of a scope and starts at the beginning of its log. What its envelopes up to
+    /// `forgotten` said of who is who stays: the log does not say it again.
+    fn clear(&self, scope: Scope, forgotten: Offset) -> Result<(), StoreError>;
 }
 
 /// What folding did to a subject.

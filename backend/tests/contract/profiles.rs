@@ -71,7 +71,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
     assert_eq!(store.due(elsewhere[0], 99, 9).unwrap(), []);
     for scope in elsewhere {
         store.forget(scope, &[ann.subject]).unwrap();
-        store.clear(scope).unwrap();
+        store.clear(scope, Offset(0)).unwrap();
     }
     let later = profile(1, 30);
     store
@@ -82,7 +82,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
     assert_eq!((store.recent(one, 9).unwrap(), store.position(one).unwrap()), (vec![], Offset(6)));
     who_is_who(open, one, elsewhere[0]);
     store.apply(one, Offset(7), &[Change::Keep(Box::new(bob))]).unwrap();
-    store.clear(one).unwrap();
+    store.clear(one, Offset(0)).unwrap();
     assert_eq!((store.recent(one, 9).unwrap(), store.position(one).unwrap()), (vec![], Offset(0)));
 }
 

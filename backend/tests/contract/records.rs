@@ -212,8 +212,9 @@ fn merges(records: &dyn Records, by: &Actor, one: Scope) {
 fn settings(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert_eq!(records.settings(one).unwrap(), Settings::default());
     let consent = ConsentDefault { profiling: false, ..ConsentDefault::default() };
-    records.change_settings(by, one, &Settings { consent, automated_browsers: true }, 5).unwrap();
-    assert_eq!(records.settings(one).unwrap(), Settings { consent, automated_browsers: true });
+    let settings = Settings { consent, automated_browsers: true, retention_days: Some(395) };
+    records.change_settings(by, one, &settings, 5).unwrap();
+    assert_eq!(records.settings(one).unwrap(), settings);
     for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
         assert_eq!(records.settings(elsewhere).unwrap(), Settings::default());
     }

@@ -6,7 +6,9 @@ use rapport_backend::Sha256Digest;
 use rapport_backend::error::StoreError;
 use rapport_backend::identity::Scope;
 use rapport_backend::keys::DirectoryKeys;
-use rapport_backend::log::{Damage, DaySurvey, Envelope, Offset, Open, Replayed, contents, survey};
+use rapport_backend::log::{
+    Damage, DaySurvey, Envelope, Offset, Open, Replayed, contents, forgotten, survey,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, Write};
@@ -104,7 +106,7 @@ fn verify(place: &Where) -> Outcome {
     };
     let mut ticker = Ticker::new();
     let (mut events, mut tombstones) = (0u64, 0u64);
-    let mut ends: BTreeMap<Scope, Offset> = BTreeMap::new();
+    let mut ends: BTreeMap<Scope, Offset> = forgotten(&place.dir)?;
     let mut messages = HashSet::new();
     let days = place.survey(|envelope| {
         let (scope, offset) = (envelope.draft.scope, envelope.offset);
