@@ -46,6 +46,7 @@ pub struct Running {
     pub address: SocketAddr,
     app: Shared,
     serving: tokio::task::JoinHandle<()>,
+    salts: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
     keeper: Keeper,
     _lock: File,
@@ -114,11 +115,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app.stopping.subscribe(),
     );
     let serving = tokio::spawn(serving);
-    tokio::spawn(forget_salts(app.clone()));
+    let salts = tokio::spawn(forget_salts(app.clone()));
     Ok(Running {
         address,
         app,
         serving,
+        salts,
         threads: vec![writing, projecting, keeping],
         keeper,
         _lock: lock,
@@ -150,11 +152,13 @@ impl Running {
 
     /// Stops taking requests, ends what is under way, and closes the data directory.
     pub async fn stop(self) {
-        let Self { app, serving, threads, keeper, .. } = self;
+        let Self { app, serving, salts, threads, keeper, .. } = self;
         app.stopping.send_replace(true);
         if tokio::time::timeout(LAST_ANSWERS, serving).await.is_err() {
             tracing::warn!("some requests were cut off");
         }
+        // The databases close with the last who holds them.
+        let _ = salts.await;
         app.writer.stop().await;
         app.projector.stop();
         keeper.stop();
