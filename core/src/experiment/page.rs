@@ -22,7 +22,8 @@ impl<'a> Address<'a> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (host, path) = match find(rest, SCHEME).and_then(|at| rest.get(at + SCHEME.len()..)) {
             Some(rest) => {
-                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let (host, path) =
+                    rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
                 (host.rsplit_once('@').map_or(host, |(_, host)| host), path)
             }
             None => ("", rest),

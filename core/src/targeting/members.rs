@@ -1,6 +1,7 @@
 //! Sets of plain values: lists in conditions, and saved groups.
 
 use super::Value;
+#[cfg(feature = "wire")]
 use crate::order::ordered;
 
 /// A set of values, found by bisection, so that a group of a hundred thousand costs no more than
@@ -15,6 +16,7 @@ pub struct Members {
 
 impl Members {
     /// The set of these; lists and maps are in no set, as they are never the same.
+    #[cfg(feature = "wire")]
     pub fn new(values: &[Value<'_>]) -> Self {
         let (mut texts, mut numbers, mut others): (Vec<Box<str>>, Vec<f64>, u8) =
             Default::default();

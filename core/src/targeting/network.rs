@@ -30,7 +30,7 @@ impl Network {
 
     /// Whether the text is an address of this network.
     pub fn holds(&self, address: &str) -> bool {
-        bits(address.trim()).is_some_and(|bits| bits & mask(self.length) == self.bits)
+        bits(address).is_some_and(|bits| bits & mask(self.length) == self.bits)
     }
 }
 
