@@ -1,9 +1,12 @@
 //! What mabwiser, the Open Bandit Pipeline and Vowpal Wabbit answer: `conformance/suites/bandits/`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 #![cfg(feature = "wire")]
 
-use rapport_core::bandit::{Draws, Estimator, Fitted, Logged, Ridge, softmax, ucb1, value_of};
+use rapport_core::bandit::{
+    Draws, Estimator, Fitted, Logged, Ridge, epsilon_greedy, inverse_gap, softmax, ucb1, value_of,
+};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 fn suite() -> Value {
     serde_json::from_str(include_str!("../../conformance/suites/bandits/cases.json")).unwrap()
@@ -113,5 +116,90 @@ fn policies_are_worth_what_the_open_bandit_pipeline_says() {
             other => panic!("no estimator is called {other}"),
         };
         near(value_of(&log, estimator).unwrap().value, theirs);
+    }
+}
+
+/// The file holds these with six digits.
+#[test]
+fn exploration_gives_the_chances_of_vowpal_wabbit() {
+    let suite = suite();
+    let runs = suite["vw"].as_array().unwrap();
+    assert_eq!(runs.len(), 3);
+    for run in runs {
+        let how = run["args"].as_str().unwrap();
+        let rounds = run["train"].as_array().unwrap();
+        let mut learner = Vowpal::default();
+        for round in rounds {
+            learner.learn(round.as_array().unwrap(), how.contains("--squarecb"));
+        }
+        // What all arms share cancels out: arms are compared.
+        let scores: Vec<f64> =
+            ARMS.iter().map(|arm| -learner.weight(&format!("arm={arm}"))).collect();
+        let ours = match how {
+            _ if how.contains("--epsilon 0.2") => epsilon_greedy(&scores, 0.2),
+            _ if how.contains("--softmax --lambda 5") => softmax(&scores, 1.0 / 5.0),
+            _ if how.contains("--gamma_scale 10") => {
+                inverse_gap(&scores, 10.0 * (rounds.len() as f64).sqrt())
+            }
+            other => panic!("nobody explores by {other}"),
+        };
+        for theirs in run["pmf"].as_array().unwrap() {
+            let theirs = numbers(&theirs["pmf"]);
+            assert!(
+                ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 6e-7),
+                "{ours:?} {theirs:?}"
+            );
+        }
+    }
+}
+
+/// Vowpal Wabbit's regression of costs, as far as these rounds need it: steps that shrink with what
+/// a feature has seen, and that no importance can carry past the cost (Karampatziakis & Langford
+/// 2011). All features are 0 or 1, so its normalization is the same for all of them.
+#[derive(Default)]
+struct Vowpal {
+    /// Weight and sum of squared gradients.
+    features: BTreeMap<String, (f64, f64)>,
+    costs: [f64; 2],
+}
+
+impl Vowpal {
+    fn learn(&mut self, round: &[Value], squarecb: bool) {
+        let lines: Vec<&str> = round.iter().map(|line| line.as_str().unwrap()).collect();
+        let (arm, line) =
+            lines.iter().enumerate().find(|(_, line)| line.starts_with("0:")).unwrap();
+        let (label, arm_feature) = line.split_once(" |A ").unwrap();
+        let label: Vec<f64> = label.split(':').map(|part| part.parse().unwrap()).collect();
+        let (cost, propensity) = (label[1], label[2]);
+        // SquareCB regresses on all rounds alike; its code leaves out the last arm.
+        let inverse = if squarecb && arm + 1 < lines.len() { 1.0 } else { 1.0 / propensity };
+        let importance = inverse / (lines.len() - 1) as f64;
+        let shared = lines[0].strip_prefix("shared |U ").unwrap().split(' ');
+        let names: Vec<&str> = shared.chain([arm_feature, "constant"]).collect();
+        self.costs = [self.costs[0].min(cost), self.costs[1].max(cost)];
+        let sum: f64 = names.iter().map(|name| self.weight(name)).sum();
+        let guess = sum.clamp(self.costs[0], self.costs[1]);
+        if guess == cost {
+            return;
+        }
+        let gradient = 2.0 * (guess - cost);
+        // Half, since the mean number of features is four: √(1/4).
+        let mut reach = 0.0;
+        let mut rates = Vec::new();
+        for name in names {
+            let (_, seen) = self.features.entry(name.to_owned()).or_default();
+            *seen += gradient * gradient * importance;
+            let rate = 0.5 / seen.sqrt();
+            reach += rate;
+            rates.push((name, rate));
+        }
+        let step = (cost - guess) * (1.0 - (-importance * reach).exp()) / reach;
+        for (name, rate) in rates {
+            self.features.entry(name.to_owned()).or_default().0 += step * rate;
+        }
+    }
+
+    fn weight(&self, name: &str) -> f64 {
+        self.features.get(name).map_or(0.0, |(weight, _)| *weight)
     }
 }
