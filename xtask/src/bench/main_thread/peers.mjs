@@ -7,16 +7,18 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import * as esbuild from "../../../../sdk-js/node_modules/esbuild/lib/main.js";
 
-/** The package, and the script that a site loads, with what the site says to it. */
+/** Where it counts, the package, and the script that a site loads, with what the site says to it. */
 const PEERS = {
-  umami: { package: "umami@2.10.0", tag: 'data-website-id="site"', script: (folder) => minified(folder, "", "src/tracker/index.js", { __COLLECT_API_HOST__: '""', __COLLECT_API_ENDPOINT__: '"/api/send"' }) },
+  umami: { door: "/api/send", package: "umami@2.10.0", tag: 'data-website-id="site"', script: (folder) => minified(folder, "", "src/tracker/index.js", { __COLLECT_API_HOST__: '""', __COLLECT_API_ENDPOINT__: '"/api/send"' }) },
   plausible: {
+    door: "/api/event",
     package: "@plausible-analytics/tracker@0.4.6",
     script: (folder, origin) => minified(folder, `import { init } from "./plausible.js"; init({ domain: "site", endpoint: "${origin}/api/event", captureOnLocalhost: true });`),
   },
   posthog: {
+    door: "/e/",
     package: "posthog-js@1.449.2",
-    script: async (folder, origin) => `window.posthog = Object.assign([], { _i: [["phc_site", { api_host: "${origin}" }, "posthog"]], __SV: 1 });${await readFile(join(folder, "dist/array.js"), "utf8")}`,
+    script: async (folder, origin) => `window.posthog = Object.assign([], { _i: [["phc_site", { api_host: "${origin}", opt_out_useragent_filter: true }, "posthog"]], __SV: 1 });${await readFile(join(folder, "dist/array.js"), "utf8")}`,
   },
 };
 
@@ -32,7 +34,7 @@ export async function startPeers() {
   const asked = new Set();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
-    asked.add(`${request.method} ${pathname.split("/")[1]}`);
+    asked.add(`${request.method} ${pathname}`);
     const type = scripts[pathname] || pathname.endsWith(".js") ? "text/javascript" : "application/json";
     response.writeHead(200, { "content-type": type, "access-control-allow-origin": request.headers.origin ?? "*", "access-control-allow-headers": "*", "access-control-allow-credentials": "true" });
     response.end(scripts[pathname] ?? (type.endsWith("json") ? "{}" : ""));
@@ -44,7 +46,7 @@ export async function startPeers() {
     try {
       const script = await peer.script(fetched(await cache(), peer.package), origin);
       scripts[`/${name}.js`] = script;
-      peers.push({ name, origin, tag: `<script async src="${origin}/${name}.js" ${peer.tag ?? ""}></script>` });
+      peers.push({ name, origin, door: peer.door, tag: `<script async src="${origin}/${name}.js" ${peer.tag ?? ""}></script>` });
     } catch (error) {
       console.error(`without ${name}: ${error.message}`);
     }
