@@ -117,7 +117,28 @@ fn rebuilt_profiles_are_the_live_ones_to_the_byte() {
     house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
     assert_eq!(bytes(), live);
     let status = house.get("/v1/profiles/status").key(&acme.admin_key).send().json();
-    assert_eq!(status, json!({ "logged": sent, "folded": sent, "lag": 0 }));
+    let counts = ["logged", "folded", "lag", "lagSeconds"].map(|name| status[name].as_f64());
+    assert_eq!(counts, [sent as f64, sent as f64, 0.0, 0.0].map(Some));
+}
+
+#[test]
+fn what_is_not_folded_yet_is_counted_and_how_long_it_has_waited() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/"), page("ann", "m2", "/")]));
+    let status = || house.get("/v1/profiles/status").key(&acme.admin_key).send().json();
+    let waited =
+        house::eventually(|| status()["lagSeconds"].as_f64().filter(|waited| *waited > 0.0));
+    let said = status();
+    assert_eq!([&said["logged"], &said["folded"], &said["lag"], &said["due"]], [2, 0, 2, 0]);
+    assert!(said["lagSeconds"].as_f64() >= Some(waited), "{said}");
+    assert_eq!(
+        (&said["waiting"]["requests"], &said["waiting"]["kilobytes"]),
+        (&json!(0), &json!(0))
+    );
+    house.publish(&acme, 0.5);
+    house.settle(&acme, 2);
+    assert_eq!((&status()["lag"], &status()["lagSeconds"]), (&json!(0), &json!(0.0)));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::error::{Problem, StoreError};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::{KeyStore, SubjectKey};
 use crate::log::{Appended, Draft, EventLog, Offset, Plain, seal_bytes};
+use crate::profiles::WaitingView;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -42,7 +43,10 @@ pub struct Writer {
 
 /// The room for events that are being read or wait to be written, in kilobytes.
 #[derive(Clone)]
-pub struct Backlog(Arc<Semaphore>);
+pub struct Backlog {
+    free: Arc<Semaphore>,
+    most: usize,
+}
 
 /// A place in the backlog, given up when it is dropped.
 pub struct Room {
@@ -52,7 +56,8 @@ pub struct Room {
 
 impl Backlog {
     fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / 1024)))
+        let most = bytes / 1024;
+        Self { free: Arc::new(Semaphore::new(most)), most }
     }
 
     /// The smallest place.
@@ -65,7 +70,7 @@ impl Backlog {
 
     fn take(&self, kilobytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
-        let taken = self.0.clone().try_acquire_many_owned(kilobytes);
+        let taken = self.free.clone().try_acquire_many_owned(kilobytes);
         taken.map_err(|_| Problem::Overloaded { retry_after: RETRY_AFTER_SECONDS })
     }
 }
@@ -123,6 +128,16 @@ impl Writer {
     /// Where bodies are counted while they arrive.
     pub const fn backlog(&self) -> &Backlog {
         &self.backlog
+    }
+
+    /// What waits for it.
+    pub fn waiting(&self) -> WaitingView {
+        let Backlog { free, most } = &self.backlog;
+        WaitingView {
+            requests: self.queue.max_capacity() - self.queue.capacity(),
+            kilobytes: most.saturating_sub(free.available_permits()),
+            most: *most,
+        }
     }
 
     /// Writes the items; answers when they are on stable storage.

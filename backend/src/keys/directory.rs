@@ -121,6 +121,22 @@ impl DirectoryKeys {
     fn remembered(&self, scope: Scope, subject: SubjectId) -> Option<SubjectKey> {
         lock(&self.subject_keys).get((scope, subject)).map(SubjectKey::Kept)
     }
+
+    /// Keeps keys in memory that were read when so many had been shredded: what was shredded
+    /// meanwhile must not stay there.
+    fn remember<'k>(
+        &self,
+        scope: Scope,
+        keys: impl IntoIterator<Item = (SubjectId, &'k SecretKey)>,
+        shreds: u64,
+    ) {
+        let mut remembered = lock(&self.subject_keys);
+        if self.shreds.load(Ordering::SeqCst) == shreds {
+            for (subject, key) in keys {
+                remembered.insert((scope, subject), key.clone());
+            }
+        }
+    }
 }
 
 impl KeyStore for DirectoryKeys {
@@ -179,16 +195,11 @@ impl KeyStore for DirectoryKeys {
                 Ok(())
             })?;
         }
-        // What was shredded meanwhile must not stay in memory.
-        let mut remembered = lock(&self.subject_keys);
-        if self.shreds.load(Ordering::SeqCst) == shreds {
-            for (subject, key) in subjects.iter().zip(&keys) {
-                if let Some(SubjectKey::Kept(key)) = key {
-                    remembered.insert((scope, *subject), key.clone());
-                }
-            }
-        }
-        drop(remembered);
+        let kept = subjects.iter().zip(&keys).filter_map(|(subject, key)| match key {
+            Some(SubjectKey::Kept(key)) => Some((*subject, key)),
+            _ => None,
+        });
+        self.remember(scope, kept, shreds);
         Ok(keys.into_iter().flatten().collect())
     }
 
@@ -200,8 +211,13 @@ impl KeyStore for DirectoryKeys {
         if let Some(key) = self.remembered(scope, subject) {
             return Ok(Some(key));
         }
+        let shreds = self.shreds.load(Ordering::SeqCst);
         let wrapping = self.wrapping_key(scope)?;
-        self.database.read(|connection| find(connection, &wrapping, scope, subject))
+        let found = self.database.read(|connection| find(connection, &wrapping, scope, subject))?;
+        if let Some(SubjectKey::Kept(key)) = &found {
+            self.remember(scope, [(subject, key)], shreds);
+        }
+        Ok(found)
     }
 
     fn daily_salt(&self, day: i64) -> Result<SecretKey, StoreError> {
@@ -253,6 +269,8 @@ impl KeyStore for DirectoryKeys {
             )?;
             Ok(())
         })?;
+        // Who read the key before and has not remembered it yet does so no more.
+        self.shreds.fetch_add(1, Ordering::SeqCst);
         lock(&self.subject_keys).remove((scope, subject));
         self.database.empty_log()
     }

@@ -31,7 +31,9 @@ pub use envelope::{Consent, Draft, Envelope, MAX_OPEN_TEXT, Offset, Open, Sealed
 pub use forgotten::forgotten;
 pub use keeper::Keeper;
 pub use plain::{Arrived, Plain, SCHEMA_VERSION, event as compact};
-pub use sealed::{Contents, Replayed, SealedWire, bound, contents, open_plain, seal, seal_bytes};
+pub use sealed::{
+    Contents, Replayed, SealedWire, bound, claims_proof, contents, open_plain, seal, seal_bytes,
+};
 pub use survey::{Damage, DaySurvey, Span, survey};
 
 use crate::error::StoreError;

@@ -128,6 +128,14 @@ pub fn event(plain: &[u8], time: Millis) -> Result<Cow<'_, [u8]>, StoreError> {
     encoded.map(Cow::Owned).map_err(corrupt)
 }
 
+/// Whether what was sealed may say that it is proved.
+pub fn claims_proof(plain: &[u8]) -> bool {
+    match plain {
+        [COMPACT, low, high, ..] => u16::from_le_bytes([*low, *high]) & PROVEN != 0,
+        _ => true,
+    }
+}
+
 type Parts<'a> = (bool, [Option<&'a str>; TEXTS], &'a [u8]);
 
 fn split(bytes: &[u8]) -> Option<Parts<'_>> {

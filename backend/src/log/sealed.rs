@@ -84,6 +84,17 @@ pub fn contents(keys: &dyn KeyStore, envelope: Envelope) -> Result<Replayed, Sto
     }
 }
 
+/// Whether an envelope may say something that is proved, for who reads on only then.
+///
+/// # Errors
+/// As [`contents`].
+pub fn claims_proof(keys: &dyn KeyStore, draft: &Draft) -> Result<bool, StoreError> {
+    match keys.subject_key(draft.scope, draft.subject)? {
+        Some(SubjectKey::Kept(key)) => Ok(plain::claims_proof(&open_plain(&key.opener(), draft)?)),
+        _ => Ok(true),
+    }
+}
+
 /// Opens a sealed event for the fold; [`event`](super::plain::event) finds the compact form in it.
 ///
 /// # Errors

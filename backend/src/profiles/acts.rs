@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::{SubjectKey, pseudonym};
-use crate::log::{Contents, Envelope, Offset, Replayed, contents};
+use crate::log::{Contents, Envelope, Offset, Replayed, claims_proof, contents};
 use rapport_core::person::{Act, MAX_BROWSERS, MAX_PEOPLE, People, acts};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -212,7 +212,12 @@ pub fn acts_in(app: &App, scope: Scope, envelope: &Envelope) -> Result<Vec<Place
     if !matches!(envelope.draft.open.kind.as_str(), "identify" | "alias" | MERGE | UNMERGE) {
         return Ok(Vec::new());
     }
-    let contents = match contents(&*app.keys, envelope.clone()) {
+    let contents = match claims_proof(&*app.keys, &envelope.draft) {
+        Ok(false) => return Ok(Vec::new()),
+        Ok(true) => contents(&*app.keys, envelope.clone()),
+        Err(error) => Err(error),
+    };
+    let contents = match contents {
         Ok(Replayed::Event(contents)) => contents,
         Ok(Replayed::Tombstone { .. }) => return Ok(Vec::new()),
         Err(error @ StoreError::Corrupt { .. }) => {

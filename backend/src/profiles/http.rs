@@ -1,7 +1,7 @@
 //! `GET /v1/visitors`, `/v1/profiles/…`, and `POST /v1/decide`.
 
 use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
-use super::{decide as decide_for, visitor, visitors};
+use super::{decide as decide_for, lag, visitor, visitors};
 use crate::app::Shared;
 use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
@@ -49,7 +49,7 @@ pub async fn one(
     blocking(move || visitor(&app, scope, subject)).await.map(Json)
 }
 
-/// Says how far the profiles are behind the log.
+/// Says how far the profiles are behind the log, and what waits to be written.
 #[utoipa::path(get, path = "/v1/profiles/status", tag = "profiles",
     responses((status = 200, body = StatusView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
 pub async fn status(
@@ -57,12 +57,7 @@ pub async fn status(
     caller: Caller,
 ) -> Result<Json<StatusView>, Problem> {
     let scope = authorize(&caller.principal, Action::RebuildProfiles, Resource::Own)?.scope();
-    blocking(move || -> Result<_, Problem> {
-        let (folded, logged) = (app.profiles.position(scope)?.0, app.log.end(scope)?.0);
-        let lag = logged.saturating_sub(folded).try_into().unwrap_or_default();
-        Ok(Json(StatusView { logged, folded, lag }))
-    })
-    .await
+    blocking(move || lag(&app, scope)).await.map(Json)
 }
 
 /// Throws all profiles of the workspace's environment away and folds them again from the log.

@@ -16,7 +16,9 @@ mod view;
 pub use merging::{Merge, MergeStore, log_all};
 pub use people::Who;
 pub use projector::Projector;
-pub use service::{decide, profile_bytes, profiling_word, score, visitor, visitor_view, visitors};
+pub use service::{
+    decide, lag, profile_bytes, profiling_word, score, visitor, visitor_view, visitors,
+};
 pub use sqlite::SqliteProfiles;
 pub use store::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};
-pub use view::{Cause, ReasonView, ScoreView, VisitorView};
+pub use view::{Cause, ReasonView, ScoreView, StatusView, VisitorView, WaitingView};

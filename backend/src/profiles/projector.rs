@@ -204,35 +204,57 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
         tracing::warn!(%scope, "the log is older than its profiles; they are folded anew");
         app.profiles.clear(scope, app.log.forgotten(scope)?)?;
     }
+    let mut ahead = None;
     loop {
         let after = app.profiles.position(scope)?;
         if *app.stopping.borrow() {
             // The next start goes on from here.
             return Ok(());
         }
-        let step = app.log.read(scope, after, READ)?;
-        let Some(last) = step.last() else { return Ok(()) };
-        let end = last.offset;
-        let who = Who::with(app, scope, &step)?;
-        let waiting = by_person(&who, step)?;
-        let fold = Fold { app, scope, bundle: &bundle, until: end, lane: 0, who: &who };
-        let mut changes = in_lanes(&fold, waiting.into_iter().collect(), |fold, of_person| {
-            let (person, envelopes) = of_person;
-            if who.affected.contains(&person) {
-                fold.refold(person)
-            } else {
-                fold.person(person, envelopes)
-            }
-        })?;
-        let of_people = changes.len();
-        changes.extend(who.changes());
-        app.profiles.apply(scope, end, &changes)?;
-        app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
-        changes.truncate(of_people);
-        tell(app, scope, &bundle, &changes, |person| {
-            if who.affected.contains(&person) { Cause::Merge } else { Cause::Event }
-        });
+        let step = match ahead.take() {
+            Some(step) => step,
+            None => app.log.read(scope, after, READ)?,
+        };
+        let Some(end) = step.last().map(|last| last.offset) else { return Ok(()) };
+        let more = step.len() == READ as usize;
+        ahead = std::thread::scope(|threads| {
+            // Where more waits, it is read while this is folded.
+            let next = more.then(|| threads.spawn(move || app.log.read(scope, end, READ)));
+            fold_step(app, scope, &bundle, end, step)?;
+            let read = next.map(|next| next.join());
+            read.transpose().map_err(|_| StoreError::corrupt("log", "reading it panicked"))
+        })?
+        .transpose()?;
     }
+}
+
+fn fold_step(
+    app: &App,
+    scope: Scope,
+    bundle: &OpenBundle,
+    end: Offset,
+    step: Vec<Envelope>,
+) -> Result<(), StoreError> {
+    let who = Who::with(app, scope, &step)?;
+    let waiting = by_person(&who, step)?;
+    let fold = Fold { app, scope, bundle, until: end, lane: 0, who: &who };
+    let mut changes = in_lanes(&fold, waiting.into_iter().collect(), |fold, of_person| {
+        let (person, envelopes) = of_person;
+        if who.affected.contains(&person) {
+            fold.refold(person)
+        } else {
+            fold.person(person, envelopes)
+        }
+    })?;
+    let of_people = changes.len();
+    changes.extend(who.changes());
+    app.profiles.apply(scope, end, &changes)?;
+    app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
+    changes.truncate(of_people);
+    tell(app, scope, bundle, &changes, |person| {
+        if who.affected.contains(&person) { Cause::Merge } else { Cause::Event }
+    });
+    Ok(())
 }
 
 /// The events of each person, in the order of the log; none of those who are folded anew anyway.

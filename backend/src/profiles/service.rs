@@ -2,7 +2,7 @@
 
 use super::people::Who;
 use super::store::StoredProfile;
-use super::view::{LastEventView, ReasonView, ScoreView, VisitorView};
+use super::view::{LastEventView, ReasonView, ScoreView, StatusView, VisitorView};
 use crate::app::App;
 use crate::bundles::OpenBundle;
 use crate::clock;
@@ -47,6 +47,25 @@ pub fn visitor(app: &App, scope: Scope, subject: SubjectId) -> Result<VisitorVie
     let person = Who::stored(app, scope).person(subject)?;
     let stored = app.profiles.profile(scope, person)?.ok_or(Problem::NotFound("visitor"))?;
     visitor_view(app, scope, &bundle, &stored)?.ok_or(Problem::NotFound("visitor"))
+}
+
+/// How far the profiles of a scope are behind, and what waits to be written.
+///
+/// # Errors
+/// Where a store cannot be read.
+pub fn lag(app: &App, scope: Scope) -> Result<StatusView, StoreError> {
+    let (folded, logged) = (app.profiles.position(scope)?, app.log.end(scope)?);
+    let now = clock::now();
+    let first = if logged > folded { app.log.read(scope, folded, 1)? } else { Vec::new() };
+    let waited = first.first().map_or(0, |first| (now - first.draft.received_at).max(0));
+    Ok(StatusView {
+        logged: logged.0,
+        folded: folded.0,
+        lag: logged.0.saturating_sub(folded.0).try_into().unwrap_or_default(),
+        lag_seconds: waited as f64 / 1000.0,
+        due: app.profiles.count_due(scope, now)?,
+        waiting: app.writer.waiting(),
+    })
 }
 
 /// A stored profile as clients see it; `None` where its subject was erased meanwhile.

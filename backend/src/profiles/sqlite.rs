@@ -134,6 +134,12 @@ impl ProfileStore for SqliteProfiles {
         self.database.rows(&sql, params![scope.workspace, scope.environment, now, limit], stored)
     }
 
+    fn count_due(&self, scope: Scope, now: Millis) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM profiles WHERE workspace = ?1 AND environment = ?2 AND next_change_at <= ?3";
+        let place = params![scope.workspace, scope.environment, now];
+        Ok(self.database.row(sql, place, |row| row.get::<_, i64>(0))?.unwrap_or_default().unsigned_abs())
+    }
+
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError> {
         let sql = "SELECT subject FROM profiles WHERE workspace = ?1 AND environment = ?2 ORDER BY subject";
         self.database.rows(sql, params![scope.workspace, scope.environment], |row| row.get(0))

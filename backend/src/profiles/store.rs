@@ -21,6 +21,8 @@ pub trait ProfileStore: Send + Sync {
     fn recent(&self, scope: Scope, limit: u32) -> Result<Vec<StoredProfile>, StoreError>;
     /// Up to `limit` profiles whose score time alone has changed by `now`, the longest due first.
     fn due(&self, scope: Scope, now: Millis, limit: u32) -> Result<Vec<StoredProfile>, StoreError>;
+    /// How many such profiles there are.
+    fn count_due(&self, scope: Scope, now: Millis) -> Result<u64, StoreError>;
     /// Every subject that has a profile.
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError>;
     /// The acts that name a subject.

@@ -99,8 +99,9 @@ pub struct RebuiltView {
     pub profiles: usize,
 }
 
-/// How far the profiles are behind the log.
+/// How far the profiles are behind the log, and what waits to get into the log.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct StatusView {
     /// Events that the log holds.
     pub logged: i64,
@@ -108,4 +109,20 @@ pub struct StatusView {
     pub folded: i64,
     /// Events that did not yet.
     pub lag: u64,
+    /// How long the oldest of those has waited.
+    pub lag_seconds: f64,
+    /// Scores that time alone has changed and that were not brought up to date yet.
+    pub due: u64,
+    pub waiting: WaitingView,
+}
+
+/// What waits to be written, of the whole server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WaitingView {
+    /// Requests in the writer's queue.
+    pub requests: usize,
+    /// Kilobytes that are arriving, in the queue or being written …
+    pub kilobytes: usize,
+    /// … of so many; beyond it requests are answered 429.
+    pub most: usize,
 }

@@ -67,6 +67,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
         (due(10, 9), due(11, 9), due(21, 9)),
         (vec![], vec![ann.subject], vec![ann.subject, bob.subject])
     );
+    assert_eq!([10, 11, 21].map(|now| store.count_due(one, now).unwrap()), [0, 1, 2]);
     assert_eq!(due(21, 1), [ann.subject], "the longest due first");
     assert_eq!(store.due(elsewhere[0], 99, 9).unwrap(), []);
     for scope in elsewhere {

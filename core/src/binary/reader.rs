@@ -83,7 +83,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The next bytes; none where there are not as many.
-    #[inline(never)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // small in pages, fast elsewhere
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         match self.rest.split_at_checked(count) {
             Some((taken, rest)) => {
@@ -118,7 +119,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number of at most eight bytes.
-    #[inline(never)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // small in pages, fast elsewhere
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     pub(crate) fn number(&mut self, width: usize) -> u64 {
         whole(self.take(width))
     }
@@ -173,7 +175,8 @@ impl<'a> Reader<'a> {
         self.row(count, width).map(of).collect()
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // small in pages, fast elsewhere
+    #[cfg_attr(not(target_arch = "wasm32"), inline)]
     fn text(&mut self, width: usize) -> &'a str {
         let length = self.number(width) as usize;
         core::str::from_utf8(self.take(length)).unwrap_or_else(|_| {

@@ -1,6 +1,6 @@
 //! Where a visit came from, by campaign parameters, click ids and the referrer's host.
 
-use super::Event;
+use super::{Event, Field, FieldValue};
 use crate::binary::{FNV32, hash_on};
 
 /// The channels that a visit can come by.
@@ -61,20 +61,24 @@ impl<'a> Visit<'a> {
     /// Reads what an event says about its visit.
     pub fn of(event: &Event<'a>) -> Self {
         let mut visit = Self::default();
-        for field in event.fields() {
-            let super::FieldValue::Text(text) = field.value else { continue };
-            let text = text.trim();
-            match field.path {
-                "context.campaign.source" => visit.source = text,
-                "context.campaign.medium" => visit.medium = text,
-                "context.campaign.name" => visit.name = text,
-                "context.page.referrer" => visit.referrer = text,
-                "context.page.url" => visit.url = text,
-                "context.page.search" => visit.search = text,
-                _ => {}
-            }
-        }
+        event.fields().for_each(|field| visit.note(&field));
         visit
+    }
+
+    /// Takes in what a field says.
+    pub(crate) fn note(&mut self, field: &Field<'a>) {
+        let place = match field.path {
+            "context.campaign.source" => &mut self.source,
+            "context.campaign.medium" => &mut self.medium,
+            "context.campaign.name" => &mut self.name,
+            "context.page.referrer" => &mut self.referrer,
+            "context.page.url" => &mut self.url,
+            "context.page.search" => &mut self.search,
+            _ => return,
+        };
+        if let FieldValue::Text(text) = field.value {
+            *place = text.trim();
+        }
     }
 
     /// The channel, or `None` where the visitor came from a page of the same site.

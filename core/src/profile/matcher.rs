@@ -130,12 +130,11 @@ impl Matchers {
 
     /// Looks at an event once for all signals.
     pub(super) fn look<'a>(&self, event: &Event<'a>) -> Look<'a> {
-        let visit = Visit::of(event);
         let mut look = Look::nothing();
-        look.visit = visit;
         look.browsing = event.kind == EventKind::Page;
         for field in event.fields() {
             look.browsing |= field.path.starts_with("context.page.");
+            look.visit.note(&field);
             if let Some(path) = self.path_of(field.path) {
                 look.put(path, field.value);
             }
@@ -147,7 +146,7 @@ impl Matchers {
                 FieldValue::Text(if track { event.name } else { event.kind.word() }),
             );
         }
-        if let (Some(path), Some(channel)) = (self.channel_path, visit.channel()) {
+        if let (Some(path), Some(channel)) = (self.channel_path, look.visit.channel()) {
             look.put(usize::from(path), FieldValue::Text(channel.word()));
         }
         self.judge(event.kind, level_hash(event.name), &mut look);

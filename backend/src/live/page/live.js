@@ -14,6 +14,21 @@ async function start() {
   fillWorkspaces(session);
   listen();
   setInterval(() => rows.forEach(showTime), 5000);
+  watchLag();
+}
+
+// Who may not know how far scores are behind is not told.
+async function watchLag() {
+  const status = await ask("/v1/profiles/status");
+  const behind = $("#behind");
+  behind.hidden = !status || status.lagSeconds <= 1 || status.folded === 0;
+  if (!status) return;
+  if (!behind.hidden) {
+    const seconds = Math.round(status.lagSeconds);
+    const time = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+    behind.textContent = `Scores are ${time} behind: ${status.lag.toLocaleString("en")} ${status.lag === 1 ? "event waits" : "events wait"} to be counted.`;
+  }
+  setTimeout(watchLag, 5000);
 }
 
 async function ask(address) {
