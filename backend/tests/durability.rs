@@ -186,34 +186,6 @@ fn a_key_is_kept_before_the_first_event_that_needs_it() {
 }
 
 #[test]
-fn what_waits_to_be_written_is_counted() {
-    let (house, disk) = watched();
-    let acme = house.tenant("Acme");
-    let waiting = |name: &str| {
-        let reply = house.get("/v1/profiles/status").key(&acme.admin_key).send().json();
-        reply["waiting"][name].as_u64().unwrap()
-    };
-    disk.hold(true);
-    std::thread::scope(|scope| {
-        let post = |number: u32| {
-            let (house, acme) = (&house, &acme);
-            scope.spawn(move || assert_eq!(send(house, acme, &[format!("m{number}")]).status, 200));
-        };
-        let comes_to = |kilobytes, requests| {
-            let now = || (waiting("kilobytes"), waiting("requests"));
-            house::eventually(|| (now() == (kilobytes, requests)).then_some(()));
-        };
-        post(0);
-        comes_to(1, 0);
-        // While the first is being written, the others are queued behind.
-        (1..5).for_each(post);
-        comes_to(5, 4);
-        disk.hold(false);
-    });
-    house::eventually(|| (waiting("kilobytes") + waiting("requests") == 0).then_some(()));
-}
-
-#[test]
 fn a_power_cut_takes_nothing_that_was_acknowledged() {
     let (mut house, disk) = watched();
     let acme = house.tenant("Acme");

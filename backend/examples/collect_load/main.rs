@@ -1,6 +1,7 @@
 //! Load for the collector, on the loopback: `cargo xtask bench collect` runs it.
 //!
-//! `prepare DIR EVENTS VISITORS` makes a data directory whose log holds so many events;
+//! `prepare DIR EVENTS VISITORS DAYS` makes a data directory whose log holds so many events, which
+//! arrived within so many days, sealed where they are over;
 //! `run URL WRITE_KEY SECONDS CONNECTIONS VISITORS [EVENTS_A_SECOND [ADMIN_KEY]]` sends batches of
 //! 20, as fast as they are answered or at a rate, and listens to the live feed where it has a key;
 //! `refold DIR` folds a log again from its beginning; `seal DIR EVENTS` seals a day of visits. Each
@@ -21,8 +22,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let said: Value = match words.as_slice() {
-        ["prepare", directory, events, visitors] => {
-            prepare::fill(directory.as_ref(), number(events), number(visitors))
+        ["prepare", directory, events, visitors, days] => {
+            let days = number(days) as i64;
+            prepare::fill(directory.as_ref(), number(events), number(visitors), days)
         }
         ["seal", directory, events] => sealing::seal(directory.as_ref(), number(events)),
         ["refold", directory] => prepare::refold(directory.as_ref()),

@@ -11,17 +11,17 @@ use rapport_backend::{Config, bundles, clock, start};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc;
-use std::time::Instant;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 const GROUP: u64 = 2000;
-/// What is there arrived within this many days, today included.
-const DAYS: i64 = 29;
+/// So many of them are not sealed yet.
+const HOT_DAYS: usize = 2;
 const DAY: i64 = 86_400_000;
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36";
 
 /// Makes the directory; answers its keys and how fast the log took the events.
-pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
+pub fn fill(directory: &Path, events: u64, visitors: u64, days: i64) -> Value {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (scope, write_key, admin_key) = runtime.block_on(async {
         let running = start(config(directory)).await.unwrap();
@@ -34,8 +34,9 @@ pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
         running.stop().await;
         (scope, keys.0, keys.1)
     });
-    let log = DayLog::open(directory).unwrap();
-    let keys = DirectoryKeys::open(&directory.join("keys")).unwrap();
+    let keys = Arc::new(DirectoryKeys::open(&directory.join("keys")).unwrap());
+    // As after weeks: days that are over are sealed.
+    let log = DayLog::open(directory).unwrap().sealing_under(keys.clone());
     let started = Instant::now();
     let groups = events.div_ceil(GROUP);
     let now = clock::now();
@@ -45,10 +46,12 @@ pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
         let (log, keys) = (&log, &keys);
         threads.spawn(move || {
             for (number, group) in (1..).zip(inbox) {
-                let (outcomes, _) = write(log, keys, group);
+                let (outcomes, _) = write(log, &**keys, group);
                 assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
                 if number % 32 == 0 {
                     log.tidy().unwrap();
+                    // Nor does more wait to be sealed than a day at a time.
+                    seal(log, directory, HOT_DAYS + 1);
                 }
                 if number % 500 == 0 {
                     let rate = (number * GROUP) as f64 / started.elapsed().as_secs_f64();
@@ -56,13 +59,14 @@ pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
                 }
             }
         });
-        let mut filler = Filler::new(keys, scope, visitors);
+        let mut filler = Filler::new(&**keys, scope, visitors);
         for group in 0..groups {
-            let time = now - DAYS * DAY + (DAYS * DAY) * group as i64 / groups as i64;
+            let time = now - days * DAY + (days * DAY) * group as i64 / groups as i64;
             let batches = GROUP / BATCH as u64;
             queue.send((0..batches).map(|_| filler.batch(time)).collect()).unwrap();
         }
     });
+    seal(&log, directory, HOT_DAYS);
     let seconds = started.elapsed().as_secs_f64();
     json!({
         "write_key": write_key, "admin_key": admin_key, "workspace": scope.workspace.to_string(),
@@ -70,24 +74,33 @@ pub fn fill(directory: &Path, events: u64, visitors: u64) -> Value {
     })
 }
 
-/// Folds every profile of the directory's only workspace again from the first event.
+/// Seals the oldest days until so many have a journal.
+fn seal(log: &DayLog, directory: &Path, left: usize) {
+    let hot = || {
+        let days = std::fs::read_dir(directory.join("log")).unwrap();
+        days.filter(|day| day.as_ref().unwrap().path().join("events.journal").exists()).count()
+    };
+    while hot() > left {
+        log.tidy().unwrap();
+    }
+}
+
+/// Folds every profile of the directory's only workspace from the first event, at a first start.
 pub fn refold(directory: &Path) -> Value {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let log = DayLog::open(directory).unwrap();
         let (scope, end) = log.ends().unwrap()[0];
         drop(log);
-        let running = start(config(directory)).await.unwrap();
-        // What happens at a first start is not what is measured.
-        while running.app().lag(scope).unwrap() > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
         let (started, before) = (Instant::now(), cpu_seconds());
-        let profiles = running.app().rebuild(scope).await.unwrap();
+        let running = start(config(directory)).await.unwrap();
+        while running.app().lag(scope).unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - before);
         running.stop().await;
         let (events, cpu_us) = (end.0 as f64, cpu / end.0 as f64 * 1e6);
-        json!({ "events_per_s": events / seconds, "events": events, "cpu_us": cpu_us, "profiles": profiles })
+        json!({ "events_per_s": events / seconds, "events": events, "cpu_us": cpu_us })
     })
 }
 

@@ -161,6 +161,18 @@ impl DayLog {
         Ok(())
     }
 
+    /// The day that holds what follows an offset, and its last one, where it is sealed.
+    fn sealed_behind(&self, scope: Scope, after: Offset) -> Option<(Arc<SealedDay>, Offset)> {
+        let of_day = |day: Stored| {
+            let (_, last) = day.range(scope)?;
+            (last > after).then_some((day, last))
+        };
+        match self.days().into_iter().find_map(of_day)? {
+            (Stored::Sealed(day), last) => Some((day, last)),
+            _ => None,
+        }
+    }
+
     fn holds_message(days: &[Stored], message: &super::index::Entry) -> Result<bool, StoreError> {
         for day in days.iter().rev() {
             if day.holds(message)? {
@@ -217,6 +229,22 @@ impl EventLog for DayLog {
             }
         }
         Ok(found)
+    }
+
+    fn sorted_until(&self, scope: Scope, after: Offset) -> Result<Option<Offset>, StoreError> {
+        Ok(self.sealed_behind(scope, after).map(|(_, last)| last))
+    }
+
+    fn by_subject(
+        &self,
+        scope: Scope,
+        after: Offset,
+        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match self.sealed_behind(scope, after) {
+            Some((day, _)) => day.by_subject(scope, after, visit),
+            None => Ok(()),
+        }
     }
 
     fn subject(

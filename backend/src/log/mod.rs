@@ -46,6 +46,20 @@ pub trait EventLog: Send + Sync {
     fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, StoreError>;
     /// Up to `limit` envelopes of a scope behind `after`, in the order of their offsets.
     fn read(&self, scope: Scope, after: Offset, limit: u32) -> Result<Vec<Envelope>, StoreError>;
+    /// Up to which offset what follows `after` lies sorted by subject; `None` where it does not.
+    fn sorted_until(&self, _scope: Scope, _after: Offset) -> Result<Option<Offset>, StoreError> {
+        Ok(None)
+    }
+    /// Shows `visit` what [`Self::sorted_until`] speaks of, some subjects at a time, each subject's
+    /// together and in the order in which it happened. Who was erased is left out.
+    fn by_subject(
+        &self,
+        _scope: Scope,
+        _after: Offset,
+        _visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// All envelopes of a subject up to and with `until`, in the order of event time, then of offset.
     fn subject(
         &self,

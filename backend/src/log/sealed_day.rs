@@ -89,6 +89,34 @@ impl SealedDay {
         read_some(&self.shelf, scope, &volume, after, limit)
     }
 
+    /// Shows `visit` the envelopes of a scope behind `after`, some subjects at a time.
+    pub fn by_subject(
+        &self,
+        scope: Scope,
+        after: Offset,
+        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(volume) = self.volume(scope) else { return Ok(()) };
+        let Some(archive) = told(&volume, self.shelf.archive(&volume))? else { return Ok(()) };
+        let (mut chunk, mut last) = (Vec::new(), None);
+        for number in 0..archive.slabs() {
+            let Some(slab) = told(&volume, archive.slab(number))? else { continue };
+            let mut blocks = Blocks::default();
+            for at in 0..slab.rows() {
+                let subject = slab.subject(at);
+                if subject.is_none() || Offset(slab.offset(at)) <= after {
+                    continue;
+                }
+                if chunk.len() >= SOME && subject != last {
+                    visit(std::mem::take(&mut chunk))?;
+                }
+                last = subject;
+                chunk.push(blocks.envelope(scope, &slab, at));
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { visit(chunk) }
+    }
+
     /// Adds a subject's envelopes up to and with `until` to `found`.
     pub fn subject(
         &self,
@@ -210,6 +238,8 @@ impl SealedDay {
 
 /// So many envelopes are read at once where all are.
 const AT_ONCE: usize = 16_384;
+/// About so many are shown at once where they come by subject.
+const SOME: usize = 8192;
 
 /// Up to `limit` envelopes of a volume behind `after`; those that cannot be read any more are left out.
 fn read_some(

@@ -1,6 +1,7 @@
 //! Profiles and scores: what the log says about each visitor. Can be thrown away and rebuilt.
 
 mod acts;
+mod days;
 mod fold;
 pub mod given;
 pub mod http;

@@ -1,7 +1,7 @@
 //! Who is who in a scope: acts from the log, and what they come to.
 
 use super::acts::{Acts, MERGE, UNMERGE, acts_in};
-use super::store::{Change, ProfileStore};
+use super::store::{Change, PlacedAct, ProfileStore};
 use crate::app::App;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
@@ -48,6 +48,23 @@ impl<'a> Who<'a> {
     pub fn with(app: &'a App, scope: Scope, envelopes: &[Envelope]) -> Result<Self, StoreError> {
         let mut who = Self::stored(app, scope);
         who.learn(app, envelopes)?;
+        who.weigh()?;
+        Ok(who)
+    }
+
+    /// With acts that are new to the store, in the order of the log.
+    ///
+    /// # Errors
+    /// Where a store cannot be read.
+    pub fn after(
+        app: &'a App,
+        scope: Scope,
+        acts: impl IntoIterator<Item = PlacedAct>,
+    ) -> Result<Self, StoreError> {
+        let mut who = Self::stored(app, scope);
+        for act in acts {
+            who.acts.add(app, scope, act)?;
+        }
         who.weigh()?;
         Ok(who)
     }

@@ -1,5 +1,6 @@
 //! The thread that folds the log into profiles. Live, late and rebuilt go the same way.
 
+use super::days::fold_day;
 use super::fold::{Fold, in_lanes};
 use super::people::{Who, is_event, moment, owner};
 use super::service::visitor_view;
@@ -210,6 +211,13 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
         if *app.stopping.borrow() {
             // The next start goes on from here.
             return Ok(());
+        }
+        if let Some(end) = app.log.sorted_until(scope, after)? {
+            match fold_day(app, scope, &bundle, after, end) {
+                Err(StoreError::Stopping) => return Ok(()),
+                folded => folded?,
+            }
+            continue;
         }
         let step = match ahead.take() {
             Some(step) => step,

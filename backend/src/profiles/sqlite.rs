@@ -1,6 +1,6 @@
 //! Profiles, and who is who, in one SQLite file.
 
-use super::store::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};
+use super::store::{Apply, Change, PlacedAct, ProfileStore, StoredProfile, Trail};
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
@@ -107,6 +107,70 @@ impl SqliteProfiles {
     }
 }
 
+impl SqliteProfiles {
+    fn put(
+        &self,
+        transaction: &Transaction<'_>,
+        scope: Scope,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        // Before the commit: who is looked for too early is not found, and who is found late is wrong.
+        for change in changes {
+            if let Change::Pieces(subject, pieces) = change {
+                let people = pieces.iter().map(|piece| piece.person);
+                lock(&self.linked).extend(people.chain([*subject]).map(beginning));
+            }
+        }
+        let mut drop = transaction.prepare_cached(
+            "DELETE FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3",
+        )?;
+        let sql = format!(
+                "INSERT INTO profiles (workspace, environment, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                 ON CONFLICT (workspace, environment, subject) DO UPDATE SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+            );
+        let mut keep = transaction.prepare_cached(&sql)?;
+        for change in changes {
+            match change {
+                Change::Drop(subject) => {
+                    drop.execute(params![scope.workspace, scope.environment, subject])?
+                }
+                Change::Keep(profile) => keep.execute(params![
+                    scope.workspace,
+                    scope.environment,
+                    profile.subject,
+                    profile.signals.0,
+                    profile.event_time,
+                    profile.last_event.0,
+                    profile.last_event.1,
+                    profile.last_event.2,
+                    profile.first_seen,
+                    profile.events,
+                    profile.score,
+                    profile.band,
+                    profile.as_of,
+                    profile.next_change_at,
+                    profile.trail.to_bytes(),
+                    profile.sealed,
+                ])?,
+                Change::Act(act) => keep_act(transaction, scope, act)?,
+                Change::OwnProofs(browser, proofs) => {
+                    transaction
+                        .prepare_cached("DELETE FROM acts WHERE workspace = ?1 AND environment = ?2 AND source = ?3 AND one = ?3 AND act = 0")?
+                        .execute(params![scope.workspace, scope.environment, browser])?;
+                    for proof in proofs {
+                        keep_act(transaction, scope, proof)?;
+                    }
+                    proofs.len()
+                }
+                Change::Pieces(subject, pieces) => {
+                    keep_pieces(transaction, scope, *subject, pieces)?
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
 impl ProfileStore for SqliteProfiles {
     fn position(&self, scope: Scope) -> Result<Offset, StoreError> {
         let sql = "SELECT offset FROM positions WHERE workspace = ?1 AND environment = ?2";
@@ -137,7 +201,11 @@ impl ProfileStore for SqliteProfiles {
     fn count_due(&self, scope: Scope, now: Millis) -> Result<u64, StoreError> {
         let sql = "SELECT COUNT(*) FROM profiles WHERE workspace = ?1 AND environment = ?2 AND next_change_at <= ?3";
         let place = params![scope.workspace, scope.environment, now];
-        Ok(self.database.row(sql, place, |row| row.get::<_, i64>(0))?.unwrap_or_default().unsigned_abs())
+        Ok(self
+            .database
+            .row(sql, place, |row| row.get::<_, i64>(0))?
+            .unwrap_or_default()
+            .unsigned_abs())
     }
 
     fn subjects(&self, scope: Scope) -> Result<Vec<SubjectId>, StoreError> {
@@ -176,56 +244,17 @@ impl ProfileStore for SqliteProfiles {
     }
 
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError> {
-        // Before the commit: who is looked for too early is not found, and who is found late is wrong.
-        for change in changes {
-            if let Change::Pieces(subject, pieces) = change {
-                let people = pieces.iter().map(|piece| piece.person);
-                lock(&self.linked).extend(people.chain([*subject]).map(beginning));
-            }
-        }
+        self.apply_all(scope, position, &mut |apply| apply(changes))
+    }
+
+    fn apply_all(
+        &self,
+        scope: Scope,
+        position: Offset,
+        work: &mut dyn FnMut(&mut Apply<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         self.database.write(|transaction| {
-            let mut drop = transaction.prepare_cached("DELETE FROM profiles WHERE workspace = ?1 AND environment = ?2 AND subject = ?3")?;
-            let sql = format!(
-                "INSERT INTO profiles (workspace, environment, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-                 ON CONFLICT (workspace, environment, subject) DO UPDATE SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-            );
-            let mut keep = transaction.prepare_cached(&sql)?;
-            for change in changes {
-                match change {
-                    Change::Drop(subject) => drop.execute(params![scope.workspace, scope.environment, subject])?,
-                    Change::Keep(profile) => keep.execute(params![
-                        scope.workspace,
-                        scope.environment,
-                        profile.subject,
-                        profile.signals.0,
-                        profile.event_time,
-                        profile.last_event.0,
-                        profile.last_event.1,
-                        profile.last_event.2,
-                        profile.first_seen,
-                        profile.events,
-                        profile.score,
-                        profile.band,
-                        profile.as_of,
-                        profile.next_change_at,
-                        profile.trail.to_bytes(),
-                        profile.sealed,
-                    ])?,
-                    Change::Act(act) => keep_act(transaction, scope, act)?,
-                    Change::OwnProofs(browser, proofs) => {
-                        transaction
-                            .prepare_cached("DELETE FROM acts WHERE workspace = ?1 AND environment = ?2 AND source = ?3 AND one = ?3 AND act = 0")?
-                            .execute(params![scope.workspace, scope.environment, browser])?;
-                        for proof in proofs {
-                            keep_act(transaction, scope, proof)?;
-                        }
-                        proofs.len()
-                    }
-                    Change::Pieces(subject, pieces) => {
-                        keep_pieces(transaction, scope, *subject, pieces)?
-                    }
-                };
-            }
+            work(&mut |changes| self.put(transaction, scope, changes))?;
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO positions (workspace, environment, offset) VALUES (?1, ?2, ?3)")?
                 .execute(params![scope.workspace, scope.environment, position.0])?;

@@ -34,12 +34,23 @@ pub trait ProfileStore: Send + Sync {
     fn members(&self, scope: Scope, person: SubjectId) -> Result<Vec<SubjectId>, StoreError>;
     /// Applies changes and moves the position, in one commit.
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError>;
+    /// As [`Self::apply`], where `work` hands in the changes bit by bit. What it reads meanwhile is as
+    /// it was before.
+    fn apply_all(
+        &self,
+        scope: Scope,
+        position: Offset,
+        work: &mut dyn FnMut(&mut Apply<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
     /// Drops the profiles of subjects, and what says who they are.
     fn forget(&self, scope: Scope, subjects: &[SubjectId]) -> Result<(), StoreError>;
     /// Drops every profile of a scope and starts at the beginning of its log. What its envelopes up to
     /// `forgotten` said of who is who stays: the log does not say it again.
     fn clear(&self, scope: Scope, forgotten: Offset) -> Result<(), StoreError>;
 }
+
+/// Takes changes.
+pub type Apply<'a> = dyn FnMut(&[Change]) -> Result<(), StoreError> + 'a;
 
 /// What folding did to a subject.
 #[derive(Debug, Clone, PartialEq)]

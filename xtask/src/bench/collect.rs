@@ -20,6 +20,8 @@ pub struct Scale {
     /// Events that the store holds before.
     pub events: u64,
     pub visitors: u64,
+    /// Within how many days those arrived.
+    pub days: u64,
     /// Events of the day that is sealed.
     pub sealed: u64,
     /// How long each load lasts.
@@ -29,9 +31,10 @@ pub struct Scale {
 impl Scale {
     /// What the bars are meant for.
     pub const FULL: Self =
-        Self { events: 20_000_000, visitors: 100_000, sealed: 200_000, seconds: 60 };
+        Self { events: 20_000_000, visitors: 100_000, days: 29, sealed: 200_000, seconds: 60 };
     /// Says within two minutes whether something broke.
-    pub const SMALL: Self = Self { events: 200_000, visitors: 10_000, sealed: 50_000, seconds: 8 };
+    pub const SMALL: Self =
+        Self { events: 200_000, visitors: 10_000, days: 3, sealed: 50_000, seconds: 8 };
 }
 
 pub fn figures(root: &Path, scale: &Scale) -> Result<Vec<Figure>> {
@@ -43,11 +46,27 @@ pub fn figures(root: &Path, scale: &Scale) -> Result<Vec<Figure>> {
     build(&["--package", "rapport-backend", "--example", "collect_load"])?;
     let (server, load) =
         (target.join("release/rapport"), target.join("release/examples/collect_load"));
-    let directory = target.join(format!("bench/collect-{}", std::process::id()));
+    let room = target.join("bench");
+    clear(&room)?;
+    let directory = room.join(format!("collect-{}", std::process::id()));
     std::fs::create_dir_all(&directory).context("no room for the bench")?;
     let figures = measure(root, scale, &server, &load, &directory);
     std::fs::remove_dir_all(&directory).context("cannot clear the bench's directory")?;
     figures
+}
+
+/// Removes what runs left behind that were killed: it is many gigabytes.
+fn clear(room: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(room) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let process = name.strip_prefix("collect-");
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            std::fs::remove_dir_all(&path).context("cannot clear what an earlier run left")?;
+        }
+    }
+    Ok(())
 }
 
 fn measure(
@@ -60,15 +79,18 @@ fn measure(
     let tool = |arguments: &[&str]| -> Result<Value> {
         let mut command = shell::command(root, &load.to_string_lossy(), arguments);
         command.stderr(Stdio::inherit());
+        let start = Instant::now();
         let said = shell::capture(command)?;
         let last = said.lines().last().unwrap_or_default();
         let value = serde_json::from_str(last).with_context(|| format!("it said: {said}"))?;
-        eprintln!("{} → {last}", arguments.first().unwrap_or(&""));
+        let (stage, seconds) = (arguments.first().unwrap_or(&""), start.elapsed().as_secs());
+        eprintln!("{stage}, {seconds} s → {last}");
         Ok(value)
     };
     let folder = directory.to_string_lossy();
     let visitors = scale.visitors.to_string();
-    let held = tool(&["prepare", &folder, &scale.events.to_string(), &visitors])?;
+    let held =
+        tool(&["prepare", &folder, &scale.events.to_string(), &visitors, &scale.days.to_string()])?;
     let refold = tool(&["refold", &folder])?;
     let sealed = directory.join("sealed");
     let sealed = tool(&["seal", &sealed.to_string_lossy(), &scale.sealed.to_string()])?;
