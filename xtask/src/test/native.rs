@@ -1,6 +1,7 @@
 //! The Rust tests of all crates, one row a test program.
 
 use crate::matrix::{Counts, Matrix};
+use crate::setup;
 use crate::shell::{self, cargo};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -10,8 +11,16 @@ use std::process::{Command, Stdio};
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let programs = build(root)?;
     slowest_crates(root);
+    let python = setup::python(&root.join("backend/tests/clients/parquet.txt"));
+    if let Err(error) = &python {
+        println!("no Python that reads Parquet: {error:#}");
+    }
     for program in &programs {
-        let output = Command::new(&program.path)
+        let mut test = Command::new(&program.path);
+        if let Ok(python) = &python {
+            test.env("RAPPORT_PYTHON", python);
+        }
+        let output = test
             .arg("--show-output")
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder)
