@@ -13,9 +13,7 @@ use rapport_backend::clock;
 use rapport_backend::collect::{Arrival, Batch, write};
 use rapport_backend::identity::SubjectId;
 use rapport_backend::keys::{DirectoryKeys, KeyStore};
-use rapport_backend::log::{
-    Appended, Consent, DayLog, DayNumber, EventLog, Offset, forgotten, survey,
-};
+use rapport_backend::log::{Appended, DayLog, DayNumber, EventLog, Offset, forgotten, survey};
 use serde_json::json;
 use std::sync::Arc;
 use written::{DAY, Written};
@@ -94,20 +92,8 @@ fn arrived(house: &House, scope: rapport_backend::identity::Scope, visits: &[(i6
     let log = DayLog::open(&house.directory).unwrap();
     let keys = DirectoryKeys::open(&house.directory.join("keys")).unwrap();
     for (number, (days, who)) in visits.iter().enumerate() {
-        let arrival = Arrival {
-            scope,
-            workspace_key: keys.workspace_key(scope.workspace).unwrap(),
-            received_at: clock::now() - days * DAY,
-            ip: None,
-            user_agent: None,
-            program: None,
-            consent: Consent::ALL,
-            automated: false,
-            server: false,
-            identity_secrets: Vec::new(),
-            linked: Vec::new(),
-            nameless: None,
-        };
+        let key = keys.workspace_key(scope.workspace).unwrap();
+        let arrival = Arrival::new(scope, key, clock::now() - days * DAY);
         let body = json!({ "batch": [page(who, &format!("m{number}"), "/pricing")] }).to_string();
         let batch = Batch::read(body.as_bytes()).unwrap();
         let items = batch.events.iter().map(|raw| arrival.admit(&batch, raw).unwrap().item);

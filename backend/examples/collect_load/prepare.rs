@@ -6,7 +6,7 @@ use crate::traffic::{BATCH, Traffic};
 use rapport_backend::collect::{Arrival, Batch, Item, write};
 use rapport_backend::identity::{Permit, Role, Scope, service};
 use rapport_backend::keys::{DirectoryKeys, KeyStore};
-use rapport_backend::log::{Consent, DayLog, EventLog};
+use rapport_backend::log::{DayLog, EventLog};
 use rapport_backend::{Config, bundles, clock, start};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -120,19 +120,11 @@ struct Filler {
 
 impl Filler {
     fn new(keys: &dyn KeyStore, scope: Scope, visitors: u64) -> Self {
+        let key = keys.workspace_key(scope.workspace).unwrap();
         let arrival = Arrival {
-            scope,
-            workspace_key: keys.workspace_key(scope.workspace).unwrap(),
-            received_at: 0,
             ip: Some("203.0.113.7".to_owned()),
             user_agent: Some(USER_AGENT.to_owned()),
-            program: None,
-            consent: Consent::ALL,
-            automated: false,
-            server: false,
-            identity_secrets: Vec::new(),
-            linked: Vec::new(),
-            nameless: None,
+            ..Arrival::new(scope, key, 0)
         };
         Self { arrival, traffic: Traffic::new(7), visitors, body: String::new() }
     }

@@ -5,7 +5,7 @@ use crate::visits::day;
 use rapport_backend::collect::{Arrival, Batch, write};
 use rapport_backend::identity::{Scope, WorkspaceId};
 use rapport_backend::keys::{DirectoryKeys, KeyStore};
-use rapport_backend::log::{Consent, DayLog, EventLog};
+use rapport_backend::log::{DayLog, EventLog};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,20 +20,7 @@ pub fn seal(directory: &Path, events: u64) -> Value {
     let keys = Arc::new(DirectoryKeys::open(&directory.join("keys")).unwrap());
     let scope = Scope::live(WorkspaceId::generate().unwrap());
     let log = DayLog::open(directory).unwrap().sealing_under(keys.clone());
-    let mut arrival = Arrival {
-        scope,
-        workspace_key: keys.workspace_key(scope.workspace).unwrap(),
-        received_at: 0,
-        ip: None,
-        user_agent: None,
-        program: None,
-        consent: Consent::ALL,
-        automated: false,
-        server: false,
-        identity_secrets: Vec::new(),
-        linked: Vec::new(),
-        nameless: None,
-    };
+    let mut arrival = Arrival::new(scope, keys.workspace_key(scope.workspace).unwrap(), 0);
     let mut json_bytes = 0;
     let mut take = |all: Vec<crate::visits::Sent>| {
         for several in all.chunks(500) {

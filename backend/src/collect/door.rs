@@ -99,6 +99,24 @@ struct BesideWire {
 }
 
 impl Arrival {
+    /// What arrives from a browser of which nothing else is known, and whose visitors agreed to all.
+    pub fn new(scope: Scope, workspace_key: SecretKey, received_at: Millis) -> Self {
+        Self {
+            scope,
+            workspace_key,
+            received_at,
+            ip: None,
+            user_agent: None,
+            program: None,
+            consent: Consent::ALL,
+            automated: false,
+            server: false,
+            identity_secrets: Vec::new(),
+            linked: Vec::new(),
+            nameless: None,
+        }
+    }
+
     /// Checks one event of a batch and makes it what the log keeps. Nothing is sealed yet.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The embedded event log: a directory a day, each with a journal and its indexes, or sealed.
 
 use super::day::{Day, DayNumber, journal_of, message_entry};
-use super::disk::{Disk, MachineDisk};
+use super::disk::{Disk, MachineDisk, files};
 use super::sealed_day::SealedDay;
 use super::sealing::{Sealing, clear, sweep};
 use super::shelf::Shelf;
@@ -343,18 +343,13 @@ impl EventLog for DayLog {
 
 /// The days that have a directory, oldest first.
 pub fn numbers(directory: &Path) -> Result<Vec<DayNumber>, StoreError> {
-    let failed = |error| StoreError::file("reading", directory, error);
-    let mut numbers = Vec::new();
-    match std::fs::read_dir(directory) {
-        Ok(entries) => {
-            for entry in entries {
-                let name = entry.map_err(failed)?.file_name();
-                numbers.extend(name.to_str().and_then(DayNumber::parse));
-            }
+    let days = match files(directory) {
+        Err(StoreError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Vec::new()
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
+        read => read?,
+    };
+    let mut numbers: Vec<_> = days.iter().filter_map(|(_, name)| DayNumber::parse(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -364,13 +359,6 @@ fn is_sealed(directory: &Path) -> Result<bool, StoreError> {
     if journal_of(directory).exists() {
         return Ok(false);
     }
-    let failed = |error| StoreError::file("reading", directory, error);
-    for file in std::fs::read_dir(directory).map_err(failed)? {
-        let name = file.map_err(failed)?.file_name();
-        let name = name.to_str().unwrap_or_default();
-        if name.contains(".parquet") || name.ends_with(".index") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let of_sealed = |name: &String| name.contains(".parquet") || name.ends_with(".index");
+    Ok(files(directory)?.iter().any(|(_, name)| of_sealed(name)))
 }

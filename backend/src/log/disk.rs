@@ -1,9 +1,10 @@
 //! The step to stable storage, as a port: tests watch it, lose what it was not asked to keep, and fill it up.
 
+use crate::error::StoreError;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes the log's bytes and makes them last.
 pub trait Disk: std::fmt::Debug + Send + Sync {
@@ -41,4 +42,18 @@ impl Disk for MachineDisk {
     fn sync(&self, _path: &Path, file: &File) -> io::Result<()> {
         file.sync_data()
     }
+}
+
+/// What stands in a directory, each with its name; a name that is no text is empty.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn files(directory: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
+    let failed = |error| StoreError::file("reading", directory, error);
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(directory).map_err(failed)? {
+        let file = file.map_err(failed)?;
+        files.push((file.path(), file.file_name().into_string().unwrap_or_default()));
+    }
+    Ok(files)
 }

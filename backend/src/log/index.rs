@@ -2,6 +2,7 @@
 //! eight bytes. New entries wait in memory; what is older lies in sorted files, each with a Bloom
 //! filter, so that a miss costs no disk. All of it can be made again from the journal.
 
+use super::disk::files;
 use super::run::Run;
 use crate::error::StoreError;
 use crate::sqlite::lock;
@@ -45,14 +46,9 @@ impl Index {
     /// # Errors
     /// Where the directory cannot be read. A file that is damaged is dropped, and with it all that are newer.
     pub fn open(directory: &Path, name: &'static str) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::file("reading", directory, error);
         let mut runs = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let of_us = path
-                .file_name()
-                .and_then(|file| file.to_str())
-                .is_some_and(|file| file.starts_with(name) && file.ends_with(".index"));
+        for (path, file) in files(directory)? {
+            let of_us = file.starts_with(name) && file.ends_with(".index");
             if of_us && let Some(run) = Run::open(&path)? {
                 runs.push(Arc::new(run));
             }

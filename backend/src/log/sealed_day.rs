@@ -2,15 +2,15 @@
 
 use super::block::{Block, InBlock};
 use super::day::{DayNumber, index_key, message_entry};
+use super::disk::files;
 use super::index::{Entry, Index, entry};
 use super::run::Run;
 use super::shelf::{Shelf, Volume};
 use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed};
 use crate::error::StoreError;
 use crate::identity::{Environment, Scope, SubjectId};
-use rapport_archive::{Archive, ArchiveError, Row, Slab};
+use rapport_archive::{ArchiveError, Row, Slab};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,9 +37,7 @@ impl SealedDay {
     ) -> Result<Self, StoreError> {
         let volumes = volumes(&directory)?;
         for volume in volumes.values() {
-            let opened =
-                File::open(&volume.path).map_err(ArchiveError::from).and_then(Archive::open);
-            told(volume, opened)?;
+            told(volume, volume.open())?;
         }
         let messages = Index::open(&directory, "messages")?;
         if remembers && messages.upto() == 0 {
@@ -187,11 +185,8 @@ impl SealedDay {
 
     /// The scope's files that were put aside.
     pub fn aside(&self, scope: Scope) -> Result<Vec<Arc<Volume>>, StoreError> {
-        let failed = |error| StoreError::file("reading", &self.directory, error);
         let mut found = Vec::new();
-        for file in std::fs::read_dir(&self.directory).map_err(failed)? {
-            let path = file.map_err(failed)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for (path, name) in files(&self.directory)? {
             let name = name.strip_suffix(FORGOTTEN).and_then(|name| name.strip_suffix('.'));
             if let Some((of, first, last)) = name.and_then(named)
                 && of == scope
@@ -212,15 +207,12 @@ impl SealedDay {
         if !self.volumes().is_empty() {
             return Ok(false);
         }
-        let failed = |error| StoreError::file("deleting", &self.directory, error);
-        let mut files = Vec::new();
-        for file in std::fs::read_dir(&self.directory).map_err(failed)? {
-            files.push(file.map_err(failed)?.path());
-        }
-        if !files.iter().all(|path| path.ends_with(ROWS)) {
+        let files = files(&self.directory)?;
+        if !files.iter().all(|(_, name)| name == ROWS) {
             return Ok(false);
         }
-        files.iter().try_for_each(|path| disk.remove(path)).map_err(failed)?;
+        let failed = |error| StoreError::file("deleting", &self.directory, error);
+        files.iter().try_for_each(|(path, _)| disk.remove(path)).map_err(failed)?;
         std::fs::remove_dir(&self.directory).map_err(failed)?;
         Ok(true)
     }
@@ -391,12 +383,9 @@ fn named(name: &str) -> Option<(Scope, Offset, Offset)> {
 
 /// The files of a directory.
 pub fn volumes(directory: &Path) -> Result<BTreeMap<Scope, Arc<Volume>>, StoreError> {
-    let failed = |error| StoreError::file("reading", directory, error);
     let mut volumes = BTreeMap::new();
-    for file in std::fs::read_dir(directory).map_err(failed)? {
-        let path = file.map_err(failed)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some((scope, first, last)) = named(name) {
+    for (path, name) in files(directory)? {
+        if let Some((scope, first, last)) = named(&name) {
             volumes.insert(scope, Volume::new(path, first, last));
         } else if name.ends_with(EXTENSION) {
             let path = path.display();
@@ -451,9 +440,5 @@ fn names(
     volume: &Volume,
     visit: impl FnMut(u64, Option<[u8; 16]>, Option<String>),
 ) -> Result<bool, StoreError> {
-    let read = File::open(&volume.path)
-        .map_err(ArchiveError::from)
-        .and_then(Archive::open)
-        .and_then(|archive| archive.names(visit));
-    told(volume, read).map(|read| read.is_some())
+    told(volume, volume.open().and_then(|archive| archive.names(visit))).map(|read| read.is_some())
 }

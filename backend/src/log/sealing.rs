@@ -4,7 +4,7 @@
 
 use super::block::{self, FULL, block_bound};
 use super::day::{Day, index_key, journal_of};
-use super::disk::Disk;
+use super::disk::{Disk, files};
 use super::index::{Entry, Sorted, entry};
 use super::journal::Place;
 use super::run::Run;
@@ -284,10 +284,8 @@ fn delete(
     disk: &dyn Disk,
     gone: impl Fn(&str) -> bool,
 ) -> Result<(), StoreError> {
-    let reading = |error| StoreError::file("reading", directory, error);
-    for file in std::fs::read_dir(directory).map_err(reading)? {
-        let path = file.map_err(reading)?.path();
-        if path.file_name().and_then(|name| name.to_str()).is_some_and(&gone) {
+    for (path, name) in files(directory)? {
+        if gone(&name) {
             disk.remove(&path).map_err(|error| StoreError::file("deleting", &path, error))?;
         }
     }

@@ -29,6 +29,14 @@ impl Volume {
         Arc::new(Self { path, first, last, number, told: AtomicBool::new(false) })
     }
 
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is damaged.
+    pub fn open(&self) -> Result<Archive, ArchiveError> {
+        Archive::open(File::open(&self.path)?)
+    }
+
     /// Says, once, that it is damaged.
     pub fn tell(&self, why: &str) {
         if !self.told.swap(true, Ordering::Relaxed) {
@@ -60,7 +68,7 @@ impl Shelf {
         if let Some(found) = lock(&self.archives).get(volume.number) {
             return Ok(found);
         }
-        let archive = Arc::new(Archive::open(File::open(&volume.path)?)?);
+        let archive = Arc::new(volume.open()?);
         lock(&self.archives).put(volume.number, archive.clone(), ARCHIVES);
         Ok(archive)
     }
