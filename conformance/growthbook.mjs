@@ -9,7 +9,20 @@ const ASKED = ["evalCondition", "run", "feature", "contextualBandit", "stickyBuc
 /** Runs all of them, asking in JSON and, by the SDK's `Flags`, in bytes; answers one list of failures a case. */
 export function growthbook(engine, memory, { Flags }, cases) {
   const bytes = { ...engine, Flags: inBytes(engine, memory, Flags) };
-  return [...eachCase(engine, cases, Object.keys(COUNTS)), ...eachCase(bytes, cases, ASKED)];
+  return [
+    ...cases.run.map(sameReason(engine, bytes)),
+    ...eachCase(engine, cases, Object.keys(COUNTS)),
+    ...eachCase(bytes, cases, ASKED),
+  ];
+}
+
+/** Whether the SDK gives core's reason for what an experiment is, in the same words. */
+function sameReason(engine, bytes) {
+  return ([name, context, experiment], at) => {
+    const [inJson, inBytes] = [engine, bytes].map((host) => ran(host, { ...context, experiments: [experiment] }, context, 0));
+    const fault = same(inBytes.experimentResult.why, inJson.why);
+    return { name: `why ${at}: ${name}`, faults: fault === undefined ? [] : [fault] };
+  };
 }
 
 /** What the cases ask of the engine, by the SDK. */

@@ -7,7 +7,6 @@ use super::flags::{
 };
 use super::page::{PageLike, PagePattern};
 use super::ranges::{Namespace, Range, ranges};
-use crate::order::ordered;
 use crate::targeting::{Compiler, Condition, Pattern, Value};
 
 /// Something in a payload that nothing can be made of, or that does not do what it seems to.
@@ -39,32 +38,13 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
         each.map(|(at, authored)| work.below(&at.to_string(), |work| work.alone(authored)))
             .collect()
     });
-    let order = ordered(features.len(), &|left, right| features[left].key < features[right].key);
-    let mut place = vec![0; order.len()];
-    order.iter().enumerate().for_each(|(to, from)| place[*from] = to);
-    let mut at = 0;
-    features.sort_by_cached_key(|_| {
-        at += 1;
-        place[at - 1]
-    });
+    features.sort_unstable_by(|left, right| left.key.cmp(&right.key));
     let groups = work.compiler.groups.into_iter().map(|(_, members)| members).collect();
     let mut flags = Flags { attributes: work.compiler.attributes, groups, features, experiments };
-    flags.number();
-    (flags, work.problems)
-}
-
-impl Flags {
-    /// Gives every experiment its number.
-    fn number(&mut self) {
-        let rules = self.features.iter_mut().flat_map(|feature| &mut feature.rules);
-        let of_rules = rules.filter_map(|rule| match &mut rule.effect {
-            Effect::Run(experiment) => Some(&mut **experiment),
-            _ => None,
-        });
-        for (number, experiment) in (0..).zip(of_rules.chain(&mut self.experiments)) {
-            experiment.number = number;
-        }
+    for (number, experiment) in (0..).zip(flags.all_experiments()) {
+        experiment.number = number;
     }
+    (flags, work.problems)
 }
 
 struct Work<'p> {

@@ -17,6 +17,19 @@ pub struct Flags {
     pub experiments: Vec<Experiment>,
 }
 
+impl Flags {
+    /// All experiments, in the order of their numbers.
+    #[cfg(feature = "wire")]
+    pub(super) fn all_experiments(&mut self) -> impl Iterator<Item = &mut Experiment> {
+        let rules = self.features.iter_mut().flat_map(|feature| &mut feature.rules);
+        let of_rules = rules.filter_map(|rule| match &mut rule.effect {
+            Effect::Run(experiment) => Some(&mut **experiment),
+            _ => None,
+        });
+        of_rules.chain(&mut self.experiments)
+    }
+}
+
 /// A feature flag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {

@@ -1,5 +1,7 @@
 //! Where a visitor falls between 0 and 1.
 
+use crate::targeting::digits;
+
 /// How a seed and a visitor's value become a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -53,19 +55,8 @@ fn fnv(hash: u32, text: &str) -> u32 {
     text.encode_utf16().fold(hash, |hash, unit| (hash ^ u32::from(unit)).wrapping_mul(0x0100_0193))
 }
 
-fn fnv_of_decimal(mut number: u32) -> u32 {
-    let (mut digits, mut start) = ([0; 10], 10);
-    loop {
-        start -= 1;
-        if let Some(digit) = digits.get_mut(start) {
-            *digit = b'0' + (number % 10) as u8;
-        }
-        number /= 10;
-        if number == 0 || start == 0 {
-            break;
-        }
-    }
-    crate::binary::hash_on(FNV, digits.get(start..).unwrap_or_default())
+fn fnv_of_decimal(number: u32) -> u32 {
+    crate::binary::hash_on(FNV, digits(u64::from(number), &mut [0; 20]))
 }
 
 fn murmur3(bytes: &[u8], seed: u32) -> u32 {

@@ -70,12 +70,7 @@ impl Flags {
     fn describe_by(&mut self, about: &[u8]) {
         use crate::targeting::Value;
         let about = Value::unpack(&mut Reader::new(about));
-        let rules = self.features.iter_mut().flat_map(|feature| &mut feature.rules);
-        let of_rules = rules.filter_map(|rule| match &mut rule.effect {
-            Effect::Run(experiment) => Some(&mut **experiment),
-            _ => None,
-        });
-        for experiment in of_rules.chain(&mut self.experiments) {
+        for experiment in self.all_experiments() {
             let described = about.at("experiments").member(&experiment.number.to_string());
             let authored = described.and_then(|described| described.member("authored"));
             experiment.authored = Authored(authored.cloned().unwrap_or_default());

@@ -1,8 +1,6 @@
 //! Sets of plain values: lists in conditions, and saved groups.
 
 use super::Value;
-#[cfg(feature = "wire")]
-use crate::order::ordered;
 
 /// A set of values, found by bisection, so that a group of a hundred thousand costs no more than
 /// seventeen looks.
@@ -23,15 +21,14 @@ impl Members {
         for value in values {
             match value {
                 Value::Text(text) => texts.push(Box::from(&**text)),
-                Value::Number(number) => numbers.push(*number),
+                // −0 and 0 are the same to JavaScript.
+                Value::Number(number) => numbers.push(*number + 0.0),
                 _ => others |= bit(value),
             }
         }
-        let order = ordered(texts.len(), &|left, right| texts[left] < texts[right]);
-        let mut texts: Vec<Box<str>> = order.into_iter().map(|at| texts[at].clone()).collect();
+        texts.sort_unstable();
         texts.dedup();
-        let order = ordered(numbers.len(), &|left, right| numbers[left] < numbers[right]);
-        let mut numbers: Vec<f64> = order.into_iter().map(|at| numbers[at]).collect();
+        numbers.sort_unstable_by(f64::total_cmp);
         numbers.dedup();
         Self { texts, numbers, others }
     }

@@ -32,6 +32,6 @@ pub use value::Value;
 
 pub(crate) use stored::packed_variants;
 
-pub(crate) use number::put_whole;
+pub(crate) use number::{digits, put_whole};
 
 pub use number::text as number_text;

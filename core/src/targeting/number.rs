@@ -178,19 +178,23 @@ pub fn text(number: f64) -> String {
 }
 
 /// Appends a whole number.
-pub fn put_whole(out: &mut String, mut number: u64) {
-    let (mut digits, mut at) = ([b'0'; 20], 20);
+pub fn put_whole(out: &mut String, number: u64) {
+    digits(number, &mut [0; 20]).iter().for_each(|&digit| out.push(char::from(digit)));
+}
+
+/// The decimal digits of a whole number, written into `room`.
+pub fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut at = room.len();
     loop {
         at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
+        if let Some(digit) = room.get_mut(at) {
             *digit = b'0' + (number % 10) as u8;
         }
         number /= 10;
         if number == 0 || at == 0 {
-            break;
+            return room.get(at..).unwrap_or_default();
         }
     }
-    digits.iter().skip(at).for_each(|&digit| out.push(char::from(digit)));
 }
 
 /// The digits of the shortest decimal, and where its point stands behind the first of them.
