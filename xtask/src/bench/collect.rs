@@ -31,7 +31,7 @@ pub struct Scale {
 impl Scale {
     /// What the bars are meant for.
     pub const FULL: Self =
-        Self { events: 20_000_000, visitors: 100_000, days: 29, sealed: 200_000, seconds: 60 };
+        Self { events: 20_000_000, visitors: 100_000, days: 1, sealed: 200_000, seconds: 60 };
     /// Says within two minutes whether something broke.
     pub const SMALL: Self =
         Self { events: 200_000, visitors: 10_000, days: 3, sealed: 50_000, seconds: 8 };
