@@ -16,6 +16,7 @@ pub struct Matrix {
     cells: BTreeMap<(String, String), Counts>,
     hosts: Vec<String>,
     reasons: Vec<String>,
+    unstable: Vec<String>,
 }
 
 impl Matrix {
@@ -33,6 +34,11 @@ impl Matrix {
     pub fn skip(&mut self, suite: &str, host: &str, count: usize, reason: &str) {
         self.add(suite, host, Counts { skipped: count, ..Counts::default() });
         self.reasons.push(format!("{suite} on {host}: {count} skipped: {reason}"));
+    }
+
+    /// Notes tests that failed and passed when they were run again.
+    pub fn unstable(&mut self, suite: &str, host: &str, failed: usize) {
+        self.unstable.push(format!("{suite} on {host}: {failed} failed, then passed: look above"));
     }
 
     pub fn total(&self) -> Counts {
@@ -62,6 +68,9 @@ impl Matrix {
         }
         for reason in &self.reasons {
             println!("SKIPPED {reason}");
+        }
+        for test in &self.unstable {
+            println!("UNSTABLE {test}");
         }
         let total = self.total();
         println!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);

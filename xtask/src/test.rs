@@ -81,6 +81,47 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// What one run of a test program or file came to.
+struct Outcome {
+    counts: Counts,
+    /// All that it printed.
+    said: String,
+    /// Of that, what belongs to the failures.
+    why: String,
+}
+
+impl Outcome {
+    fn print(&self, suite: &str) {
+        let Counts { passed, failed, .. } = self.counts;
+        let verdict = if failed > 0 { "FAILED" } else { "ok" };
+        println!("{verdict:<7} {suite:<28} {passed} passed, {failed} failed");
+        if failed > 0 {
+            println!("{}", self.why);
+        }
+    }
+}
+
+/// Runs once more what failed: only what fails twice fails the run. A test that passed the second
+/// time is a fault all the same, of the test or of what it tests: it is shown with its reason and
+/// listed below the matrix.
+fn twice(
+    suite: &str,
+    host: &str,
+    matrix: &mut Matrix,
+    mut run: impl FnMut() -> Result<Outcome>,
+) -> Result<Outcome> {
+    let first = run()?;
+    if first.counts.failed == 0 {
+        return Ok(first);
+    }
+    let second = run()?;
+    if second.counts.failed == 0 {
+        println!("UNSTABLE {suite}: failed, then passed\n{}", first.why);
+        matrix.unstable(suite, host, first.counts.failed);
+    }
+    Ok(second)
+}
+
 fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("\n== {stage}");
     let start = Instant::now();

@@ -1,5 +1,6 @@
 //! The Rust tests of all crates, one row a test program.
 
+use super::{Outcome, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
 use crate::shell::{self, cargo};
@@ -7,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+const HOST: &str = "native";
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let programs = build(root)?;
@@ -16,18 +19,22 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
         println!("no Python that reads Parquet: {error:#}");
     }
     for program in &programs {
-        let mut test = Command::new(&program.path);
-        if let Ok(python) = &python {
-            test.env("RAPPORT_PYTHON", python);
-        }
-        let output = test
-            .arg("--show-output")
-            .current_dir(&program.folder)
-            .env("CARGO_MANIFEST_DIR", &program.folder)
-            .stderr(Stdio::inherit())
-            .output()
-            .with_context(|| format!("cannot start {}", program.path.display()))?;
-        report(program, &String::from_utf8_lossy(&output.stdout), output.status.success(), matrix);
+        let outcome = twice(&program.suite, HOST, matrix, || {
+            let mut test = Command::new(&program.path);
+            if let Ok(python) = &python {
+                test.env("RAPPORT_PYTHON", python);
+            }
+            let output = test
+                .arg("--show-output")
+                .current_dir(&program.folder)
+                .env("CARGO_MANIFEST_DIR", &program.folder)
+                .stderr(Stdio::inherit())
+                .output()
+                .with_context(|| format!("cannot start {}", program.path.display()))?;
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            Ok(outcome(said, output.status.success()))
+        })?;
+        report(program, &outcome, matrix);
     }
     Ok(())
 }
@@ -71,43 +78,39 @@ fn build(root: &Path) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-fn report(program: &Program, output: &str, success: bool, matrix: &mut Matrix) {
+/// What a test program's output and end say.
+fn outcome(said: String, success: bool) -> Outcome {
     let mut counts = Counts::default();
-    for line in output.lines() {
-        if let Some(result) = line.strip_prefix("test result: ") {
-            counts.passed += number_before(result, " passed");
-            counts.failed += number_before(result, " failed");
-        }
+    for result in said.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        counts.passed += number_before(result, " passed");
+        counts.failed += number_before(result, " failed");
     }
-    for line in output.lines().filter_map(|line| line.strip_prefix("CASES ")) {
-        if let Some((suite, cases)) = line.split_once(' ') {
-            let passed = cases.parse().unwrap_or(0);
-            let counts = Counts { passed, ..Counts::default() };
-            matrix.add(&format!("conformance {suite}"), "native", counts);
-        }
-    }
-    let skips: Vec<&str> =
-        output.lines().filter_map(|line| line.strip_prefix("SKIPPED ")).collect();
-    let ignored: Vec<&str> = output
-        .lines()
-        .filter(|line| line.starts_with("test ") && line.contains(" ... ignored"))
-        .collect();
-    counts.passed = counts.passed.saturating_sub(skips.len());
+    let skips = said.lines().filter(|line| line.starts_with("SKIPPED ")).count();
+    counts.passed = counts.passed.saturating_sub(skips);
     if !success && counts.failed == 0 {
         counts.failed = 1;
     }
-    for reason in skips.iter().chain(&ignored) {
-        matrix.skip(&program.suite, "native", 1, reason);
+    // The successes' output comes first; a program that was killed says nothing of failures.
+    let failures = said.find("\nfailures:").unwrap_or(0);
+    Outcome { counts, why: said[failures..].to_owned(), said }
+}
+
+fn report(program: &Program, outcome: &Outcome, matrix: &mut Matrix) {
+    let lines = || outcome.said.lines();
+    for line in lines().filter_map(|line| line.strip_prefix("CASES ")) {
+        if let Some((suite, cases)) = line.split_once(' ') {
+            let passed = cases.parse().unwrap_or(0);
+            let counts = Counts { passed, ..Counts::default() };
+            matrix.add(&format!("conformance {suite}"), HOST, counts);
+        }
     }
-    matrix.add(&program.suite, "native", counts);
-    let verdict = if counts.failed > 0 { "FAILED" } else { "ok" };
-    println!(
-        "{verdict:<7} {:<28} {} passed, {} failed",
-        program.suite, counts.passed, counts.failed
-    );
-    if counts.failed > 0 {
-        println!("{output}");
+    let skips = lines().filter_map(|line| line.strip_prefix("SKIPPED "));
+    let ignored = lines().filter(|line| line.starts_with("test ") && line.contains(" ... ignored"));
+    for reason in skips.chain(ignored) {
+        matrix.skip(&program.suite, HOST, 1, reason);
     }
+    matrix.add(&program.suite, HOST, outcome.counts);
+    outcome.print(&program.suite);
 }
 
 fn number_before(text: &str, word: &str) -> usize {

@@ -1,5 +1,6 @@
 //! The JavaScript tests and the conformance cases, in node and in Chromium.
 
+use super::{Outcome, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
 use crate::shell::command;
@@ -62,29 +63,52 @@ pub fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Runs one test file and counts what its TAP summary says.
 pub fn tap(mut command: Command, suite: &str, host: Host, matrix: &mut Matrix) -> Result<()> {
-    let output = command.output().context("cannot start node")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let count = |word: &str| {
-        let line = text.lines().rev().find_map(|line| line.strip_prefix(word));
-        line.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0)
-    };
-    let passed = count("# pass ");
-    let mut failed = count("# fail ") + count("# cancelled ");
-    if !output.status.success() && failed == 0 || passed + failed + count("# skipped ") == 0 {
-        failed += 1;
-    }
-    for line in text.lines() {
+    let outcome = twice(suite, host.name(), matrix, || {
+        let output = command.output().context("cannot start node")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut counts = Counts {
+            passed: summary(&text, "# pass "),
+            failed: summary(&text, "# fail ") + summary(&text, "# cancelled "),
+            skipped: 0,
+        };
+        let ran = counts.passed + counts.failed + summary(&text, "# skipped ") > 0;
+        if counts.failed == 0 && !(ran && output.status.success()) {
+            counts.failed = 1;
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let why =
+            if ran { format!("{}{errors}", not_ok(&text)) } else { format!("{text}{errors}") };
+        Ok(Outcome { counts, said: text, why })
+    })?;
+    for line in outcome.said.lines() {
         if let Some((name, reason)) = line.split_once("# SKIP") {
             matrix.skip(suite, host.name(), 1, &format!("{}:{reason}", name.trim()));
         }
     }
-    matrix.add(suite, host.name(), Counts { passed, failed, skipped: 0 });
-    let verdict = if failed > 0 { "FAILED" } else { "ok" };
-    println!("{verdict:<7} {suite:<28} {passed} passed, {failed} failed");
-    if failed > 0 {
-        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    }
+    matrix.add(suite, host.name(), outcome.counts);
+    outcome.print(suite);
     Ok(())
+}
+
+/// The number behind a word of TAP's summary.
+fn summary(text: &str, word: &str) -> usize {
+    let line = text.lines().rev().find_map(|line| line.strip_prefix(word));
+    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Only the tests that failed, each with what it says of the reason.
+fn not_ok(text: &str) -> String {
+    let mut failing = false;
+    let lines = text.lines().filter(|line| {
+        let line = line.trim_start();
+        if line.starts_with("not ok ") {
+            failing = true;
+        } else if line.starts_with("ok ") || line.starts_with("# ") {
+            failing = false;
+        }
+        failing
+    });
+    lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 /// Runs the conformance cases; each line of output is `suite host passed failed skipped`.
