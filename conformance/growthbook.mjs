@@ -1,18 +1,18 @@
 // GrowthBook's own cases (suites/growthbook/cases.json) on any JavaScript host. `engine` is the full build.
 
 /** How many cases there are of each kind; a file that holds others is not the one that is meant. */
-const COUNTS = { evalCondition: 248, run: 73, feature: 55, contextualBandit: 35, stickyBucket: 13, urlRedirect: 4, hash: 15, getBucketRange: 13, chooseVariation: 13, getQueryStringOverride: 16, inNamespace: 16, getEqualWeights: 6 };
+const COUNTS = { evalCondition: 248, run: 73, feature: 55, contextualBandit: 35, stickyBucket: 13, urlRedirect: 4, hash: 15, getBucketRange: 13, chooseVariation: 13, getQueryStringOverride: 16, inNamespace: 16, getEqualWeights: 6, decrypt: 10 };
 
 /** Those that ask about a visitor. */
 const ASKED = ["evalCondition", "run", "feature", "contextualBandit", "stickyBucket", "urlRedirect"];
 
 /** Runs all of them, asking in JSON and, by the SDK's `Flags`, in bytes; answers one list of failures a case. */
-export function growthbook(engine, memory, { Flags }, cases) {
+export async function growthbook(engine, memory, { Flags, decrypt }, cases) {
   const bytes = { ...engine, Flags: inBytes(engine, memory, Flags) };
   return [
     ...cases.run.map(sameReason(engine, bytes)),
-    ...eachCase(engine, cases, Object.keys(COUNTS)),
-    ...eachCase(bytes, cases, ASKED),
+    ...(await eachCase({ ...engine, decrypt }, cases, Object.keys(COUNTS))),
+    ...(await eachCase(bytes, cases, ASKED)),
   ];
 }
 
@@ -51,20 +51,22 @@ function inBytes(engine, memory, Flags) {
   };
 }
 
-function eachCase(engine, cases, wanted) {
-  return wanted.flatMap((kind) => {
+async function eachCase(engine, cases, wanted) {
+  const results = [];
+  for (const kind of wanted) {
     const count = COUNTS[kind];
-    if (cases[kind].length !== count) return [{ name: kind, faults: [`${cases[kind].length} cases are not ${count}`] }];
-    return cases[kind].map((parts, at) => {
+    if (cases[kind].length !== count) results.push({ name: kind, faults: [`${cases[kind].length} cases are not ${count}`] });
+    for (const [at, parts] of cases[kind].entries()) {
       let fault;
       try {
-        fault = kinds[kind](engine, parts);
+        fault = await kinds[kind](engine, parts);
       } catch (thrown) {
         fault = String(thrown);
       }
-      return { name: `${kind} ${at}: ${parts[0]}`, faults: fault === undefined ? [] : [fault] };
-    });
-  });
+      results.push({ name: `${kind} ${at}: ${parts[0]}`, faults: fault === undefined ? [] : [fault] });
+    }
+  }
+  return results;
 }
 
 const near = (found, expected) => Math.abs(found - expected) < 1e-6;
@@ -103,11 +105,16 @@ const kinds = {
   chooseVariation: (engine, [, place, ranges, expected]) => same(engine.chosenOf(flat(ranges), place) ?? -1, expected),
   getQueryStringOverride: (engine, [, key, url, count, expected]) => same(engine.queryOverride(key, url, count) ?? null, expected),
   inNamespace: (engine, [, value, [seed, from, to], expected]) => same(engine.inNamespace(value, seed, from, to), expected),
+  decrypt: decrypted,
   getEqualWeights: (engine, [count, expected]) => {
     const found = engine.equalWeights(Math.max(count, 0));
     return found.length === expected.length && expected.every((weight, at) => near(weight, found[at])) ? undefined : `${found}`;
   },
 };
+
+async function decrypted(engine, [, text, key, expected]) {
+  return same((await engine.decrypt(text, key)) ?? null, expected);
+}
 
 function asked(engine, payload, context, key) {
   const flags = new engine.Flags(payload);

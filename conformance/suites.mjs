@@ -21,7 +21,7 @@ export async function runAll(engine, read, load, memory, sdk) {
     }
     results.push(result);
   }
-  results.push(counted("growthbook", growthbook(engine, memory, sdk, await read("suites/growthbook/cases.json"))));
+  results.push(counted("growthbook", await growthbook(engine, memory, sdk, await read("suites/growthbook/cases.json"))));
   return results;
 }
 

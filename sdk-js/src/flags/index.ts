@@ -1,6 +1,8 @@
 /** Features and experiments, decided by the engine: what GrowthBook's payload says, bucket for bucket. */
 import { Writer, read } from "./wire";
 
+export { decrypt } from "./encrypted";
+
 /** A value in JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
