@@ -10,6 +10,7 @@ use rapport_backend::log::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 const DAY: i64 = 86_400_000;
 const EVENTS: i64 = 40;
@@ -88,6 +89,44 @@ fn a_whole_log_is_shown_checked_and_replayed_to_the_same_bytes() {
     for absent in ["subject", "message_id", "sealed"] {
         assert_eq!(lines[1].get(absent), None, "a tombstone says nothing about whom");
     }
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_day_says_the_same_once_it_is_sealed() {
+    let directory = filled("sealed");
+    let replayed = log("replay", &directory).1;
+    // A day that is over is sealed once a later one has begun.
+    let keys = Arc::new(DirectoryKeys::open(&directory.join("keys")).unwrap());
+    let days = DayLog::open(&directory).unwrap().sealing_under(keys.clone());
+    let scope = days.ends().unwrap()[0].0;
+    let late = Draft { received_at: 20_009 * DAY, ..draft(&keys, scope, EVENTS) };
+    days.append(&[late]).unwrap();
+    while journal(&directory, "2024-10-05").exists() {
+        days.tidy().unwrap();
+    }
+    drop(days);
+    let (ok, after, _) = log("replay", &directory);
+    assert!(ok);
+    let lines =
+        |text: &str| text.lines().take(EVENTS as usize).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&after), lines(&replayed));
+    assert_eq!(after.lines().count(), 41);
+    let (ok, said, _) = log("verify", &directory);
+    assert!(ok && said.contains("41 events of 3 days: 21 open, 20 of erased visitors"), "{said}");
+    let (ok, shown, _) = log("inspect", &directory);
+    assert!(ok && shown.contains("2024-10-04  20 events") && shown.contains("1 to 20"), "{shown}");
+    let day = directory.join("log/2024-10-04");
+    let sealed = std::fs::read_dir(&day).unwrap().map(|entry| entry.unwrap().path());
+    let sealed = sealed.filter(|path| path.extension().is_some_and(|kind| kind == "parquet"));
+    for path in sealed {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let (ok, said, error) = log("verify", &directory);
+    assert!(!ok && said.contains("damaged"), "{said}{error}");
     std::fs::remove_dir_all(directory).unwrap();
 }
 

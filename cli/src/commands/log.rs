@@ -116,7 +116,9 @@ fn verify(place: &Where) -> Outcome {
         }
         *end = offset;
         let message = [scope.to_bytes().as_slice(), envelope.draft.message_id.as_bytes()].concat();
-        if !messages.insert(Sha256Digest::of(&message)) {
+        // A day sealed after an erasure has forgotten whose messages those were, and which.
+        let known = !envelope.draft.message_id.is_empty();
+        if known && !messages.insert(Sha256Digest::of(&message)) {
             fault(format!("{scope}: the message of offset {} is there twice", offset.0));
         }
         events += 1;
