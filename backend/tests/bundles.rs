@@ -218,3 +218,28 @@ fn a_page_can_track_before_anything_is_published() {
     assert_eq!(house.get("/v1/bundles/current").key(&acme.admin_key).send().status, 404);
     assert_eq!(house.get("/v1/sdk/wk_live_nonsense.js").send().status, 401);
 }
+
+#[test]
+fn flags_are_a_part_that_the_page_is_told_of_and_what_is_broken_stays_out() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    let mut authored = bundle();
+    authored.insert(
+        "flags".to_owned(),
+        json!({"features": {
+            "hero": {"defaultValue": "plain", "rules": [{"force": "warm", "condition": {"country": "DE"}}]},
+            "other": {"defaultValue": 1, "rules": [{"force": 2, "condition": {"n": {"$like": "x"}}}]}
+        }}),
+    );
+    let published = house
+        .post("/v1/bundles")
+        .key(&acme.admin_key)
+        .json(&body(Value::Object(authored), &model(0.5)))
+        .send();
+    assert_eq!(published.status, 201, "{}", published.text);
+    let published = published.json();
+    assert!(published["problems"][0].as_str().unwrap().contains("features.other"), "{published}");
+    let config = house.get(&format!("/v1/sdk/{}.json", acme.write_key)).send().json();
+    let part = house.get(config["parts"]["flags"].as_str().unwrap()).send();
+    assert_eq!((part.status, part.bytes.get(..4)), (200, Some(b"RPF1".as_slice())));
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::bundle::{BundleWire, PartKind, Words, compile, public_report};
+use rapport_core::experiment::Flags;
 use rapport_core::profile::Signals;
 use serde_json::{Value, json};
 
@@ -165,4 +166,36 @@ fn damaged_parts_are_refused_with_the_reason() {
         damaged[4..8].copy_from_slice(&sum);
         let _ = Signals::open(&damaged);
     }
+}
+
+#[test]
+fn flags_become_a_part_and_what_is_wrong_with_them_is_said_beside_it() {
+    let mut wire = bundle(json!([]));
+    wire.flags = serde_json::from_value(json!({
+        "features": {
+            "broken": {"defaultValue": 1, "rules": [{"force": 2, "condition": {"n": {"$like": "x"}}}]},
+            "hero": {"defaultValue": "plain", "rules": [{"force": "warm", "condition": {"country": "DE"}}]}
+        }
+    }))
+    .unwrap();
+    let compiled = compile(&wire, &[]);
+    let part = compiled.part(PartKind::Flags).unwrap();
+    assert!(part.public);
+    let flags = Flags::open(&part.bytes).unwrap();
+    assert_eq!(flags.features.len(), 2);
+    let problems: Vec<_> = compiled.problems.iter().map(ToString::to_string).collect();
+    let where_it_is = "features.broken.rules.0.condition.n.$like";
+    assert_eq!(
+        problems,
+        [format!("flags `{where_it_is}`: nobody knows this operator; it holds of nobody")]
+    );
+    let manifest: Value =
+        serde_json::from_slice(&compiled.manifest(|_| "h".into()).to_json()).unwrap();
+    assert_eq!(manifest["parts"][2]["kind"], "flags");
+    let facts = public_report(&wire);
+    assert!(
+        facts
+            .iter()
+            .any(|fact| fact.what == "feature" && fact.of == "hero" && fact.text.contains("warm"))
+    );
 }

@@ -70,6 +70,8 @@ export interface Parts {
   readonly signals?: string;
   readonly model?: string;
   readonly words?: string;
+  /** Features and experiments, where the bundle has any. */
+  readonly flags?: string;
 }
 
 export type Band = "qualified" | "undecided" | "not";

@@ -96,6 +96,9 @@ struct Parts {
     model: Vec<u8>,
     #[serde(with = "serde_bytes")]
     words: Vec<u8>,
+    /// Empty where the bundle has none.
+    #[serde(with = "serde_bytes")]
+    flags: Vec<u8>,
     problems: Vec<String>,
 }
 
@@ -112,6 +115,7 @@ pub fn compile_bundle(bundle: JsValue, models: JsValue) -> Result<JsValue, JsErr
         signals: bytes(PartKind::Signals),
         model: bytes(PartKind::Model),
         words: bytes(PartKind::Words),
+        flags: bytes(PartKind::Flags),
         problems: compiled.problems.iter().map(ToString::to_string).collect(),
     };
     Ok(serde_wasm_bindgen::to_value(&parts)?)

@@ -27,8 +27,12 @@ pub struct OpenBundle {
 
 impl OpenBundle {
     /// What pages get of a bundle, and what their loader calls it.
-    pub const PAGE_PARTS: [(PartKind, &str); 3] =
-        [(PartKind::Signals, "signals"), (PartKind::Model, "model"), (PartKind::Words, "words")];
+    pub const PAGE_PARTS: [(PartKind, &str); 4] = [
+        (PartKind::Signals, "signals"),
+        (PartKind::Model, "model"),
+        (PartKind::Words, "words"),
+        (PartKind::Flags, "flags"),
+    ];
 
     /// The engine that answers questions, one at a time.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(expecting = "an object with `bundle` and `models`")]
 pub struct PublishWire {
-    /// `signals`, `models` and `words` as `docs/bundle-format.md` describes them.
+    /// `signals`, `models`, `words` and `flags` as `docs/bundle-format.md` describes them.
     #[schema(value_type = serde_json::Value)]
     pub bundle: Map<String, Value>,
     /// Model files by the models' names, in base 64.

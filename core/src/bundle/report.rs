@@ -2,13 +2,15 @@
 
 use super::BundleWire;
 use crate::profile::{KindWire, OneOrMany};
+use crate::targeting::Value;
 
 /// One fact that a competitor could read from a bundle's public parts.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PublicFact {
-    /// Such as `signal name`, `words`, `level`, `field`, `event name`, `condition`, `model`.
+    /// Such as `signal name`, `words`, `level`, `field`, `event name`, `condition`, `model`, `feature`,
+    /// `experiment`, `experience`, `audience`, `saved group`.
     pub what: &'static str,
-    /// The signal or model that it belongs to; private signals are named by their ids.
+    /// What it belongs to: a signal, a model, a feature …; private signals are named by their ids.
     pub of: String,
     pub text: String,
     /// Whether only a hash travels, from which a guess can be confirmed but nothing read.
@@ -77,5 +79,32 @@ pub fn public_report(wire: &BundleWire) -> Vec<PublicFact> {
         let text = "which signals it reads, every threshold, weight and band".to_owned();
         facts.push(PublicFact { what: "model", of: model.name.clone(), text, hashed: false });
     }
+    wire.flags.iter().for_each(|payload| flag_facts(payload, &mut facts));
     facts
+}
+
+/// Flags travel as they were written: each feature with its rules, each experiment with its
+/// variations and weights, whom they are for, and the members of saved groups.
+fn flag_facts(payload: &Value<'_>, facts: &mut Vec<PublicFact>) {
+    for (list, what) in [
+        ("features", "feature"),
+        ("experiments", "experiment"),
+        ("savedGroups", "saved group"),
+        ("contextualBandits", "contextual bandit"),
+        ("audiences", "audience"),
+        ("experiences", "experience"),
+    ] {
+        let mut add = |of: &str, authored: &Value<'_>| {
+            let text = serde_json::to_string(authored).unwrap_or_default();
+            facts.push(PublicFact { what, of: of.to_owned(), text, hashed: false });
+        };
+        match payload.member(list) {
+            Some(Value::Map(members)) => members.iter().for_each(|(name, one)| add(name, one)),
+            Some(Value::List(items)) => items.iter().for_each(|one| {
+                let key = one.member("key").map(Value::to_text).unwrap_or_default();
+                add(&key, one);
+            }),
+            _ => {}
+        }
+    }
 }

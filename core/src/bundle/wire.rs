@@ -2,7 +2,9 @@
 
 use super::WordsWire;
 use super::words_wire::compile_words;
+use crate::experiment::compile_flags;
 use crate::profile::{SignalWire, Signals, compile_signals};
+use crate::targeting::Value;
 use serde::{Deserialize, Serialize};
 
 /// A workspace's bundle.
@@ -19,6 +21,9 @@ pub struct BundleWire {
     /// One entry a locale, the default one first; English where absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<WordsWire>,
+    /// Features, experiments, audiences and experiences: `docs/flags-format.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Value<'static>>,
 }
 
 /// How a model is used.
@@ -64,6 +69,7 @@ pub enum PartKind {
     Signals,
     Model,
     Words,
+    Flags,
 }
 
 /// What came of compiling a bundle: the good parts, and what is wrong with the rest.
@@ -80,7 +86,7 @@ pub struct Compiled {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part} `{name}`: {reason}")]
 pub struct BundleProblem {
-    /// `signal`, `model` or `words`.
+    /// `signal`, `model`, `words` or `flags`.
     pub part: &'static str,
     pub name: String,
     pub reason: String,
@@ -156,6 +162,16 @@ pub fn compile(wire: &BundleWire, models: &[(&str, &[u8])]) -> Compiled {
             reason,
         }));
         parts.push(Part { kind: PartKind::Words, name: words.locale.clone(), public: true, bytes });
+    }
+    if let Some(payload) = &wire.flags {
+        let (flags, flag_problems) = compile_flags(payload);
+        problems.extend(flag_problems.into_iter().map(|problem| BundleProblem {
+            part: "flags",
+            name: problem.at,
+            reason: problem.reason,
+        }));
+        let bytes = flags.to_bytes();
+        parts.push(Part { kind: PartKind::Flags, name: String::new(), public: true, bytes });
     }
     Compiled {
         parts,
