@@ -18,6 +18,20 @@ const common = {
 };
 /** Fetched apart from the tracker: see README.md. */
 const parts = ["scoring", "forms", "vitals", "links", "platforms", "debug", "inspector"];
+const MODULE_URL = 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;';
+
+/** `fresh:engine` is a function that evaluates src/engine/index.ts, and what it imports, anew. */
+const fresh = {
+  name: "fresh",
+  setup(build) {
+    build.onResolve({ filter: /^fresh:/ }, () => ({ path: "engine", namespace: "fresh" }));
+    build.onLoad({ filter: /.*/, namespace: "fresh" }, async () => {
+      const options = { ...common, minify: false, write: false, format: "iife", globalName: "engine", entryPoints: { engine: "src/engine/index.ts" } };
+      const { outputFiles } = await esbuild.build(options);
+      return { contents: `export default function () {\n${outputFiles[0].text}\nreturn engine;\n}` };
+    });
+  },
+};
 
 await rm(new URL("dist/types", import.meta.url), { recursive: true, force: true });
 await Promise.all([
@@ -33,7 +47,18 @@ await Promise.all([
   // Features and experiments; whoever uses it brings the engine.
   esbuild.build({ ...common, format: "esm", entryPoints: { flags: "src/flags/index.ts" } }),
   // For the customer's server, not for visitors.
-  esbuild.build({ ...common, minify: false, platform: "node", format: "esm", entryPoints: { server: "src/server/index.ts" } }),
+  ...["esm", "cjs"].map((format) =>
+    esbuild.build({
+      ...common,
+      minify: false,
+      platform: "node",
+      format,
+      entryPoints: { server: "src/server/index.ts", testing: "src/testing/index.ts" },
+      plugins: [fresh],
+      ...(format === "cjs" ? { outExtension: { ".js": ".cjs" }, define: { "import.meta.url": "moduleUrl" }, banner: { js: MODULE_URL } } : {}),
+    }),
+  ),
+  esbuild.build({ ...common, minify: false, format: "esm", entryPoints: { hydration: "src/hydration/index.ts" } }),
   ...["tsconfig.json", "tsconfig.server.json"].map((project) =>
     promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], {
       cwd: here,

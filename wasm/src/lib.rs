@@ -3,7 +3,6 @@
 //! Functions rather than a class: what wasm-bindgen generates for a class (reference counts, borrow
 //! checks, destructors) would be a tenth of what a visitor downloads.
 
-#[cfg(feature = "full")]
 mod asking;
 #[cfg(feature = "full")]
 mod flags;

@@ -146,6 +146,24 @@ export class Flags {
     this.about.features.forEach(({ key }, at) => this.byKey.set(key, at));
   }
 
+  /** The keys of all features. */
+  get keys(): readonly string[] {
+    return this.about.features.map(({ key }) => key);
+  }
+
+  /** What a feature is for everybody whom no rule may apply to. */
+  standard(key: string): Feature {
+    const number = this.byKey.get(key);
+    const value = number === undefined ? null : this.about.features[number]!.default;
+    const source = number === undefined ? "unknownFeature" : "defaultValue";
+    return { value, on: Boolean(value), off: !value, source, ruleId: "" };
+  }
+
+  /** Whether anything depends on the visitor's score. */
+  get readsScore(): boolean {
+    return this.about.attributes.some((name) => name === "$score" || name === "$band");
+  }
+
   /** The feature's value, or `otherwise` where it is unknown or null. */
   value<T extends Json>(key: string, otherwise: T, visitor: Visitor): T {
     const number = this.byKey.get(key);

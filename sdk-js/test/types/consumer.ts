@@ -1,6 +1,8 @@
 // A host's code, checked by `tsc --strict` against the package's types.
 import { createRapport, type Choice, type Decision, type Options, type Plugin, type RapportEvent } from "rapport";
-import { identityToken } from "rapport/server";
+import { hydrate, type Hydrated } from "rapport/hydration";
+import { identityToken, openRapport, type Decided, type Visitor } from "rapport/server";
+import { testRapport, type Tracked } from "rapport/testing";
 
 const plugin: Plugin = {
   name: "plan",
@@ -43,6 +45,16 @@ rapport.push(["track", "Queued"]);
 addEventListener("rapport:decision", ({ detail }) => detail.score.toFixed());
 addEventListener("rapport:consent", ({ detail }) => detail.analytics satisfies boolean | undefined);
 void rapport.flush().then(() => rapport.decision?.score.toFixed());
+
+const visitor: Visitor = { anonymousId: "a1", attributes: { plan: "team" }, consent: choice };
+void openRapport({ key: "KEY", endpoint: "https://rapport.example.com", publicKey: undefined, refresh: { every: 60_000 } }).then(async (server) => {
+  const { score, features }: Decided = server.decide(visitor);
+  const title: string = server.value("title", "none", visitor);
+  const page: Hydrated = hydrate(server.dehydrate(visitor), { track: (event, properties) => rapport.track(event, properties) });
+  server.track(title, visitor, { score: score ?? null, on: features["hero"]?.on ?? false, value: page.peek("hero").value });
+  await server.close();
+});
+void testRapport({ features: { hero: "a" } }).then(({ tracked }) => tracked satisfies readonly Tracked[]);
 
 // @ts-expect-error a purpose that does not exist
 rapport.consent({ marketing: true });

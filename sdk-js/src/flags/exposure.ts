@@ -1,0 +1,38 @@
+/** How an exposure is told. */
+import type { Exposure, Json } from ".";
+
+/** The properties of an `Experiment Viewed` event. */
+export interface Viewed {
+  readonly experimentId: string;
+  readonly variationId: string;
+  readonly variationName?: string;
+  readonly featureId?: string;
+  /** How likely the visitor was to get this variation. */
+  readonly propensity?: number;
+  readonly leafId?: Json;
+  readonly banditVersion?: Json;
+  /** Hash of the bundle's manifest. */
+  readonly bundle?: string;
+}
+
+export const VIEWED = "Experiment Viewed";
+
+export function viewed({ experiment, result }: Exposure, bundle?: string): Viewed {
+  const { key, name, featureId, variationId, variationWeights, leafId, banditVersion } = result;
+  const propensity = variationWeights?.[variationId];
+  return {
+    experimentId: String(experiment["key"]),
+    variationId: key,
+    ...(name === undefined ? {} : { variationName: name }),
+    ...(featureId === null ? {} : { featureId }),
+    ...(propensity === undefined ? {} : { propensity }),
+    ...(leafId === undefined ? {} : { leafId }),
+    ...(banditVersion === undefined ? {} : { banditVersion }),
+    ...(bundle === undefined ? {} : { bundle }),
+  };
+}
+
+/** What is told once. */
+export function nameOf({ experimentId, variationId }: Viewed): string {
+  return JSON.stringify([experimentId, variationId]);
+}

@@ -1,0 +1,65 @@
+/** One bundle's engine: asked synchronously, one visitor after the other. */
+import fresh from "fresh:engine";
+import type { Exposure, Feature, Flags } from "../flags";
+import { fromBase64 } from "../scoring/base64";
+import type { LocalEngine } from "../scoring/engine";
+import type { RapportEvent, Verdict } from "../types";
+import type { Bundle } from "./bundle";
+import { asked, personal, profiled, type Visitor } from "./visitor";
+
+const UNKNOWN: Feature = { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
+
+export class Deciding {
+  readonly hash: string;
+  private readonly scorer: LocalEngine | undefined;
+  private readonly flags: Flags | undefined;
+  private heard: ((exposure: Exposure) => void) | undefined;
+
+  /** Throws where the parts are none that this engine reads. */
+  constructor(module: WebAssembly.Module, { hash, parts: { signals, model, words, flags } }: Bundle) {
+    const { LocalEngine, Flags, functions } = fresh();
+    const { memory } = functions.initSync({ module });
+    this.hash = hash;
+    if (signals && model && words) this.scorer = new LocalEngine(module, { signals, model, words });
+    if (flags) this.flags = new Flags(functions, memory, flags, { onExposure: (exposure) => this.heard?.(exposure) });
+  }
+
+  /** Absent where the bundle has no model, and for who refuses profiling. */
+  verdict(visitor: Visitor): Verdict | undefined {
+    const { scorer } = this;
+    if (!scorer || !profiled(visitor)) return undefined;
+    const { profile, events = [], now = Date.now() } = visitor;
+    scorer.forget();
+    const bytes = typeof profile === "string" ? fromBase64(profile) : profile;
+    if (profile !== undefined && !(bytes && scorer.restore(bytes))) throw new TypeError("the visitor's profile is none of this bundle: ask the backend for it anew");
+    for (const event of events) {
+      const { timestamp = new Date(now).toISOString(), messageId = "", context = {} } = event;
+      scorer.apply({ ...event, timestamp, messageId, context } as RapportEvent, Date.parse(timestamp));
+    }
+    return scorer.decide(now);
+  }
+
+  get keys(): readonly string[] {
+    return this.flags?.keys ?? [];
+  }
+
+  /** What a feature is; `hear` hears the exposures that showing it would be. */
+  feature(key: string, visitor: Visitor, hear?: (exposure: Exposure) => void): Feature {
+    if (!this.flags) return UNKNOWN;
+    if (!personal(visitor)) return this.flags.standard(key);
+    this.heard = hear;
+    try {
+      return this.flags.feature(key, this.fed(visitor));
+    } finally {
+      this.heard = undefined;
+    }
+  }
+
+  /** With what only the engine says of a visitor. */
+  private fed(visitor: Visitor): Visitor {
+    const { attributes = {}, ...known } = asked(visitor);
+    const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
+    const { score, band } = this.flags!.readsScore ? (this.verdict(visitor) ?? {}) : {};
+    return { ...known, attributes: { ...Object.fromEntries(own), $score: score, $band: band, $now: visitor.now ?? Date.now() } };
+  }
+}

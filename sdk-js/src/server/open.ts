@@ -1,0 +1,49 @@
+/** Opens a workspace's bundle: from a file, or from its server. */
+import { readFile } from "node:fs/promises";
+import { openFile, type Bundle } from "./bundle";
+import { Outbox, type TrackOptions } from "./outbox";
+import { Rapport } from "./rapport";
+import { Remote, type Background, type RemoteOptions } from "./remote";
+
+export interface OpenOptions {
+  /** A bundle's file, or what is in one: nothing is fetched then. */
+  readonly file?: string | URL | Uint8Array | undefined;
+  /** The workspace's public key in base 64: pin it. Without one, what came with the bundle is taken. */
+  readonly publicKey?: string | undefined;
+  /** The workspace's write key; a secret key also proves who the visitors are. */
+  readonly key?: string | undefined;
+  /** Where the workspace's backend answers. */
+  readonly endpoint?: string | undefined;
+  /** A file that keeps the newest bundle, and opens it where the server cannot be reached. */
+  readonly cache?: string | undefined;
+  /** What runs in the background. Default: nothing. */
+  readonly refresh?: Background | undefined;
+  /** How events are sent. */
+  readonly track?: TrackOptions | undefined;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** Opens a bundle, once for all visitors. Throws where it is not signed, damaged, or newer than this SDK. */
+export async function openRapport(options: OpenOptions): Promise<Rapport> {
+  const { file, key, endpoint, publicKey, refresh, track, fetch: request = globalThis.fetch } = options;
+  const outbox = key !== undefined && endpoint !== undefined ? new Outbox(`${endpoint.replace(/\/$/, "")}/v1/batch`, key, request, track) : undefined;
+  const module = engine();
+  if (file !== undefined) {
+    const content = file instanceof Uint8Array ? file : await readFile(file);
+    return new Rapport(await module, await openFile(content, publicKey), undefined, outbox);
+  }
+  if (key === undefined || endpoint === undefined) throw new TypeError("there is no bundle: name a `file`, or a `key` and an `endpoint`");
+  const remote = new Remote({ ...options, key, endpoint });
+  const bundle: Bundle = await remote.first();
+  const rapport = new Rapport(await module, bundle, remote, outbox);
+  if (refresh) remote.watch(refresh, () => rapport.refresh());
+  return rapport;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** The page's engine, which stands beside this file. */
+export function engine(): Promise<WebAssembly.Module> {
+  compiled ??= readFile(new URL("./rapport_bg.wasm", import.meta.url)).then((bytes) => WebAssembly.compile(bytes));
+  return compiled;
+}

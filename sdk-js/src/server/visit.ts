@@ -1,0 +1,66 @@
+/** One visitor during one request. */
+import type { Exposure, Feature, Json } from "../flags";
+import { nameOf, viewed, type Viewed } from "../flags/exposure";
+import type { Answer, Hydration } from "../hydration";
+import type { Verdict } from "../types";
+import type { Deciding } from "./deciding";
+import type { Visitor } from "./visitor";
+
+/** Decides by one bundle from beginning to end, whatever is published meanwhile. */
+export class Visit {
+  private readonly told = new Set<string>();
+
+  /** `tell` tracks an exposure; without it the page tells all of them. */
+  constructor(
+    private readonly deciding: Deciding,
+    private readonly visitor: Visitor,
+    private readonly tell: ((exposure: Exposure) => void) | undefined,
+  ) {}
+
+  /** The score with its reasons. */
+  get verdict(): Verdict | undefined {
+    return this.deciding.verdict(this.visitor);
+  }
+
+  /** What a feature is, which the visitor sees: its exposures are tracked, each once. */
+  feature(key: string): Feature {
+    const { tell } = this;
+    return this.deciding.feature(key, this.visitor, (exposure) => {
+      const name = nameOf(viewed(exposure));
+      if (!tell || this.told.has(name)) return;
+      this.told.add(name);
+      tell(exposure);
+    });
+  }
+
+  /** The feature's value, or `otherwise` where it is unknown or null. */
+  value<T extends Json>(key: string, otherwise: T): T {
+    return (this.feature(key).value ?? otherwise) as T;
+  }
+
+  /** What the page takes up: the same variations, and what was told already. `keys` are the features that it needs. */
+  dehydrate(keys: readonly string[] = this.deciding.keys): Hydration {
+    const { anonymousId } = this.visitor;
+    const { verdict } = this;
+    return {
+      version: 1,
+      bundle: this.deciding.hash,
+      ...(anonymousId === undefined ? {} : { anonymousId }),
+      ...(verdict ? { verdict } : {}),
+      features: Object.fromEntries(keys.map((key) => [key, this.answer(key)])),
+      told: [...this.told],
+    };
+  }
+
+  private answer(key: string): Answer {
+    const seen: Viewed[] = [];
+    const { value, source, ruleId, experimentResult } = this.deciding.feature(key, this.visitor, (exposure) => seen.push(viewed(exposure, this.deciding.hash)));
+    return {
+      value,
+      source,
+      ruleId,
+      ...(experimentResult ? { why: experimentResult.why } : {}),
+      ...(seen.length > 0 ? { viewed: seen } : {}),
+    };
+  }
+}
