@@ -3,7 +3,9 @@
 use crate::bundles::{OpenBundles, SdkFiles};
 use crate::collect::{Rates, Writer};
 use crate::error::StoreError;
+use crate::experiments::Publisher;
 use crate::files::Files;
+use crate::flags::FlagBoard;
 use crate::identity::Scope;
 use crate::keys::KeyStore;
 use crate::live::Feed;
@@ -11,7 +13,7 @@ use crate::log::EventLog;
 use crate::privacy::Erasure;
 use crate::profiles::{ProfileStore, Projector};
 use crate::records::Records;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// A running server's parts. Nothing in it is global: tests run many in one process.
@@ -28,6 +30,10 @@ pub struct App {
     pub(crate) projector: Projector,
     pub(crate) feed: Feed,
     pub(crate) bundles: OpenBundles,
+    /// Held by who makes a publication out of the one before.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) flags: FlagBoard,
+    pub(crate) publisher: Publisher,
     pub(crate) sdk: SdkFiles,
     pub(crate) public_url: String,
     pub(crate) openapi: String,

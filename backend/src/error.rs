@@ -1,5 +1,6 @@
 //! Every way that a request can fail, and the problem document (RFC 9457) that says so.
 
+use crate::experiments::{Wrong, WrongView};
 use crate::secret::NoRandomness;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -33,6 +34,16 @@ pub enum Problem {
         "an owner link works once and for a day; this one is used, expired or unknown. Stopped and started again as `rapport serve --dir DIR --owner-link`, the server prints a new one"
     )]
     LinkSpent,
+    #[error("the definition is wrong; `errors` says where")]
+    Definition(Vec<Wrong>),
+    #[error("there is such a {0} already; change it with PUT, or take another key")]
+    Exists(&'static str),
+    #[error("somebody changed it meanwhile: its newest revision is {0}; read it and try again")]
+    Stale(i64),
+    #[error("say with `If-Match` which revision is replaced, such as `If-Match: \"3\"`")]
+    NoCondition,
+    #[error("{0}")]
+    Conflict(String),
     #[error("no bundle is published yet; publish one with POST /v1/bundles")]
     NoBundle,
     #[error("the server has as much to write as it can hold; try again in {retry_after} s")]
@@ -122,6 +133,9 @@ pub struct ProblemView {
     pub status: u16,
     /// What was wrong with this request, and what to do.
     pub detail: String,
+    /// What is wrong with a definition, place by place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongView>,
 }
 
 impl Problem {
@@ -138,6 +152,15 @@ impl Problem {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "body too large"),
             Self::ForeignOrigin(_) => (StatusCode::FORBIDDEN, "foreign-origin", "foreign origin"),
             Self::LinkSpent => (StatusCode::GONE, "link-spent", "link no longer valid"),
+            Self::Definition(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", "definition not accepted")
+            }
+            Self::Exists(_) => (StatusCode::CONFLICT, "exists", "exists already"),
+            Self::Stale(_) => (StatusCode::PRECONDITION_FAILED, "stale", "changed meanwhile"),
+            Self::NoCondition => {
+                (StatusCode::PRECONDITION_REQUIRED, "no-condition", "precondition missing")
+            }
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "not possible now"),
             Self::NoBundle => (StatusCode::NOT_FOUND, "no-bundle", "nothing published"),
             Self::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded", "too busy"),
             Self::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-fast", "too fast"),
@@ -154,7 +177,12 @@ impl Problem {
         } else {
             self.to_string()
         };
+        let errors = match self {
+            Self::Definition(wrong) => wrong.iter().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
         ProblemView {
+            errors,
             r#type: format!("urn:rapport:problem:{slug}"),
             title,
             status: status.as_u16(),

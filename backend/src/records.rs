@@ -3,6 +3,7 @@
 use crate::audit::AuditStore;
 use crate::bundles::BundleStore;
 use crate::error::StoreError;
+use crate::experiments::{self, DefinitionStore};
 use crate::identity::secrets::SecretStore;
 use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
@@ -22,6 +23,7 @@ pub trait Records:
     + ErasureStore
     + MergeStore
     + GivenStore
+    + DefinitionStore
 {
 }
 
@@ -34,6 +36,7 @@ impl<T> Records for T where
         + ErasureStore
         + MergeStore
         + GivenStore
+        + DefinitionStore
 {
 }
 
@@ -52,7 +55,7 @@ impl SqliteRecords {
             database: Database::open(
                 directory.join("records.db"),
                 Durability::Synced,
-                &[VERSION_1, VERSION_2, VERSION_3, given::TABLE],
+                &[VERSION_1, VERSION_2, VERSION_3, given::TABLE, experiments::TABLE],
             )?,
         })
     }

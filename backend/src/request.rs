@@ -8,13 +8,13 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt;
 
-/// Administrative bodies are short.
+/// Most administrative bodies are short.
 const MAX_JSON: usize = 64 * 1024;
 
 /// A JSON body of an administrative request; must be declared as JSON, which no foreign form can do.
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, const MOST: usize = MAX_JSON>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for JsonBody<T, MOST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -28,7 +28,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 "the body must be JSON: send `Content-Type: application/json`".to_owned(),
             ));
         }
-        let bytes = bounded(request.into_body(), MAX_JSON).await?;
+        let bytes = bounded(request.into_body(), MOST).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Problem::Malformed(format!("the body is not what this takes: {error}"))
         })

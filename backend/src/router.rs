@@ -2,7 +2,9 @@
 
 use crate::app::Shared;
 use crate::error::Problem;
-use crate::{audit, bundles, collect, documentation, identity, live, pages, privacy, profiles};
+use crate::{
+    audit, bundles, collect, documentation, experiments, identity, live, pages, privacy, profiles,
+};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -81,6 +83,38 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(identity::secrets::list, identity::secrets::make))
         .routes(routes!(identity::secrets::end))
         .routes(routes!(identity::settings::read_settings, identity::settings::change_settings))
+        .routes(routes!(experiments::http::audiences::list, experiments::http::audiences::create))
+        .routes(routes!(experiments::http::audiences::read, experiments::http::audiences::edit))
+        .routes(routes!(experiments::http::audiences::revisions))
+        .routes(routes!(experiments::http::audiences::set_status))
+        .routes(routes!(experiments::http::audiences::roll_back))
+        .routes(routes!(experiments::http::features::list, experiments::http::features::create))
+        .routes(routes!(experiments::http::features::read, experiments::http::features::edit))
+        .routes(routes!(experiments::http::features::revisions))
+        .routes(routes!(experiments::http::features::set_status))
+        .routes(routes!(experiments::http::features::roll_back))
+        .routes(routes!(
+            experiments::http::experiments::list,
+            experiments::http::experiments::create
+        ))
+        .routes(routes!(experiments::http::experiments::read, experiments::http::experiments::edit))
+        .routes(routes!(experiments::http::experiments::revisions))
+        .routes(routes!(experiments::http::experiments::set_status))
+        .routes(routes!(experiments::http::experiments::roll_back))
+        .routes(routes!(
+            experiments::http::experiences::list,
+            experiments::http::experiences::create
+        ))
+        .routes(routes!(experiments::http::experiences::read, experiments::http::experiences::edit))
+        .routes(routes!(experiments::http::experiences::revisions))
+        .routes(routes!(experiments::http::experiences::set_status))
+        .routes(routes!(experiments::http::experiences::roll_back))
+        .routes(routes!(experiments::http::goals::list, experiments::http::goals::create))
+        .routes(routes!(experiments::http::goals::read, experiments::http::goals::edit))
+        .routes(routes!(experiments::http::goals::revisions))
+        .routes(routes!(experiments::http::goals::set_status))
+        .routes(routes!(experiments::http::goals::roll_back))
+        .routes(routes!(experiments::http::ship))
         .routes(routes!(audit::http::list))
         .routes(routes!(pages::welcome))
         .routes(routes!(documentation::health))

@@ -6,7 +6,9 @@ use crate::clock;
 use crate::collect::{Rates, Writer};
 use crate::config::Config;
 use crate::error::{StoreError, blocking};
+use crate::experiments::{self, Publisher};
 use crate::files::DirectoryFiles;
+use crate::flags::FlagBoard;
 use crate::keys::DirectoryKeys;
 use crate::live::Feed;
 use crate::log::{DayLog, Keeper};
@@ -17,7 +19,7 @@ use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -46,7 +48,7 @@ pub struct Running {
     pub address: SocketAddr,
     app: Shared,
     serving: tokio::task::JoinHandle<()>,
-    salts: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     keeper: Keeper,
     _lock: File,
@@ -71,6 +73,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.listen, source })?;
 
     let (projector, inbox) = Projector::prepare();
+    let (publisher, changes) = Publisher::prepare();
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
     let log = DayLog::open_on(&config.data, config.disk)?;
     let log = Arc::new(log.sealing_under(keys.clone()));
@@ -91,6 +94,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         projector,
         feed: Feed::default(),
         bundles: OpenBundles::default(),
+        publishing: Mutex::default(),
+        flags: FlagBoard::default(),
+        publisher,
         sdk: SdkFiles::new(config.sdk),
         public_url: config
             .public_url
@@ -102,6 +108,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     });
     privacy::apply_all(&app)?;
     profiles::log_all(&app)?;
+    experiments::publish_all(&app)?;
     let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
     let forgetting = app.clone();
     let (keeper, keeping) =
@@ -115,12 +122,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app.stopping.subscribe(),
     );
     let serving = tokio::spawn(serving);
-    let salts = tokio::spawn(forget_salts(app.clone()));
+    let tasks =
+        vec![tokio::spawn(forget_salts(app.clone())), tokio::spawn(changes.publish(app.clone()))];
     Ok(Running {
         address,
         app,
         serving,
-        salts,
+        tasks,
         threads: vec![writing, projecting, keeping],
         keeper,
         _lock: lock,
@@ -152,13 +160,15 @@ impl Running {
 
     /// Stops taking requests, ends what is under way, and closes the data directory.
     pub async fn stop(self) {
-        let Self { app, serving, salts, threads, keeper, .. } = self;
+        let Self { app, serving, tasks, threads, keeper, .. } = self;
         app.stopping.send_replace(true);
         if tokio::time::timeout(LAST_ANSWERS, serving).await.is_err() {
             tracing::warn!("some requests were cut off");
         }
         // The databases close with the last who holds them.
-        let _ = salts.await;
+        for task in tasks {
+            let _ = task.await;
+        }
         app.writer.stop().await;
         app.projector.stop();
         keeper.stop();

@@ -35,6 +35,8 @@ struct Acme {
 use Role::{Admin, Agent, Analyst, Auditor, Developer, Marketer, Owner, Page, Sales};
 
 const SENDERS: &[Role] = &[Page, Owner, Admin, Developer];
+const READERS: &[Role] = &[Owner, Admin, Marketer, Analyst, Developer, Auditor];
+const AUTHORS: &[Role] = &[Owner, Admin, Marketer, Developer];
 const EVERY_PERSON: &[Role] = &[Owner, Admin, Marketer, Sales, Agent, Analyst, Developer, Auditor];
 
 #[rustfmt::skip]
@@ -103,6 +105,42 @@ const TABLE: &[Route] = &[
     Route { name: "get /v1/settings", call: |house, _| house.get("/v1/settings"), roles: EVERY_PERSON, key_in_path: false, names_a_thing: false },
     Route { name: "put /v1/settings", call: |house, _| house.call("PUT", "/v1/settings").json(&json!({ "consent": { "profiling": true } })),
         roles: &[Owner, Admin], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/audiences", call: |house, _| house.get("/v1/audiences"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/audiences", call: |house, _| house.post("/v1/audiences").json(&json!({ "key": "stranger", "definition": { "condition": {} } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/audiences/{key}", call: |house, _| house.get("/v1/audiences/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/audiences/{key}", call: |house, _| house.call("PUT", "/v1/audiences/acmes").header("if-match", "*").json(&json!({ "definition": { "condition": {} } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/audiences/{key}/revisions", call: |house, _| house.get("/v1/audiences/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/audiences/{key}/status", call: |house, _| house.call("PUT", "/v1/audiences/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/audiences/{key}/rollback", call: |house, _| house.post("/v1/audiences/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/features", call: |house, _| house.get("/v1/features"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/features", call: |house, _| house.post("/v1/features").json(&json!({ "key": "stranger", "definition": { "defaultValue": 1 } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/features/{key}", call: |house, _| house.get("/v1/features/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/features/{key}", call: |house, _| house.call("PUT", "/v1/features/acmes").header("if-match", "*").json(&json!({ "definition": { "defaultValue": 1 } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/features/{key}/revisions", call: |house, _| house.get("/v1/features/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/features/{key}/status", call: |house, _| house.call("PUT", "/v1/features/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/features/{key}/rollback", call: |house, _| house.post("/v1/features/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiments", call: |house, _| house.get("/v1/experiments"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/experiments", call: |house, _| house.post("/v1/experiments").json(&json!({ "key": "stranger", "definition": { "variations": [{}, {}] } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/experiments/{key}", call: |house, _| house.get("/v1/experiments/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/experiments/{key}", call: |house, _| house.call("PUT", "/v1/experiments/acmes").header("if-match", "*").json(&json!({ "definition": { "variations": [{}, {}] } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiments/{key}/revisions", call: |house, _| house.get("/v1/experiments/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/experiments/{key}/status", call: |house, _| house.call("PUT", "/v1/experiments/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiments/{key}/rollback", call: |house, _| house.post("/v1/experiments/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiences", call: |house, _| house.get("/v1/experiences"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/experiences", call: |house, _| house.post("/v1/experiences").json(&json!({ "key": "stranger", "definition": { "slot": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/experiences/{key}", call: |house, _| house.get("/v1/experiences/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/experiences/{key}", call: |house, _| house.call("PUT", "/v1/experiences/acmes").header("if-match", "*").json(&json!({ "definition": { "slot": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiences/{key}/revisions", call: |house, _| house.get("/v1/experiences/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/experiences/{key}/status", call: |house, _| house.call("PUT", "/v1/experiences/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiences/{key}/rollback", call: |house, _| house.post("/v1/experiences/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/goals", call: |house, _| house.get("/v1/goals"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/goals", call: |house, _| house.post("/v1/goals").json(&json!({ "key": "stranger", "definition": { "event": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/goals/{key}", call: |house, _| house.get("/v1/goals/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/goals/{key}", call: |house, _| house.call("PUT", "/v1/goals/acmes").header("if-match", "*").json(&json!({ "definition": { "event": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/goals/{key}/revisions", call: |house, _| house.get("/v1/goals/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/goals/{key}/status", call: |house, _| house.call("PUT", "/v1/goals/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/goals/{key}/rollback", call: |house, _| house.post("/v1/goals/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiments/{key}/ship", call: |house, _| house.post("/v1/experiments/acmes/ship").json(&json!({ "variation": "1" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/audit", call: |house, _| house.get("/v1/audit"), roles: &[Owner, Admin, Auditor], key_in_path: false, names_a_thing: false },
 ];
 
@@ -119,7 +157,21 @@ fn acme(house: &House) -> Acme {
     let page_key =
         keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "page").unwrap();
     let secret = house.post("/v1/identity-secrets").key(&tenant.admin_key).send().json();
-    let config = house.get(&format!("/v1/sdk/{}.json", tenant.write_key)).send().json();
+    let author = |kind: &str, status: &str, definition: Value| {
+        let body = json!({ "key": "acmes", "status": status, "definition": definition });
+        let made = house.post(&format!("/v1/{kind}")).key(&tenant.admin_key).json(&body).send();
+        assert_eq!(made.status, 201, "{}", made.text);
+    };
+    author("audiences", "draft", json!({ "condition": {} }));
+    author("experiments", "draft", json!({ "variations": [{}, {}] }));
+    author("experiences", "draft", json!({ "slot": "x" }));
+    author("goals", "draft", json!({ "event": "x" }));
+    // What runs is published; it comes last, and once.
+    author("features", "running", json!({ "defaultValue": 1 }));
+    let config = eventually(|| {
+        let config = house.get(&format!("/v1/sdk/{}.json", tenant.write_key)).send().json();
+        config["parts"]["flags"].is_string().then_some(config)
+    });
     Acme {
         visitor,
         key_id: page_key["id"].as_str().unwrap().to_owned(),
@@ -252,6 +304,8 @@ fn state(house: &House, acme: &Acme) -> Vec<Value> {
     visitor["asOf"] = Value::Null;
     let bundle = house.get("/v1/bundles/current").key(admin).send().json();
     let visitors = json!(house.visitors(&acme.tenant).len());
+    let kinds = ["audiences", "features", "experiments", "experiences", "goals"];
+    let authored = kinds.map(|kind| house.get(&format!("/v1/{kind}")).key(admin).send().json());
     let keys = house.get("/v1/keys").key(admin).send().json()["keys"]
         .as_array()
         .unwrap()
@@ -259,7 +313,7 @@ fn state(house: &House, acme: &Acme) -> Vec<Value> {
         .filter(|key| key["id"] == acme.key_id.as_str())
         .cloned()
         .collect();
-    vec![visitor, bundle, visitors, keys]
+    vec![visitor, bundle, visitors, keys, json!(authored)]
 }
 
 #[test]
@@ -422,6 +476,12 @@ fn every_administrative_change_is_in_the_audit_log() {
         "key.create",
         "bundle.publish",
         "identity_secret.create",
+        "audience.create",
+        "experiment.create",
+        "experience.create",
+        "goal.create",
+        "feature.create",
+        "bundle.publish",
         "key.create",
         "key.revoke",
         "bundle.publish",
@@ -434,7 +494,7 @@ fn every_administrative_change_is_in_the_audit_log() {
     assert_eq!(republished["before"]["format"], 1);
     assert!(republished["after"]["parts"].is_array());
     let numbers: Vec<_> = entries.iter().map(|entry| entry["number"].as_i64().unwrap()).collect();
-    assert_eq!(numbers, (1..=11).rev().collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=17).rev().collect::<Vec<_>>());
     let page_two = house.get("/v1/audit?before=3").key(admin).send().json();
     assert_eq!(page_two["entries"].as_array().unwrap().len(), 2);
 }

@@ -6,15 +6,19 @@ use super::store::Publication;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Problem, StoreError};
+use crate::experiments;
 use crate::files::{Encoding, Files, PartKind, PartName};
 use crate::identity::{Permit, Scope};
 use crate::secret::Sha256Digest;
+use crate::sqlite::lock;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use rapport_core::bundle::{
-    BundleProblem, BundleWire, Manifest, PublicFact, compile, public_report,
+    BundleProblem, BundleWire, Manifest, ManifestPart, PartKind as Kind, PublicFact, compile,
+    public_report,
 };
+use rapport_core::experiment::Flags;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -49,6 +53,10 @@ pub fn publish(
     let scope = permit.scope();
     authored.insert("workspace".to_owned(), Value::from(scope.workspace.to_string()));
     authored.insert("environment".to_owned(), Value::from(scope.environment.word()));
+    let _alone = lock(&app.publishing);
+    if let Some(payload) = experiments::payload(app, scope)? {
+        authored.insert("flags".to_owned(), payload.value);
+    }
     let wire: BundleWire = serde_json::from_value(Value::Object(authored))
         .map_err(|error| Problem::Malformed(format!("not a bundle: {error}")))?;
     let files: Vec<_> =
@@ -64,12 +72,7 @@ pub fn publish(
         keep(&*app.files, scope, kind, &part.bytes)?;
     }
     let manifest = compiled.manifest(|bytes| Sha256Digest::of(bytes).to_string());
-    let signed = manifest.to_json();
-    let signature = signing_key(app, scope)?.sign(&signed).to_bytes();
-    let text = String::from_utf8(signed).map_err(|error| StoreError::corrupt("manifest", error))?;
-    let publication = Publication { manifest: text, signature, published_at: clock::now() };
-    let number = app.records.publish(permit.actor(), scope, &publication)?;
-    let changed = app.bundles.replace(scope, OpenBundle::read(app, scope)?.map(Arc::new));
+    let (number, changed) = sign(app, permit, &manifest)?;
     let refolds = if changed { app.profiles.subjects(scope)?.len() } else { 0 };
     app.projector.refold(scope);
     Ok(Published {
@@ -79,6 +82,60 @@ pub fn publish(
         public: public_report(&wire),
         refolds,
     })
+}
+
+/// Publishes flags with the rest of the current publication, if there is any. Where they are published
+/// already, or there were never any, nothing happens.
+///
+/// # Errors
+/// Where they cannot be kept.
+pub fn publish_flags(app: &App, permit: &Permit, flags: &Flags) -> Result<(), Problem> {
+    let scope = permit.scope();
+    let _alone = lock(&app.publishing);
+    let mut manifest = match current(app, scope) {
+        Ok((manifest, _)) => manifest,
+        Err(Problem::NoBundle) => Manifest {
+            format: 1,
+            workspace: scope.workspace.to_string(),
+            environment: scope.environment.word().to_owned(),
+            parts: Vec::new(),
+        },
+        Err(problem) => return Err(problem),
+    };
+    if *flags == Flags::default() && manifest.parts.iter().all(|part| part.kind != Kind::Flags) {
+        return Ok(());
+    }
+    let bytes = flags.to_bytes();
+    let part = ManifestPart {
+        kind: Kind::Flags,
+        name: String::new(),
+        default: false,
+        score_in_page: None,
+        public: true,
+        hash: Sha256Digest::of(&bytes).to_string(),
+        bytes: bytes.len(),
+    };
+    if manifest.parts.contains(&part) {
+        return Ok(());
+    }
+    keep(&*app.files, scope, PartKind::Binary, &bytes)?;
+    manifest.parts.retain(|part| part.kind != Kind::Flags);
+    manifest.parts.push(part);
+    sign(app, permit, &manifest)?;
+    Ok(())
+}
+
+/// Signs a manifest and makes it the current one; answers its number, and whether profiles have to be
+/// folded again for it.
+fn sign(app: &App, permit: &Permit, manifest: &Manifest) -> Result<(i64, bool), StoreError> {
+    let scope = permit.scope();
+    let signed = manifest.to_json();
+    let signature = signing_key(app, scope)?.sign(&signed).to_bytes();
+    let text = String::from_utf8(signed).map_err(|error| StoreError::corrupt("manifest", error))?;
+    let publication = Publication { manifest: text, signature, published_at: clock::now() };
+    let number = app.records.publish(permit.actor(), scope, &publication)?;
+    let changed = app.bundles.replace(scope, OpenBundle::read(app, scope)?.map(Arc::new));
+    Ok((number, changed))
 }
 
 /// The newest publication.

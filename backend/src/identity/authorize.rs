@@ -78,6 +78,8 @@ pub enum Action {
     ReadSettings,
     ChangeSettings,
     ManageIdentitySecrets,
+    ReadExperiments,
+    ChangeExperiments,
     ReadAudit,
 }
 
@@ -104,6 +106,8 @@ impl Action {
             Self::ReadSettings => "read the settings",
             Self::ChangeSettings => "change the settings",
             Self::ManageIdentitySecrets => "manage identity secrets",
+            Self::ReadExperiments => "read experiments, features and audiences",
+            Self::ChangeExperiments => "change experiments, features and audiences",
             Self::ReadAudit => "read the audit log",
         }
     }
@@ -122,8 +126,10 @@ const fn allows(role: Role, action: Action) -> bool {
         Action::EraseVisitor => matches!(role, Owner | Admin),
         Action::MergeProfiles => matches!(role, Owner | Admin),
         Action::SetSignals | Action::RebuildProfiles => matches!(role, Owner | Admin | Developer),
-        Action::PublishBundle => matches!(role, Owner | Admin | Marketer | Developer),
-        Action::ReadPublished => {
+        Action::PublishBundle | Action::ChangeExperiments => {
+            matches!(role, Owner | Admin | Marketer | Developer)
+        }
+        Action::ReadPublished | Action::ReadExperiments => {
             matches!(role, Owner | Admin | Marketer | Analyst | Developer | Auditor)
         }
         Action::ReadKeys => matches!(role, Owner | Admin | Developer | Auditor),
@@ -188,6 +194,11 @@ impl Permit {
     /// On whose data.
     pub const fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// For what goes on after a change was allowed, in the name of who made it.
+    pub(crate) const fn of(actor: Actor, scope: Scope) -> Self {
+        Self { actor, scope }
     }
 
     /// For the operator who holds the data directory: start-up and the command line.

@@ -1,9 +1,7 @@
 //! A subject's day as one block: the sealed halves together, packed, then encrypted under the
 //! subject's key. Packed together they say once what they have in common.
 
-use super::day::DayNumber;
 use super::{Draft, Offset, plain};
-use crate::clock::Millis;
 use crate::identity::{Scope, SubjectId};
 use crate::seal::{Opener, SealBroken};
 use rapport_archive::unpack;
@@ -111,8 +109,8 @@ fn said(draft: &Draft) -> [Option<Vec<u8>>; 5] {
     let text = |text: &str| Some(text.as_bytes().to_vec()).filter(|text| text.len() >= SHORTEST);
     [
         text(&draft.message_id),
-        draft.open.client_time.map(|time| iso(time).into_bytes()),
-        draft.sent_at.map(|time| iso(time).into_bytes()),
+        draft.open.client_time.map(|time| crate::clock::iso(time).into_bytes()),
+        draft.sent_at.map(|time| crate::clock::iso(time).into_bytes()),
         draft.open.path.as_deref().and_then(text),
         Some(draft.event_time.to_le_bytes().to_vec()),
     ]
@@ -244,14 +242,6 @@ fn unsigned(bytes: &mut &[u8]) -> u64 {
 
 fn escape(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| *byte == ESCAPE)
-}
-
-/// A moment as browsers write it.
-fn iso(time: Millis) -> String {
-    let of_day = time.rem_euclid(86_400_000);
-    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    let (seconds, millis) = (of_day / 1000 % 60, of_day % 1000);
-    format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", DayNumber::of(time))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use rapport_backend::Sha256Digest;
 use rapport_backend::bundles::Publication;
+use rapport_backend::experiments::{Definition, Kind, Status};
 use rapport_backend::identity::secrets::SealedSecret;
 use rapport_backend::identity::settings::ConsentDefault;
 use rapport_backend::identity::store::{NewKey, OwnerLink, Workspace};
@@ -54,6 +55,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
     erasures(&*records, &by, one);
     settings(&*records, &by, one, other);
     secrets(&*records, &by, one, other);
+    definitions(&*records, &by, one, other);
 
     let actions: Vec<_> =
         open().audit(one, None, 99).unwrap().into_iter().rev().map(|entry| entry.action).collect();
@@ -76,6 +78,9 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
         "identity_secret.create",
         "identity_secret.end",
         "identity_secret.end",
+        "feature.edit",
+        "feature.edit",
+        "feature.edit",
     ];
     assert_eq!(actions, expected, "each change has one row");
     assert_eq!(records.audit(one, Some(3), 1).unwrap()[0].number, 2);
@@ -242,4 +247,31 @@ fn secrets(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert!(records.end_secret(by, one, "secret_2", 7).unwrap());
     assert!(!records.end_secret(by, one, "secret_2", 8).unwrap());
     assert_eq!(held(one), ["secret_3"]);
+}
+
+fn definitions(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let revision = |key: &str, revision: i64, value: i64| Definition {
+        kind: Kind::Feature,
+        key: key.to_owned(),
+        revision,
+        status: Status::Running,
+        content: serde_json::from_value(serde_json::json!({ "defaultValue": value })).unwrap(),
+        at: 5,
+        by: by.0.clone(),
+    };
+    let define = |next: &[Definition]| records.define(by, one, "feature.edit", next).unwrap();
+    assert!(define(&[revision("a", 1, 1), revision("b", 1, 1)]));
+    assert!(define(&[revision("a", 2, 2)]));
+    for late in [1, 2, 4] {
+        assert!(!define(&[revision("b", 2, 9), revision("a", late, 9)]), "all or none");
+    }
+    assert_eq!(records.definitions(one).unwrap(), [revision("a", 2, 2), revision("b", 1, 1)]);
+    let all = records.revisions(one, Kind::Feature, "a").unwrap();
+    assert_eq!(all, [revision("a", 2, 2), revision("a", 1, 1)]);
+    assert!(records.revisions(one, Kind::Goal, "a").unwrap().is_empty());
+    for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
+        assert!(records.definitions(elsewhere).unwrap().is_empty());
+        assert!(records.revisions(elsewhere, Kind::Feature, "a").unwrap().is_empty());
+    }
+    assert_eq!(records.defined_scopes().unwrap(), [one]);
 }

@@ -1,5 +1,5 @@
 /** For customers' tests: the real engine on features that the test says, and everything that was told. */
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Json } from "../flags";
 import type { Answer, Hydration } from "../hydration";
@@ -11,6 +11,12 @@ import type { Properties, Verdict } from "../types";
 import * as full from "../../dist/full/engine.js";
 
 export { decrypt } from "../flags/encrypted";
+
+/** Of Ed25519. */
+export interface Keys {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
 
 /** What people author: docs/bundle-format.md. */
 export interface Authored {
@@ -62,7 +68,7 @@ export function testHydration(features: { readonly [key: string]: Json }, verdic
 }
 
 /** Compiles a bundle and signs it, where nothing else is said with a key of its own. Models' bytes by their names. */
-export function bundleFile(authored: Authored, models: { readonly [name: string]: Uint8Array } = {}, keys = generateKeyPairSync("ed25519")): BundleFile {
+export function bundleFile(authored: Authored, models: { readonly [name: string]: Uint8Array } = {}, keys: Keys = generateKeyPairSync("ed25519")): BundleFile {
   full.initSync({ module: compiler() });
   const wire = { workspace: "test", environment: "test", signals: [], ...authored };
   const { problems, ...compiled } = full.compileBundle(wire, models) as { problems: string[] } & { [kind: string]: Uint8Array };
