@@ -1,7 +1,7 @@
 //! Contextual bandits whose arms are linear in the context: LinUCB, LinTS, LinGreedy.
 
 use super::random::Draws;
-use super::weights::{best, with_floor};
+use super::weights::with_floor;
 use crate::matrix::{Matrix, dot};
 
 /// Ridge regression of an arm's reward on the context, kept as sums.
@@ -91,9 +91,12 @@ pub fn linear_weights(
     floor: f64,
 ) -> Vec<f64> {
     let mut weights = vec![0.0; arms.len()];
+    // Arms of whom as much is expected share: at first nothing is known of any.
     let mut add = |scores: Vec<f64>, weight: f64| {
-        if let Some(arm) = best(&scores) {
-            weights[arm] += weight;
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let tied = scores.iter().filter(|score| **score == most).count();
+        for (total, _) in weights.iter_mut().zip(&scores).filter(|(_, score)| **score == most) {
+            *total += weight / tied as f64;
         }
     };
     match policy {
@@ -143,6 +146,14 @@ mod tests {
                 assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
                 assert!(weights[arm] > 0.9 && weights[1 - arm] >= 0.02, "{policy:?} {weights:?}");
             }
+        }
+    }
+
+    #[test]
+    fn arms_of_which_nothing_is_known_share() {
+        let new = vec![Ridge::new(2, 1.0).fit().unwrap(); 4];
+        for policy in [LinearPolicy::Greedy, LinearPolicy::Ucb { alpha: 1.0 }] {
+            assert_eq!(linear_weights(&new, &[1.0, 0.5], policy, 0.0), [0.25; 4]);
         }
     }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures beside peers measured in the same run.
 
+mod bandits;
 mod collect;
 mod dev;
 mod page;
@@ -44,6 +45,8 @@ enum Suite {
     Page,
     /// The server under load, on a store of 20 million events: takes half an hour, so only on request
     Collect,
+    /// What learning costs, beside mabwiser and Vowpal Wabbit in the same worlds: ten minutes, so only on request
+    Bandits,
     /// A fresh clone with empty caches: takes minutes, so only on request
     Dev,
 }
@@ -64,6 +67,17 @@ impl Figure {
     /// A figure that has no peer.
     pub fn alone(suite: &'static str, name: &str, value: f64, unit: &'static str) -> Self {
         Self { suite, name: name.into(), value, unit, peer: None, ratio: None }
+    }
+
+    /// One that a script printed as a line of JSON.
+    fn said(suite: &'static str, line: &str) -> Result<Self> {
+        let line: Value = serde_json::from_str(line).context("not a figure")?;
+        let name = line["name"].as_str().context("a figure without a name")?;
+        let value = line["value"].as_f64().context("a figure without a value")?;
+        let units = ["s", "us", "bytes", "conversions", "standard errors"];
+        let unit = units.into_iter().find(|unit| line["unit"] == *unit).unwrap_or_default();
+        let peer = line["peer"].as_str().map(str::to_owned).zip(line["peer_value"].as_f64());
+        Ok(Self { peer, ratio: line["ratio"].as_f64(), ..Self::alone(suite, name, value, unit) })
     }
 
     /// Prints one line, for people or as JSON.
@@ -107,6 +121,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.suite == Some(Suite::Collect) {
         let scale = if arguments.small { collect::Scale::SMALL } else { collect::Scale::FULL };
         figures.extend(collect::figures(root, &scale)?);
+    }
+    if arguments.suite == Some(Suite::Bandits) {
+        figures.extend(bandits::figures(root)?);
     }
     if matches!(arguments.suite, None | Some(Suite::Score)) {
         figures.extend(score::figures(root)?);

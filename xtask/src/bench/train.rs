@@ -4,7 +4,6 @@
 use super::Figure;
 use crate::{setup, shell};
 use anyhow::{Context, Result};
-use serde_json::Value;
 use std::path::Path;
 
 const SUITE: &str = "train";
@@ -24,15 +23,5 @@ pub fn figures(root: &Path, sets: &str) -> Result<Vec<Figure>> {
     peers.arg("--rapport").arg(target.join("rapport"));
     peers.arg("--timing").arg(target.join("examples/train_timing"));
     peers.args(["--sets", sets]);
-    shell::capture(peers)?.lines().map(figure).collect()
-}
-
-/// A line of the script.
-fn figure(line: &str) -> Result<Figure> {
-    let line: Value = serde_json::from_str(line).context("not a figure")?;
-    let name = line["name"].as_str().context("a figure without a name")?;
-    let value = line["value"].as_f64().context("a figure without a value")?;
-    let unit = if line["unit"] == "s" { "s" } else { "" };
-    let peer = line["peer"].as_str().map(str::to_owned).zip(line["peer_value"].as_f64());
-    Ok(Figure { peer, ratio: line["ratio"].as_f64(), ..Figure::alone(SUITE, name, value, unit) })
+    shell::capture(peers)?.lines().map(|line| Figure::said(SUITE, line)).collect()
 }
