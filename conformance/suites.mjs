@@ -1,6 +1,7 @@
 // The conformance cases on any JavaScript host. `engine` is the full build; `read` gives a file of
 // this folder as parsed JSON, `load` as bytes. A suite yields one list of failures a case.
 
+import { gbstats } from "./gbstats.mjs";
 import { growthbook } from "./growthbook.mjs";
 
 /** Runs every suite of index.json that this host knows; answers `{suite, passed, failed, skipped, faults}` each. */
@@ -22,6 +23,7 @@ export async function runAll(engine, read, load, memory, sdk) {
     results.push(result);
   }
   results.push(counted("growthbook", await growthbook(engine, memory, sdk, await read("suites/growthbook/cases.json"))));
+  results.push(counted("gbstats", gbstats(engine, await read("suites/gbstats/cases.json"))));
   return results;
 }
 

@@ -30,6 +30,7 @@ fn every_result_is_that_of_gbstats_to_nine_digits() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    println!("CASES gbstats {}", cases.len());
 }
 
 #[derive(Debug)]

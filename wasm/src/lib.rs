@@ -17,6 +17,8 @@ mod memory;
 mod page;
 #[cfg(feature = "full")]
 mod scorer;
+#[cfg(feature = "full")]
+mod stats;
 
 use page::Page;
 use rapport_core::event::MAX_EVENT_BYTES;

@@ -7,6 +7,7 @@ use super::special::{normal_above, normal_below, normal_density, normal_quantile
 
 /// What is believed of the effect before the experiment: normal.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct Prior {
     pub mean: f64,
     /// Above 0.

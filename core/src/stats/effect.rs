@@ -9,6 +9,7 @@ use super::sums::is_known;
 
 /// How a difference is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Difference {
     /// As a share of the control's mean: 0.05 is five per cent more.
     #[default]

@@ -8,6 +8,7 @@ use super::sums::Sums;
 
 /// Which differences a test looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Side {
     /// Any.
     #[default]

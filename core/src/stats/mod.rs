@@ -18,6 +18,8 @@ mod special;
 mod statistic;
 mod strata;
 mod sums;
+#[cfg(feature = "wire")]
+mod wire;
 
 pub use bayesian::{Belief, Prior, Scale, believe};
 pub use effect::{Difference, Effect, EffectError, compare, moments};
@@ -34,3 +36,5 @@ pub use special::{
 pub use statistic::{Adjusted, AdjustedRatio, Ratio, Statistic};
 pub use strata::{Stratum, compare_strata, pooled, stratified};
 pub use sums::{Kind, Sums};
+#[cfg(feature = "wire")]
+pub use wire::{Compared, Comparison, Method};

@@ -5,6 +5,7 @@ use super::sums::is_known;
 
 /// A quantile of one variation's events, with the interval that order statistics give it.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct Quantile {
     /// How many events.
     pub events: u64,
@@ -23,6 +24,7 @@ pub struct Quantile {
 /// Visitors as clusters of events: for each, how many of its events lie below the quantile
 /// (`below`) and how many there are (`events`). Deng, Knoblich, Lu 2018, on quantiles in clusters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct Clusters {
     pub count: u64,
     pub below: f64,

@@ -5,6 +5,11 @@ use super::sums::{Sums, is_known};
 
 /// One metric of one variation.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "wire",
+    derive(serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 pub enum Statistic {
     /// A mean or a rate a visitor.
     Mean(Sums),
@@ -16,6 +21,7 @@ pub enum Statistic {
 
 /// Σ top / Σ bottom, as revenue an order: its variance by the delta method.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct Ratio {
     pub top: Sums,
     pub bottom: Sums,
@@ -26,6 +32,7 @@ pub struct Ratio {
 /// A mean, adjusted by a covariate that the experiment cannot have moved: what the visitor did
 /// before, or the lead score then (CUPED; Deng, Xu, Kohavi, Walker 2013).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct Adjusted {
     pub after: Sums,
     pub before: Sums,
@@ -37,6 +44,7 @@ pub struct Adjusted {
 
 /// A ratio, adjusted by the same ratio before.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize))]
 pub struct AdjustedRatio {
     pub after: Ratio,
     pub before: Ratio,

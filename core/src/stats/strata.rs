@@ -20,7 +20,7 @@ pub type Stratum = (Statistic, Statistic);
 /// # Errors
 /// See [`EffectError`].
 pub fn compare_strata(strata: &[Stratum], difference: Difference) -> Result<Effect, EffectError> {
-    stratified(strata, difference).or_else(|_| pooled(strata, difference))
+    stratified(strata, difference).or_else(|error| pooled(strata, difference).map_err(|_| error))
 }
 
 /// Compares as if there were no strata.

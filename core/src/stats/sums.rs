@@ -11,6 +11,7 @@ pub enum Kind {
 
 /// One measure, added up over the visitors of one variation.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "wire", derive(serde::Deserialize), serde(from = "super::wire::SumsWire"))]
 pub struct Sums {
     /// How many visitors.
     pub units: u64,
