@@ -41,6 +41,7 @@ const HOSTS: &[&str] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-core", &[]),
     ("rapport-wasm", &["rapport-core"]),
+    ("rapport-ffi", &["rapport-core"]),
     ("rapport-archive", &[]),
     ("rapport-backend", &["rapport-core", "rapport-archive"]),
     ("rapport-cli", &["rapport-core", "rapport-backend"]),

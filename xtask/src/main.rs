@@ -4,6 +4,7 @@ mod bench;
 mod dev;
 mod lint;
 mod matrix;
+mod php;
 mod setup;
 mod shell;
 mod size;
@@ -37,11 +38,13 @@ enum Command {
     Dev(dev::Arguments),
     /// Run every suite on every host and print the suite × host matrix
     ///
-    /// Hosts are native Rust, WebAssembly in Node.js and WebAssembly in Chromium. Ends with the line
+    /// Hosts are native Rust, WebAssembly in Node.js and in Chromium, and PHP. Ends with the line
     /// `N passed, N failed, N skipped`; each skip is named with its reason.
     Test(test::Arguments),
     /// Build what a page downloads, into sdk-js/dist
     Page(wasm::Arguments),
+    /// Build what PHP loads, into sdk-php/lib
+    Php(php::Arguments),
     /// Run the long counts: fuzzing, kills, simulations
     ///
     /// First every fuzzer of core/fuzz/targets, two at a time, then all tests with RAPPORT_SOAK=1, which
@@ -82,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dev(arguments) => dev::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
         Command::Page(arguments) => wasm::run(&root, &arguments),
+        Command::Php(arguments) => php::run(&root, &arguments),
         Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Size(arguments) => size::run(&root, &arguments),

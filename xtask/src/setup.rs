@@ -90,6 +90,17 @@ pub fn python(requirements: &Path) -> Result<PathBuf> {
     Ok(interpreter)
 }
 
+/// PHP 8.1 or newer with what its SDK and the tests of it need.
+pub fn php() -> Result<()> {
+    let loaded = shell::capture(command(Path::new("."), "php", ["-m"])).unwrap_or_default();
+    let modules = ["FFI", "curl", "mbstring", "sodium", "dom"];
+    let complete = modules.iter().all(|module| loaded.lines().any(|line| line == *module))
+        && ["phpunit", "composer"].iter().all(|program| on_path(program).is_some());
+    let packages =
+        ["php-cli", "php-fpm", "php-curl", "php-mbstring", "php-xml", "phpunit", "composer"];
+    if complete { Ok(()) } else { debian(&packages) }
+}
+
 /// Debian packages: installed when root, else named in one line.
 pub fn debian(packages: &[&str]) -> Result<()> {
     let line = format!("apt-get install -y {}", packages.join(" "));

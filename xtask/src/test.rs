@@ -4,6 +4,7 @@ mod clients;
 pub mod leads;
 mod native;
 mod node;
+mod php;
 mod readme;
 
 use crate::matrix::{Counts, Matrix};
@@ -37,6 +38,8 @@ enum Stage {
     Node,
     /// The same and the websites in Chromium
     Chromium,
+    /// The PHP SDK, and conformance cases through its engine
+    Php,
     /// Every command that README.md and the examples show
     Readme,
     /// What `cargo xtask lint` checks
@@ -61,6 +64,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if wants(Stage::Chromium) {
         timed("chromium", || node::run(root, node::Host::Chromium, &mut matrix))?;
+    }
+    if wants(Stage::Php) {
+        timed("php", || php::run(root, &mut matrix))?;
     }
     if wants(Stage::Readme) {
         timed("README", || readme::run(root, &mut matrix))?;

@@ -46,7 +46,7 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
         tap(with_host(test), &suite, host, matrix)?;
     }
     let runner = command(root, "node", ["conformance/run.mjs", "--host", host.name()]);
-    conformance(with_host(runner), host, matrix)
+    conformance(with_host(runner), host.name(), matrix)
 }
 
 /// The test files in a folder.
@@ -112,23 +112,19 @@ fn not_ok(text: &str) -> String {
 }
 
 /// Runs the conformance cases; each line of output is `suite host passed failed skipped`.
-fn conformance(mut command: Command, host: Host, matrix: &mut Matrix) -> Result<()> {
-    let output = command.output().context("cannot start node")?;
+pub fn conformance(mut command: Command, host: &str, matrix: &mut Matrix) -> Result<()> {
+    let output = command.output().context("cannot start the cases")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut rows = 0;
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [suite, name, counts @ ..] = words.as_slice() else { continue };
         let counts: Vec<usize> = counts.iter().filter_map(|word| word.parse().ok()).collect();
-        if let (true, [passed, failed, skipped]) = (*name == host.name(), counts.as_slice()) {
+        if let (true, [passed, failed, skipped]) = (*name == host, counts.as_slice()) {
             let suite = format!("conformance {suite}");
-            matrix.add(
-                &suite,
-                host.name(),
-                Counts { passed: *passed, failed: *failed, skipped: 0 },
-            );
+            matrix.add(&suite, host, Counts { passed: *passed, failed: *failed, skipped: 0 });
             if *skipped > 0 {
-                matrix.skip(&suite, host.name(), *skipped, "see the runner's output above");
+                matrix.skip(&suite, host, *skipped, "see the runner's output above");
             }
             rows += 1;
         }
@@ -138,7 +134,7 @@ fn conformance(mut command: Command, host: Host, matrix: &mut Matrix) -> Result<
         println!("{}", String::from_utf8_lossy(&output.stderr));
     }
     if rows == 0 {
-        matrix.add("conformance", host.name(), Counts { failed: 1, ..Counts::default() });
+        matrix.add("conformance", host, Counts { failed: 1, ..Counts::default() });
     }
     Ok(())
 }

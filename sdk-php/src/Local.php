@@ -1,0 +1,111 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Rapport;
+
+use Rapport\Engine\Engine;
+use Rapport\Engine\Flags;
+use Rapport\Engine\Library;
+
+/** Decides in this process, by the engine (FFI): no network, microseconds. */
+final class Local implements Rapport
+{
+    private readonly ?Flags $flags;
+    private readonly ?Engine $engine;
+
+    /**
+     * @param Events|null $events where exposures and tracked events go; without it nothing is sent
+     * @param (\Closure(Exposure, array): void)|null $onExposure hears every exposure besides
+     */
+    public function __construct(
+        Bundle $bundle,
+        private readonly ?Events $events = null,
+        ?\Closure $onExposure = null,
+        ?Library $library = null,
+    ) {
+        $library ??= Library::get();
+        $heard = $events === null ? $onExposure : static function (Exposure $exposure, array $visitor) use ($events, $onExposure, $bundle): void {
+            $events->exposed($exposure, $visitor, $bundle->id);
+            $onExposure?->__invoke($exposure, $visitor);
+        };
+        $this->flags = $bundle->flags === '' ? null : new Flags($library, $bundle->flags, $heard);
+        $scores = $bundle->signals !== '' && $bundle->model !== '';
+        $this->engine = $scores ? new Engine($library, $bundle->signals, $bundle->model, $bundle->words) : null;
+    }
+
+    /** From GrowthBook's payload in JSON, with what Rapport adds to it; what of it is broken does nothing. */
+    public static function ofPayload(string $payload, ?Events $events = null, ?\Closure $onExposure = null): self
+    {
+        return new self(Bundle::ofFlags(Flags::compile(Library::get(), $payload)), $events, $onExposure);
+    }
+
+    public function decide(array $visitor): Decision
+    {
+        $score = $this->explain($visitor);
+        $features = [];
+        foreach ($this->flags?->keys() ?? [] as $key) {
+            $features[$key] = $this->feature($key, $visitor);
+        }
+        return new Decision($score, $features);
+    }
+
+    public function score(array $visitor): ?int
+    {
+        return $this->explain($visitor, 0)?->score;
+    }
+
+    public function explain(array $visitor, int $reasons = 5): ?Score
+    {
+        if ($this->engine === null) {
+            return null;
+        }
+        $now = $visitor['now'] ?? floor(microtime(true) * 1000);
+        $profile = $visitor['profile'] ?? '';
+        if (!empty($visitor['events'])) {
+            $profile = $this->engine->fold($profile, $visitor['events'], $now);
+        }
+        return $this->engine->score($profile, $now, $reasons);
+    }
+
+    public function feature(string $key, array $visitor): Feature
+    {
+        return match (true) {
+            $this->flags === null => new Feature(null, 'unknownFeature'),
+            self::refuses($visitor) => $this->flags->unpersonalized($key),
+            default => $this->flags->feature($key, $visitor),
+        };
+    }
+
+    public function value(string $key, mixed $otherwise, array $visitor): mixed
+    {
+        return match (true) {
+            $this->flags === null => $otherwise,
+            self::refuses($visitor) => $this->flags->unpersonalized($key)->value ?? $otherwise,
+            default => $this->flags->value($key, $otherwise, $visitor),
+        };
+    }
+
+    /** What the experiment of that number among the bundle's page experiments is. */
+    public function experiment(int $number, array $visitor): Exposure
+    {
+        return ($this->flags ?? throw new RapportException('the bundle has no flags'))->experiment($number, $visitor);
+    }
+
+    /** What is remembered of an exposure, as GrowthBook's sticky documents: those that change. */
+    public function remember(Exposure $exposure, array $before = []): array
+    {
+        return $this->flags?->remember($exposure, $before) ?? [];
+    }
+
+    public function track(string $event, array $visitor, array $properties = []): void
+    {
+        $this->events?->track($event, $visitor, $properties);
+    }
+
+    /** Who does not want to be personalized gets what everybody gets, and is in no experiment. */
+    private static function refuses(array $visitor): bool
+    {
+        return isset($visitor['consent']) && ($visitor['consent']['personalization'] ?? true) === false;
+    }
+}

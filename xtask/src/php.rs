@@ -1,0 +1,45 @@
+//! PHP's package with the engine in it.
+
+use crate::shell;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Arguments {}
+
+/// How the engine is compiled.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Build {
+    /// As the tests compile everything else.
+    Quick,
+    /// As it is published, and measured.
+    Hosted,
+}
+
+pub fn run(root: &Path, _: &Arguments) -> Result<()> {
+    let library = library(root, Build::Hosted)?;
+    println!("{}", library.display());
+    Ok(())
+}
+
+/// Puts the shared library and its header into `sdk-php/lib`, and says where the library is.
+pub fn library(root: &Path, build: Build) -> Result<PathBuf> {
+    let (profile, folder) = match build {
+        Build::Quick => ("dev", "debug"),
+        Build::Hosted => ("hosted", "hosted"),
+    };
+    let arguments = ["build", "--quiet", "--package", "rapport-ffi", "--profile", profile];
+    shell::run(shell::cargo(root, arguments))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let into = root.join("sdk-php/lib");
+    let library = into.join("librapport.so");
+    fs::create_dir_all(&into)?;
+    // A new file rather than new bytes in one that some process has mapped.
+    let fresh = into.join("librapport.so.new");
+    let built = target.join(folder).join("librapport.so");
+    fs::copy(&built, &fresh).with_context(|| format!("cargo built no {}", built.display()))?;
+    fs::rename(&fresh, &library)?;
+    fs::copy(root.join("ffi/rapport.h"), into.join("rapport.h"))?;
+    Ok(library)
+}

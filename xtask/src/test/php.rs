@@ -1,0 +1,71 @@
+//! The PHP tests, the conformance cases through PHP's FFI, and the package in a clean project.
+
+use super::node::conformance;
+use super::{Outcome, twice};
+use crate::matrix::{Counts, Matrix};
+use crate::php::{Build, library};
+use crate::setup;
+use crate::shell::command;
+use anyhow::{Context, Result};
+use std::path::Path;
+
+const HOST: &str = "php-ffi";
+
+pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
+    if let Err(error) = setup::php() {
+        for suite in ["sdk-php", "conformance growthbook"] {
+            matrix.skip(suite, HOST, 1, &format!("{error:#}"));
+        }
+        return Ok(());
+    }
+    library(root, Build::Quick)?;
+    phpunit(root, matrix)?;
+    let install = command(&root.join("sdk-php"), "sh", ["tests/install.sh"]);
+    one("sdk-php in a clean project", install, matrix)?;
+    conformance(command(root, "php", ["conformance/run.php"]), HOST, matrix)
+}
+
+/// Runs the unit tests; phpunit counts them in the report that it writes.
+fn phpunit(root: &Path, matrix: &mut Matrix) -> Result<()> {
+    let suite = "sdk-php";
+    let report = std::env::temp_dir().join(format!("rapport-phpunit-{}.xml", std::process::id()));
+    let outcome = twice(suite, HOST, matrix, || {
+        let mut test = command(&root.join("sdk-php"), "phpunit", ["--log-junit"]);
+        let output = test.arg(&report).output().context("cannot start phpunit")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let counts = counted(&std::fs::read_to_string(&report).unwrap_or_default());
+        let failed = counts.failed.max(usize::from(!output.status.success()));
+        Ok(Outcome { counts: Counts { failed, ..counts }, why: said.clone(), said })
+    })?;
+    let _ = std::fs::remove_file(&report);
+    matrix.add(suite, HOST, outcome.counts);
+    outcome.print(suite);
+    Ok(())
+}
+
+/// What the report's outermost suite counts.
+fn counted(report: &str) -> Counts {
+    let line = report.lines().find(|line| line.contains("<testsuite ")).unwrap_or_default();
+    let number = |name: &str| {
+        let value =
+            line.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+        value.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    let (failed, skipped) = (number("failures") + number("errors"), number("skipped"));
+    Counts { passed: number("tests") - failed - skipped, failed, skipped }
+}
+
+/// A program that succeeds or fails.
+fn one(suite: &str, mut test: std::process::Command, matrix: &mut Matrix) -> Result<()> {
+    let outcome = twice(suite, HOST, matrix, || {
+        let output = test.output().with_context(|| format!("cannot start {suite}"))?;
+        let said =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let failed = usize::from(!output.status.success());
+        let counts = Counts { passed: 1 - failed, failed, skipped: 0 };
+        Ok(Outcome { counts, why: said.to_string(), said: said.into_owned() })
+    })?;
+    matrix.add(suite, HOST, outcome.counts);
+    outcome.print(suite);
+    Ok(())
+}
