@@ -53,12 +53,20 @@ await Promise.all([
       minify: false,
       platform: "node",
       format,
-      entryPoints: { server: "src/server/index.ts", testing: "src/testing/index.ts" },
+      entryPoints: { server: "src/server/index.ts", testing: "src/testing/index.ts", "openfeature-server": "src/openfeature/server.ts" },
       plugins: [fresh],
+      external: ["@openfeature/*"],
       ...(format === "cjs" ? { outExtension: { ".js": ".cjs" }, define: { "import.meta.url": "moduleUrl" }, banner: { js: MODULE_URL } } : {}),
     }),
   ),
-  esbuild.build({ ...common, minify: false, format: "esm", entryPoints: { hydration: "src/hydration/index.ts" } }),
+  // For the site's own bundle.
+  esbuild.build({
+    ...common,
+    minify: false,
+    format: "esm",
+    entryPoints: { hydration: "src/hydration/index.ts", "openfeature-web": "src/openfeature/web.ts" },
+    external: ["@openfeature/*"],
+  }),
   ...["tsconfig.json", "tsconfig.server.json"].map((project) =>
     promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], {
       cwd: here,

@@ -159,6 +159,12 @@ export class Flags {
     return { value, on: Boolean(value), off: !value, source, ruleId: "" };
   }
 
+  /** Whether the feature reads nothing of a visitor. */
+  isFixed(key: string): boolean {
+    const number = this.byKey.get(key);
+    return number !== undefined && this.about.features[number]!.reads.length === 0;
+  }
+
   /** Whether anything depends on the visitor's score. */
   get readsScore(): boolean {
     return this.about.attributes.some((name) => name === "$score" || name === "$band");

@@ -21,6 +21,10 @@ export interface Answer {
   readonly value: Json;
   readonly source: Source;
   readonly ruleId: string;
+  /** The key of the experiment's variation. */
+  readonly variant?: string;
+  /** It is the same for everybody. */
+  readonly fixed?: boolean;
   /** In a sentence. */
   readonly why?: string;
   /** What is to be told once it is seen. */
@@ -78,6 +82,11 @@ export class Hydrated {
   /** The feature's value, or `otherwise` where it is unknown or null. */
   value<T extends Json>(key: string, otherwise: T): T {
     return (this.feature(key).value ?? otherwise) as T;
+  }
+
+  /** What the page or the server told until now. */
+  get tellings(): readonly string[] {
+    return [...this.told];
   }
 
   /** Tells from now on by this; what was seen until now is told at once. */

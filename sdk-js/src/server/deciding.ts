@@ -43,6 +43,11 @@ export class Deciding {
     return this.flags?.keys ?? [];
   }
 
+  /** Whether the feature is the same for everybody. */
+  isFixed(key: string): boolean {
+    return this.flags?.isFixed(key) === true;
+  }
+
   /** What a feature is; `hear` hears the exposures that showing it would be. */
   feature(key: string, visitor: Visitor, hear?: (exposure: Exposure) => void): Feature {
     if (!this.flags) return UNKNOWN;

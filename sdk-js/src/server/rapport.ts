@@ -39,6 +39,8 @@ export class Rapport {
   private deciding: Deciding;
   private readonly exposures = new Exposures();
   private readonly listeners = new Set<(bundle: string) => void>();
+  private readonly staleListeners = new Set<(stale: boolean, message: string) => void>();
+  private stale = false;
   private refreshing: Promise<boolean> | undefined;
 
   /** Use `openRapport`. */
@@ -59,6 +61,11 @@ export class Rapport {
   /** The keys of all features and slots. */
   get keys(): readonly string[] {
     return this.deciding.keys;
+  }
+
+  /** Whether the feature is the same for everybody. */
+  isFixed(key: string): boolean {
+    return this.deciding.isFixed(key);
   }
 
   /** Score, reasons, and all features. */
@@ -120,6 +127,12 @@ export class Rapport {
     return () => this.listeners.delete(listener);
   }
 
+  /** Calls back when a refresh fails, and when one succeeds again; returns how to stop. */
+  onStale(listener: (stale: boolean, message: string) => void): () => void {
+    this.staleListeners.add(listener);
+    return () => this.staleListeners.delete(listener);
+  }
+
   /** Events that were given up. */
   get dropped(): number {
     return this.outbox?.dropped ?? 0;
@@ -137,11 +150,28 @@ export class Rapport {
   }
 
   private async renew(): Promise<boolean> {
-    const bundle = await this.supply?.fetch();
+    const bundle = await this.fetched();
     if (!bundle || bundle.hash === this.bundle) return false;
     this.deciding = new Deciding(this.module, bundle);
     for (const listener of this.listeners) listener(bundle.hash);
     return true;
+  }
+
+  private async fetched(): Promise<Bundle | undefined> {
+    try {
+      const bundle = await this.supply?.fetch();
+      this.settle(false, "the bundle is up to date again");
+      return bundle;
+    } catch (error) {
+      this.settle(true, String(error));
+      throw error;
+    }
+  }
+
+  private settle(stale: boolean, message: string): void {
+    if (stale === this.stale) return;
+    this.stale = stale;
+    for (const listener of this.staleListeners) listener(stale, message);
   }
 
   private expose(exposure: Exposure, visitor: Visitor): void {

@@ -50,7 +50,7 @@ export class Remote {
     try {
       const bundle = await this.fetch();
       if (bundle) return bundle;
-      throw new BundleError("the workspace has published nothing yet");
+      throw new Error("the workspace has published nothing yet");
     } catch (error) {
       const kept = this.options.cache && (await readFile(this.options.cache, "utf8").catch(() => undefined));
       if (!kept) throw error;
@@ -110,7 +110,7 @@ export class Remote {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         const answer = await this.request(address, { headers: { accept: "text/event-stream" }, signal });
-        if (!answer.ok || !answer.body) throw new BundleError(`${address} answered ${answer.status}`);
+        if (!answer.ok || !answer.body) throw new Error(`${address} answered ${answer.status}`);
         // Something may have been published while nobody listened.
         await look();
         for await (const event of eventsOf(answer.body)) {
@@ -133,7 +133,9 @@ export class Remote {
     const answer = await this.request(this.endpoint + path, { headers, signal: AbortSignal.any([this.ended.signal, AbortSignal.timeout(PATIENCE_MS)]) });
     if (answer.ok || answer.status === 304) return answer;
     await answer.body?.cancel();
-    throw new BundleError(`${this.endpoint}${path.replace(this.options.key, "KEY")} answered ${answer.status}`);
+    const message = `${this.endpoint}${path.replace(this.options.key, "KEY")} answered ${answer.status}`;
+    // Asking again helps where the server fails, not where it knows nobody by this key.
+    throw answer.status < 500 && answer.status !== 408 && answer.status !== 429 ? new BundleError(message) : new Error(message);
   }
 
   /** Whoever reads the file finds the old bundle or the new one, whole. */

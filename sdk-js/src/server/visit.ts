@@ -59,7 +59,8 @@ export class Visit {
       value,
       source,
       ruleId,
-      ...(experimentResult ? { why: experimentResult.why } : {}),
+      ...(this.deciding.isFixed(key) ? { fixed: true } : {}),
+      ...(experimentResult ? { variant: experimentResult.key, why: experimentResult.why } : {}),
       ...(seen.length > 0 ? { viewed: seen } : {}),
     };
   }

@@ -12,10 +12,10 @@ import * as full from "../../dist/full/engine.js";
 
 export { decrypt } from "../flags/encrypted";
 
-/** Of Ed25519. */
+/** Key objects of `node:crypto`, of Ed25519. */
 export interface Keys {
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
+  readonly privateKey: object;
+  readonly publicKey: object;
 }
 
 /** What people author: docs/bundle-format.md. */
@@ -76,7 +76,7 @@ export function bundleFile(authored: Authored, models: { readonly [name: string]
   const kinds = Object.entries(compiled).filter(([, bytes]) => bytes.length > 0);
   const described = kinds.map(([kind, bytes]) => ({ kind, public: true, hash: sha256(bytes), bytes: bytes.length }));
   const manifest = JSON.stringify({ format: 1, workspace: "test", environment: "test", parts: described });
-  const { privateKey, publicKey } = keys;
+  const { privateKey, publicKey } = keys as { [name in keyof Keys]: KeyObject };
   return {
     manifest,
     signature: sign(null, Buffer.from(manifest), privateKey).toString("base64"),
