@@ -17,7 +17,7 @@ const common = {
   legalComments: "none",
 };
 /** Fetched apart from the tracker: see README.md. */
-const parts = ["scoring", "forms", "vitals", "links", "platforms", "debug", "inspector"];
+const parts = ["scoring", "forms", "vitals", "links", "platforms", "debug", "inspector", "personalize"];
 const MODULE_URL = 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;';
 
 /** `fresh:engine` is a function that evaluates src/engine/index.ts, and what it imports, anew. */

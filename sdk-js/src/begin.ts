@@ -32,6 +32,7 @@ export function begin(
     rapport.push(...calls.filter((call) => !settling(call)));
     if (debug) rapport.want("debug");
     if (inspector) rapport.want("inspector");
+    void early.then(({ flags }) => flags && rapport.want("personalize"), () => undefined);
   };
   const links = linkDomains && mount("links");
   // Who comes by a link from the owner's other site brings an id.

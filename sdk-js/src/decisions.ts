@@ -1,3 +1,4 @@
+import type { FlagEngine } from "./flags";
 import { attempt } from "./plugins";
 import type { Rapport } from "./rapport";
 import type { Decision, RapportEvent } from "./types";
@@ -14,7 +15,17 @@ export interface Early {
   /** Hash of the bundle's manifest. */
   readonly bundle?: string | undefined;
   readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
+  /** The bundle's features and experiments; with them comes the part `personalize`. */
+  readonly flags?: Promise<Uint8Array> | undefined;
   readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Bytes> };
+}
+
+/** Features and experiments with the engine that answers for them. */
+export interface Asked {
+  readonly engine: FlagEngine;
+  readonly memory: WebAssembly.Memory;
+  readonly bytes: Promise<Uint8Array>;
+  readonly bundle: string | undefined;
 }
 
 /** What makes decisions; the part `scoring` brings it. */
@@ -25,6 +36,8 @@ export interface Scorer {
   forget(): void;
   /** Milliseconds that one decision takes. */
   measure(): number | undefined;
+  /** Features and experiments, and what they are asked of; absent where the page has no engine. */
+  readonly flags?: Asked | undefined;
   /** The engine could not be fetched: this page's events are still owed to the stored profile. */
   readonly owing: boolean;
 }
@@ -47,6 +60,9 @@ export class Decisions {
   newest: Decision | undefined;
   scorer: Scorer | undefined;
 
+  /** Whoever decides is there, or nobody will be. */
+  readonly ready: Promise<void>;
+
   private waiting: RapportEvent[] = [];
   /** The page has been left: what still happens, such as its last reading time, is left behind too. */
   private gone = false;
@@ -58,7 +74,7 @@ export class Decisions {
     private readonly asking: Omit<Asking, "publish">,
     private readonly allowed: () => boolean,
   ) {
-    void this.wake(early);
+    this.ready = this.wake(early);
     addEventListener("pagehide", () => {
       this.gone = true;
       this.leaveBehind(this.waiting.splice(0));

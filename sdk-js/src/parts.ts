@@ -19,7 +19,7 @@ export async function load<Module>(config: Config, part: keyof Parts): Promise<M
 /** Starts all fetches that decisions need. */
 export function fetchEarly(config: Config): Early {
   const { bundle, parts } = config;
-  const { wasm, signals, model, words } = parts;
+  const { wasm, signals, model, words, flags } = parts;
   const scoring = load<typeof import("./scoring/index")>(config, "scoring");
   scoring.catch(quiet);
   if (!wasm || !signals || !model || !words) return { scoring };
@@ -33,9 +33,10 @@ export function fetchEarly(config: Config): Early {
   const loaded = Promise.all([bytes(signals), bytes(model), bytes(words)]).then(
     ([signals, model, words]) => ({ signals, model, words }),
   );
-  module.catch(quiet);
-  loaded.catch(quiet);
-  return { bundle, scoring, engine: { module, bytes: loaded } };
+  // Its code comes along with its data.
+  const flagged = flags ? Promise.all([bytes(flags), load(config, "personalize")]).then(([bytes]) => bytes) : undefined;
+  for (const fetched of [module, loaded, flagged]) fetched?.catch(quiet);
+  return { bundle, scoring, engine: { module, bytes: loaded }, flags: flagged };
 }
 
 /** Whoever awaits a part hears of its failure; until then it is not unhandled. */

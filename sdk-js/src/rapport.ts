@@ -49,12 +49,14 @@ export class Rapport {
   readonly storage: Storage;
   /** From `start` on. */
   pages!: Pages;
+  /** Calls of what only a part can do, until it comes. */
+  readonly later: Call[] = [];
 
-  private readonly consents: Consent;
+  readonly consents: Consent;
   readonly identity: Identity;
   readonly delivery: Delivery;
   private readonly sessions: Sessions;
-  private readonly decisions: Decisions;
+  readonly decisions: Decisions;
   private readonly plugins = new Plugins();
   private readonly bot = botOf(navigator);
   private held: Held[] = [];
@@ -174,6 +176,7 @@ export class Rapport {
       const methods = this as unknown as Record<string, unknown>;
       const found = PUBLIC.has(method) ? methods[method] : undefined;
       if (typeof found === "function") guard(() => found.apply(this, rest) as void);
+      else this.later.push([method, ...rest]);
     }
   }
 

@@ -29,6 +29,10 @@ export interface Settings {
   readonly bots?: "filter" | "drop" | "keep";
   /** What stands in place of a path's beginning, such as `{"/v1/events": "/c"}` behind a proxy of the site's own. */
   readonly paths?: { readonly [start: string]: string };
+  /** What the site knows of the visitor, for the conditions of what is shown to whom. */
+  readonly attributes?: Properties;
+  /** Run the scripts of experiments, where the page's policy lets them. Default: false. */
+  readonly scripts?: boolean;
   readonly plugins?: readonly Plugin[];
   /** The last word on each event: another event, or null to drop it. */
   readonly beforeSend?: (event: RapportEvent) => RapportEvent | null;
@@ -72,6 +76,7 @@ export interface Parts {
   readonly words?: string;
   /** Features and experiments, where the bundle has any. */
   readonly flags?: string;
+  readonly personalize?: string;
 }
 
 export type Band = "qualified" | "undecided" | "not";

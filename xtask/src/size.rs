@@ -21,12 +21,14 @@ pub struct Arguments {
 }
 
 /// Figure and files in `sdk-js/dist`; each file is compressed as servers do it ahead of time.
-const FILES: [(&str, &[&str]); 6] = [
+const FILES: [(&str, &[&str]); 7] = [
     ("wasm_engine_brotli", &["rapport_bg.wasm"]),
     // What every page runs to track; parts for some pages only are not in it.
     ("tracker_js_brotli", &["loader.js", "rapport.js"]),
     // All that a first page fetches: how the visit came, who sent forms, and the score.
     ("tracker_js_total_brotli", &["loader.js", "rapport.js", "forms.js", "scoring.js"]),
+    // Features, experiments, changes of the page and what is remembered of them.
+    ("sdk_js_brotli", &["personalize.js"]),
     ("loader_js_brotli", &["loader.js"]),
     ("scoring_js_brotli", &["scoring.js"]),
     ("inspector_js_brotli", &["inspector.js"]),

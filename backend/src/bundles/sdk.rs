@@ -30,7 +30,7 @@ type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 const LOADER: &str = "loader.js";
 /// What the loader calls a part, its file, and its kind.
-const PARTS: [(&str, &str, PartKind); 10] = [
+const PARTS: [(&str, &str, PartKind); 11] = [
     ("sdk", "rapport.js", PartKind::Script),
     ("scoring", "scoring.js", PartKind::Script),
     ("wasm", "rapport_bg.wasm", PartKind::Wasm),
@@ -41,6 +41,7 @@ const PARTS: [(&str, &str, PartKind); 10] = [
     ("platforms", "platforms.js", PartKind::Script),
     ("debug", "debug.js", PartKind::Script),
     ("inspector", "inspector.js", PartKind::Script),
+    ("personalize", "personalize.js", PartKind::Script),
 ];
 
 impl SdkFiles {

@@ -80,6 +80,7 @@ interface Description {
   readonly features: { readonly key: string; readonly default: Json; readonly rules: { readonly id: string; readonly value?: Json }[]; readonly reads: number[] }[];
   readonly pages: number[][];
   readonly experiments: Described[];
+  readonly experiences?: string[];
 }
 
 interface Described {
@@ -168,6 +169,16 @@ export class Flags {
   /** Whether anything depends on the visitor's score. */
   get readsScore(): boolean {
     return this.about.attributes.some((name) => name === "$score" || name === "$band");
+  }
+
+  /** How many experiments of pages there are. */
+  get experiments(): number {
+    return this.about.pages.length;
+  }
+
+  /** Whether an experience is called so. */
+  isExperience(key: string): boolean {
+    return this.about.experiences?.includes(key) === true;
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */

@@ -25,6 +25,12 @@ export class LocalEngine {
     if (this.number === 0) throw new Error("the bundle is damaged, or newer than this engine");
   }
 
+  /** What features and experiments are asked of. */
+  get asked() {
+    const { openFlags, ask, input } = wasm;
+    return { engine: { openFlags, ask, input }, memory: this.memory };
+  }
+
   /** Takes up a profile that was saved; false, and nothing changes, where the bytes are none. */
   restore(profile: Uint8Array): boolean {
     return wasm.restore(this.number, profile);

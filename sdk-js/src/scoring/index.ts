@@ -1,5 +1,5 @@
 /** Makes decisions: with the engine in the page, or over HTTP where the page may not run it. */
-import type { Asking, Early, Scorer } from "../decisions";
+import type { Asked, Asking, Early, Scorer } from "../decisions";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
 import { LocalEngine } from "./engine";
@@ -10,11 +10,12 @@ import { RemoteEngine } from "./remote";
 export { mount } from "../visit/index";
 
 /** Starts the engine, or turns to the server where there is none for this page. */
-export async function scorer(asking: Asking, { bundle, engine }: Early): Promise<Scorer> {
+export async function scorer(asking: Asking, { bundle, engine, flags }: Early): Promise<Scorer> {
   try {
     if (!engine) throw new Error("the workspace asks for it");
     const [module, bytes] = await Promise.all([engine.module, engine.bytes]);
-    return new Decider(asking, new LocalEngine(module, bytes), bundle, false);
+    const local = new LocalEngine(module, bytes);
+    return new Decider(asking, local, bundle, false, flags && { ...local.asked, bytes: flags, bundle });
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.
     return new Decider(asking, error, bundle, engine !== undefined && !(error instanceof WebAssembly.CompileError));
@@ -41,6 +42,7 @@ class Decider implements Scorer {
     engine: unknown,
     bundle: string | undefined,
     owing: boolean,
+    readonly flags?: Asked | undefined,
   ) {
     this.owing = owing;
     const { key, rapport } = asking;

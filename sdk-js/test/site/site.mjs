@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { Decider, compileBundle, initSync } from "../../dist/full/engine.js";
+import { Decider, Flags, compileBundle, initSync } from "../../dist/full/engine.js";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const read = (relative) => readFile(path(relative));
@@ -20,18 +20,28 @@ export async function bundle() {
 }
 
 /** Parts that come later, on demand. */
-export const LATER = ["inspector", "visit", "forms", "vitals", "links", "platforms", "debug"];
+export const LATER = ["inspector", "visit", "forms", "vitals", "links", "platforms", "debug", "personalize"];
+
+/** A payload of features and experiments as the part that pages open. */
+export function flagsOf(payload) {
+  const flags = new Flags(payload);
+  const bytes = Buffer.from(flags.bytes());
+  flags.free();
+  return bytes;
+}
 
 /**
  * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle, `pages` adds
  * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
+ * `flags` is a payload of features and experiments, `state.flags` another one from then on;
  * `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"] } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
-  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [] };
+  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined };
+  if (flags) later = [...later, "personalize"];
   const files = {
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
     "/v1/parts/scoring": ["text/javascript", await read("../../dist/scoring.js")],
@@ -45,6 +55,10 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
+    if (url.pathname.startsWith("/v1/parts/flags")) {
+      const given = state.flags ?? flags;
+      return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given)];
+    }
     const part = files[url.pathname];
     if (part) return [200, part[0], part[1], { "cache-control": "public, max-age=31536000, immutable" }];
     const config = {
@@ -52,7 +66,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       endpoint: backend.origin,
       ...settings,
       parts: Object.fromEntries(
-        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
+        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : []), ...(flags ? ["flags"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
@@ -60,6 +74,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
       if (state.refuse) return state.refuse;
+      await state.hold;
       const { key, batch, ...envelope } = JSON.parse(body);
       if (key !== "test-key") return [401, "text/plain", "unknown key"];
       state.batches.push({ ...envelope, batch, bytes: body.length });
@@ -104,7 +119,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     /** Forgets what came until now, and fails no more. */
     clear: () => {
       for (const list of [state.events, state.batches, state.requests]) list.length = 0;
-      Object.assign(state, { failing: false, refuse: undefined, decisions: 0 });
+      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined });
     },
     /** What the core makes of events outside the page. */
     decide: (events, now) => decider.decide(inOrder(events), now, 5),

@@ -1,0 +1,423 @@
+/** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
+import { Flags, type Exposure, type Feature, type Json, type Visitor } from "../flags";
+import { attempt } from "../plugins";
+import type { Rapport } from "../rapport";
+import type { Band, Options, Properties, Reason } from "../types";
+import { attributesOf } from "./attributes";
+import { Changes, changesOf, type Piece } from "./changes";
+import { unmask } from "./mask";
+import { Memory } from "./memory";
+import { isHere, targetOf } from "./redirect";
+import type { Change } from "./spots";
+
+/** Part `flags` is not opened beyond this: a page would stand still. */
+const MOST_BYTES = 4_000_000;
+/** So long a redirect to another site waits until the server has the exposure; one to the same site carries it over. */
+const DELIVER_MS = 500;
+const SLOT = "data-rapport-slot";
+const FIELD = "data-rapport-field";
+
+/** What is decided for the visitor now. */
+export interface Decided {
+  /** 0 to 100; absent where nothing is known or nothing may be. */
+  readonly score?: number | undefined;
+  readonly band?: Band | undefined;
+  readonly features: { readonly [key: string]: Json };
+  readonly slots: { readonly [name: string]: Json };
+  readonly why: readonly Why[];
+}
+
+/** Why something is shown as it is. */
+export interface Why {
+  readonly kind: "feature" | "slot" | "experiment" | "problem";
+  readonly key: string;
+  /** The variation's key or the rule's id, where there is one. */
+  readonly what?: string | undefined;
+  readonly why: string;
+}
+
+/** What somebody who tests a site wants to see, in this tab only. */
+export interface Overrides {
+  /** Variations' numbers by experiments' keys. */
+  readonly experiments: { readonly [key: string]: number };
+  /** Values by features' keys. */
+  readonly features: { readonly [key: string]: Json };
+}
+
+/** What `rapport` can do once this part is there. */
+export interface Personalization {
+  /** Everything that is decided; calls back with it, now and whenever it is decided anew. */
+  decide(hear?: (decided: Decided) => void): Decided;
+  /** A feature's value, or `otherwise` where there is none. Counts as seen. */
+  feature(key: string, otherwise?: Json): Json;
+  /** What a slot shows, for sites that show it by themselves. Counts as seen. */
+  slot(name: string): Json;
+  readonly score: number | undefined;
+  /** The score's reasons, and why each feature and experiment is what it is. */
+  explain(): { readonly reasons: readonly Reason[]; readonly why: readonly Why[] };
+  /** What the site itself knows of the visitor, for conditions. */
+  attributes(attributes: Properties): void;
+  override(overrides: Partial<Overrides>): void;
+}
+
+export async function mount(rapport: Rapport, options: Options): Promise<void> {
+  try {
+    await rapport.decisions.ready;
+    const given = rapport.decisions.scorer?.flags;
+    if (!given) return unmask();
+    const bytes = await given.bytes;
+    if (bytes.length > MOST_BYTES) throw new RangeError(`${bytes.length} bytes of flags are too many`);
+    const heard: Exposure[] = [];
+    const flags = new Flags(given.engine, given.memory, bytes, { onExposure: (exposure) => heard.push(exposure) });
+    new Personalizer(rapport, options, flags, heard, given.bundle).start();
+  } catch (error) {
+    unmask();
+    console.warn("rapport: nothing is personalized:", error);
+  }
+}
+
+/** An answer with what counts as seen with it. */
+interface Asked<Answer> {
+  readonly answer: Answer;
+  readonly exposures: readonly Exposure[];
+}
+
+class Personalizer {
+  private readonly memory: Memory;
+  private readonly changes: Changes;
+  private readonly problems = new Set<string>();
+  /** What was told on this page. */
+  private readonly told = new Set<string>();
+  private readonly listeners = new Set<(decided: Decided) => void>();
+  private own: Properties = {};
+  private overrides: Overrides = { experiments: {}, features: {} };
+  /** Showings as they were when this page was opened: what is shown does not end itself. */
+  private shown: ReturnType<Memory["shown"]> = {};
+  private why: readonly Why[] = [];
+  /** What each slot of the page shows. */
+  private slots = new Map<string, Json>();
+  private readonly heardBy = new WeakMap<Element, string>();
+  private due = false;
+  private leaving = false;
+  private masked = true;
+
+  constructor(
+    private readonly rapport: Rapport,
+    { scripts = false, attributes = {} }: Options,
+    private readonly flags: Flags,
+    private readonly heard: Exposure[],
+    private readonly bundle: string | undefined,
+  ) {
+    this.memory = new Memory(rapport.storage);
+    this.changes = new Changes((what) => this.problem(what), () => this.arrived(), scripts);
+    this.own = attributes;
+    for (const { mark } of this.memory.redirects()) this.told.add(mark);
+  }
+
+  start(): void {
+    const { rapport } = this;
+    this.offer();
+    rapport.pages.onOpen(() => {
+      this.shown = this.memory.shown();
+      this.refresh();
+    });
+    rapport.onDecision(() => this.soon());
+    rapport.use({ name: "personalize", destination: ({ type }) => type !== "track" && this.soon() });
+    addEventListener("rapport:consent", () => this.refresh());
+    addEventListener("pageshow", ({ persisted }) => {
+      this.leaving &&= !persisted;
+      if (persisted) this.refresh();
+    });
+  }
+
+  /** Lends `rapport` what this part can do, and makes the calls that waited for it. */
+  private offer(): void {
+    const { rapport } = this;
+    const can: Omit<Personalization, "score"> = {
+      decide: (hear) => this.decide(hear),
+      feature: (key, otherwise = null) => this.feature(key) ?? otherwise,
+      slot: (name) => this.feature(name),
+      explain: () => ({ reasons: rapport.decision?.reasons ?? [], why: [...this.why, ...this.wrong()] }),
+      attributes: (attributes) => {
+        this.own = { ...this.own, ...attributes };
+        this.soon();
+      },
+      override: (overrides) => {
+        this.overrides = { ...this.overrides, ...overrides };
+        this.refresh();
+      },
+    };
+    Object.defineProperty(rapport, "score", { get: () => rapport.decision?.score });
+    Object.assign(rapport, can);
+    const push = rapport.push.bind(rapport);
+    const calls = can as unknown as { readonly [method: string]: (...rest: unknown[]) => unknown };
+    rapport.push = (...all) => {
+      for (const [method, ...rest] of all) {
+        if (Object.hasOwn(calls, method)) attempt(() => calls[method]!(...rest));
+        else push([method, ...rest]);
+      }
+    };
+    rapport.push(...rapport.later.splice(0));
+  }
+
+  /** Once for all that happens now. */
+  private soon(): void {
+    if (this.due) return;
+    this.due = true;
+    queueMicrotask(() => this.refresh());
+  }
+
+  /** Decides anew and shows it. Whatever goes wrong, the page is as its site made it. */
+  private refresh(): void {
+    this.due = false;
+    if (this.leaving) return;
+    try {
+      this.changes.show(this.allowed ? this.decided() : this.nothing());
+    } catch (error) {
+      this.problem(String(error));
+      this.changes.show(this.nothing());
+    }
+    if (this.leaving) return;
+    if (this.masked) unmask();
+    this.masked = false;
+    this.tellSlots();
+    if (this.listeners.size > 0) {
+      const all = this.decide();
+      for (const listener of this.listeners) attempt(() => listener(all));
+    }
+  }
+
+  private get allowed(): boolean {
+    return this.rapport.consents.allows("personalization");
+  }
+
+  private nothing(): Piece[] {
+    this.slots.clear();
+    this.why = [];
+    if (this.rapport.consentTo("personalization") === "denied") this.memory.forget();
+    return [];
+  }
+
+  private decided(): Piece[] {
+    const visitor = this.visitor();
+    const why: Why[] = [];
+    const pieces = this.experiments(visitor, why);
+    this.slots = new Map();
+    for (const name of slotsOfPage()) pieces.push(...this.slot(name, visitor, why));
+    this.why = why;
+    return pieces;
+  }
+
+  private visitor(): Visitor {
+    const { rapport } = this;
+    if (!this.allowed) return { attributes: {}, enabled: false };
+    const attributes: { [name: string]: unknown } = { ...attributesOf(rapport, this.memory.visit()), ...this.own };
+    for (const name of Object.keys(attributes)) if (name.startsWith("$")) delete attributes[name];
+    const { score, band } = rapport.decision ?? {};
+    Object.assign(attributes, { $score: score, $band: band, $now: Date.now(), $shown: this.shown });
+    return {
+      attributes,
+      url: location.href,
+      forcedVariations: this.overrides.experiments,
+      stickyBucketAssignmentDocs: this.memory.documents(attributes),
+    };
+  }
+
+  private ask<Answer>(question: () => Answer): Asked<Answer> {
+    this.heard.length = 0;
+    const answer = question();
+    return { answer, exposures: this.heard.splice(0) };
+  }
+
+  private experiments(visitor: Visitor, why: Why[]): Piece[] {
+    const pieces: Piece[] = [];
+    for (let number = 0; number < this.flags.experiments && !this.leaving; number += 1) {
+      const { answer, exposures } = this.ask(() => this.flags.experiment(number, visitor));
+      const { experiment, result } = answer;
+      const key = String(experiment["key"]);
+      why.push({ kind: "experiment", key, what: result.inExperiment ? result.key : undefined, why: result.why });
+      if (!result.inExperiment || experiment["manual"]) continue;
+      const { urlRedirect, domMutations, css, js } = members(result.value);
+      if (typeof urlRedirect === "string" && this.redirect(key, result.key, urlRedirect, experiment, exposures)) return [];
+      const all = Array.isArray(experiment["variations"]) ? experiment["variations"].map(members) : [];
+      const watch = all.flatMap((variation) => selectorsOf(variation["domMutations"]));
+      pieces.push({
+        key: `experiment ${number}`,
+        mark: `${key}:${result.key}:${result.variationId}`,
+        changes: changesOf(domMutations, (what) => this.problem(`${key}: ${what}`)),
+        css: typeof css === "string" ? css : undefined,
+        js: typeof js === "string" ? js : undefined,
+        // What other variations change is watched too, so that all of them are counted alike.
+        watch: [...new Set(watch)],
+        seen: () => this.saw(exposures),
+      });
+    }
+    return pieces;
+  }
+
+  /** Leaves for another page, once what was decided is on its way; says whether it does. */
+  private redirect(key: string, variation: string, to: string, experiment: { readonly [name: string]: Json }, exposures: readonly Exposure[]): boolean {
+    const target = targetOf(to, experiment["persistQueryString"] === true);
+    if (!target) {
+      this.problem(`${key}: ${to} is no address to redirect to`);
+      return false;
+    }
+    if (isHere(target)) return false;
+    // Without memory nobody would notice a circle.
+    if (!this.rapport.known || !this.memory.redirect(`${key}:${variation}`)) {
+      this.problem(`${key}: does not redirect to ${target}: it would lead in a circle`);
+      return false;
+    }
+    this.leaving = true;
+    this.saw(exposures);
+    const delivered = this.rapport.flush();
+    const enough = target.origin === location.origin ? undefined : Promise.race([delivered, new Promise((resolve) => setTimeout(resolve, DELIVER_MS))]);
+    void Promise.resolve(enough).then(() => location.replace(target));
+    return true;
+  }
+
+  private slot(name: string, visitor: Visitor, why: Why[]): Piece[] {
+    const { answer, exposures, value } = this.asked(name, visitor);
+    why.push(whyOf("slot", name, answer));
+    this.slots.set(name, value);
+    if (value === null && exposures.length === 0) return [];
+    const selector = `[${SLOT}="${CSS.escape(name)}"]`;
+    return [
+      {
+        key: `slot ${name}`,
+        mark: `${answer.ruleId}:${answer.experimentResult?.key}:${JSON.stringify(value)}`,
+        changes: contentOf(value, selector, (what) => this.problem(`${name}: ${what}`)),
+        watch: [selector],
+        seen: () => this.saw(exposures, this.experienceOf(answer)),
+      },
+    ];
+  }
+
+  private asked(key: string, visitor: Visitor): Asked<Feature> & { readonly value: Json } {
+    const asked = this.ask(() => this.flags.feature(key, visitor));
+    const override = Object.hasOwn(this.overrides.features, key) ? this.overrides.features[key] : undefined;
+    return override === undefined ? { ...asked, value: asked.answer.value } : { answer: asked.answer, exposures: [], value: override };
+  }
+
+  /** The experience that a feature's value comes from, where it is no experiment. */
+  private experienceOf({ source, ruleId }: Feature): string | undefined {
+    return source === "force" && this.flags.isExperience(ruleId) ? ruleId : undefined;
+  }
+
+  private feature(key: string): Json {
+    const { answer, exposures, value } = this.asked(key, this.visitor());
+    if (this.allowed) this.saw(exposures, this.experienceOf(answer));
+    return value;
+  }
+
+  private decide(hear?: (decided: Decided) => void): Decided {
+    if (hear) {
+      this.listeners.add(hear);
+      this.soon();
+    }
+    const visitor = this.visitor();
+    const why = this.why.filter(({ kind }) => kind !== "feature");
+    const features = this.flags.keys.map((key) => {
+      const { answer, value } = this.asked(key, visitor);
+      why.push(whyOf("feature", key, answer));
+      return [key, value] as const;
+    });
+    const { score, band } = this.rapport.decision ?? {};
+    return { score, band, features: Object.fromEntries(features), slots: Object.fromEntries(this.slots), why: [...why, ...this.wrong()] };
+  }
+
+  /** Tells what was seen, each once on a page, and remembers it. */
+  private saw(exposures: readonly Exposure[], experience?: string): void {
+    const once = (mark: string) => !this.told.has(mark) && this.told.add(mark);
+    const { rapport, memory } = this;
+    for (const exposure of exposures) {
+      const { experiment, result } = exposure;
+      const key = String(experiment["key"]);
+      const documents = memory.documents(attributesOf(rapport, 0));
+      memory.keep({ ...documents, ...this.flags.remember(exposure, documents) });
+      if (!once(`${key}:${result.key}`)) continue;
+      const { variationWeights, variationId, leafId, banditVersion } = result;
+      rapport.track("Experiment Viewed", {
+        experimentId: key,
+        variationId: result.key,
+        ...defined({ variationName: result.name, featureId: result.featureId, propensity: variationWeights?.[variationId], bundle: this.bundle, leafId, banditVersion }),
+      });
+      if (this.flags.isExperience(key)) memory.count(key);
+    }
+    if (experience === undefined || !once(experience)) return;
+    memory.count(experience);
+    rapport.track("Experience Viewed", { experienceId: experience });
+  }
+
+  /** Elements came: among them may be slots that nobody has asked about. */
+  private arrived(): void {
+    if (this.allowed && slotsOfPage().some((name) => !this.slots.has(name))) this.refresh();
+    else this.tellSlots();
+  }
+
+  /** Sites that show a slot by themselves hear what it shows. */
+  private tellSlots(): void {
+    for (const element of document.querySelectorAll(`[${SLOT}]`)) {
+      const content = this.slots.get(element.getAttribute(SLOT)!) ?? null;
+      const mark = JSON.stringify(content);
+      if ((this.heardBy.get(element) ?? "null") === mark) continue;
+      this.heardBy.set(element, mark);
+      element.dispatchEvent(new CustomEvent("rapport:slot", { bubbles: true, detail: { slot: element.getAttribute(SLOT), content } }));
+    }
+  }
+
+  private problem(what: string): void {
+    if (this.problems.has(what)) return;
+    this.problems.add(what);
+    console.warn("rapport:", what);
+  }
+
+  private wrong(): Why[] {
+    return [...this.problems].map((why) => ({ kind: "problem", key: "", why }));
+  }
+}
+
+function slotsOfPage(): string[] {
+  return [...new Set([...document.querySelectorAll(`[${SLOT}]`)].map((element) => element.getAttribute(SLOT)!))].filter(Boolean);
+}
+
+function members(value: Json | undefined): { readonly [name: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as { readonly [name: string]: Json }) : {};
+}
+
+function selectorsOf(changes: unknown): string[] {
+  return Array.isArray(changes) ? changes.map((change: unknown) => (Object(change) as Record<string, unknown>)["selector"]).filter((selector) => typeof selector === "string") : [];
+}
+
+/** What a slot's content changes: the slot itself, or its elements that are marked as fields of JSON. */
+function contentOf(value: Json, selector: string, problem: (what: string) => void): Change[] {
+  const { type, html, text, json } = members(value);
+  if (value === null) return [];
+  const set = (selector: string, attribute: string, value: unknown) => ({ selector, attribute, value, action: "set" });
+  if (typeof value === "string") return changesOf([set(selector, "text", value)], problem);
+  if (type === "text" || type === "html") return changesOf([set(selector, type, type === "text" ? text : html)], problem);
+  const fields = Object.entries(members(type === "json" ? json : value)).flatMap(([name, given]) => {
+    const field = `${selector} [${FIELD}="${CSS.escape(name)}"]`;
+    if (typeof given !== "object") return [set(field, "text", given)];
+    return Object.entries(members(given)).map(([name, given]) => set(field, name, given));
+  });
+  return changesOf(fields, problem);
+}
+
+function whyOf(kind: Why["kind"], key: string, { source, ruleId, experimentResult: result }: Feature): Why {
+  return { kind, key, what: result?.key ?? (ruleId || undefined), why: result?.why ?? SOURCES[source] };
+}
+
+const SOURCES: { readonly [source in Feature["source"]]: string } = {
+  unknownFeature: "nothing is decided here",
+  defaultValue: "no rule is for this visitor",
+  force: "a rule is for this visitor",
+  experiment: "an experiment decides",
+  prerequisite: "a feature that it depends on has another value",
+  cyclicPrerequisite: "features depend on one another in a circle",
+};
+
+/** Without what is absent. */
+function defined(given: { readonly [name: string]: Json | undefined }): Properties {
+  return Object.fromEntries(Object.entries(given).filter((pair): pair is [string, Json] => pair[1] !== undefined && pair[1] !== null)) as Properties;
+}
