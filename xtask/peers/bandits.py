@@ -144,6 +144,7 @@ def main():
     parser.add_argument("play", help="core/examples/bandit_play, built")
     parser.add_argument("--seeds", type=int, default=100, help="worlds of each kind")
     given = parser.parse_args()
+    ratios = []
     for kind, make in (("rates", rates), ("contexts", contexts)):
         worlds = [make(seed) for seed in range(given.seeds)]
         theirs = {}
@@ -159,8 +160,11 @@ def main():
             name = f"bandit_regret_{kind}" + ("_with_floor" if "0.01" in policy else "")
             figure = {"name": name, "value": np.mean(regrets), "peer": peer, "peer_value": best.mean()}
             figure |= {"ratio": np.mean(regrets) / best.mean(), "unit": "conversions"}
+            if "0.01" not in policy:
+                ratios.append(figure["ratio"])
             print(json.dumps(figure))
             print(json.dumps({"name": f"{name}_errors", "value": beyond.mean() / error, "unit": "standard errors"}))
+    print(json.dumps({"name": "bandit_regret_ratio", "value": max(ratios), "unit": ""}))
 
 
 if __name__ == "__main__":
