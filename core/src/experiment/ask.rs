@@ -1,16 +1,23 @@
 //! Asking in JSON, as GrowthBook's SDKs put it: for servers, tools and tests; pages ask in bytes.
 
-use super::view::{assignment_json, experiment_json, outcome_json};
-use super::{Assignment, Flags, StickyBuckets, Visitor};
+use super::view::{assignment_json, experiment_json, outcome_json, why_json};
+use super::{Answers, Assignment, Flags, Known, Shown, StickyBuckets, Visitor};
+use crate::event::Millis;
+use crate::scoring::Band;
 use crate::targeting::Value;
 use std::borrow::Cow;
 
 /// A visitor as GrowthBook's SDKs describe one: `attributes`, `url`, `enabled`, `qaMode`,
-/// `forcedVariations`, `stickyBucketAssignmentDocs` (a list of documents, or an object of them).
+/// `forcedVariations`, `stickyBucketAssignmentDocs` (a list of documents, or an object of them). Beside
+/// that `anonymousId` and `userId`, which stand for attributes of these names where there are none, and
+/// the first one that there is for `id`; and what the host knows: `now` (milliseconds or ISO 8601),
+/// `score`, `band`, `grade`, and `shown`, by the keys of experiences `{"times", "last"}`.
 #[derive(Debug)]
 pub struct Asker<'c> {
     context: &'c Value<'c>,
     memory: Option<StickyBuckets>,
+    /// What conditions read as `$…`: what the context says, unless the host puts better in.
+    pub known: Known<'c>,
 }
 
 impl<'c> Asker<'c> {
@@ -29,19 +36,26 @@ impl<'c> Asker<'c> {
             }
             memory
         });
-        Self { context, memory }
+        Self { context, memory, known: known(context) }
     }
 
-    fn visitor(&self, flags: &Flags) -> Visitor<'_> {
+    fn visitor<'a>(&'a self, flags: &'a Flags) -> Visitor<'a> {
         let given = self.context.member("attributes").unwrap_or(&Value::Null);
-        let attribute = |name: &String| given.member(name).cloned().unwrap_or_default();
+        let attribute = |name: &String| {
+            let aside = || match name.as_str() {
+                "anonymousId" | "userId" => self.context.member(name),
+                "id" => ["anonymousId", "userId"].iter().find_map(|id| self.context.member(id)),
+                _ => None,
+            };
+            given.member(name).or_else(aside).cloned().unwrap_or_default()
+        };
         let forced = match self.context.member("forcedVariations") {
             Some(Value::Map(forced)) => {
                 forced.iter().map(|(key, at)| (&**key, at.to_number() as usize)).collect()
             }
             _ => Vec::new(),
         };
-        Visitor {
+        let mut visitor = Visitor {
             attributes: flags.attributes.iter().map(attribute).collect(),
             address: match self.context.member("url") {
                 Some(Value::Text(address)) => address,
@@ -51,15 +65,20 @@ impl<'c> Asker<'c> {
             only_forced: self.context.member("qaMode").is_some_and(Value::truthy),
             forced,
             sticky: self.memory.as_ref(),
-        }
+        };
+        flags.tell(&mut visitor, &self.known);
+        visitor
     }
 
     /// What a feature is: `value`, `on`, `off`, `source`, `ruleId`, `experiment`, `experimentResult`,
-    /// and `exposures` and, where it was given, `stickyBucketAssignmentDocs` as they are then.
+    /// `why` in sentences, and `exposures` and, where it was given, `stickyBucketAssignmentDocs` as they are then.
     pub fn feature(&self, flags: &Flags, key: &str) -> Value<'static> {
         let visitor = self.visitor(flags);
         let (outcome, exposures) = flags.feature(key, &visitor);
         let mut shown = outcome_json(&outcome, flags, &visitor.attributes);
+        if let Value::Map(members) = &mut shown {
+            members.push(("why".into(), why_json(&outcome, flags.named(key), flags, &visitor)));
+        }
         self.add(&mut shown, flags, &visitor, &exposures);
         shown
     }
@@ -75,6 +94,45 @@ impl<'c> Asker<'c> {
             ("experimentResult".into(), assignment_json(&assignment, flags, &visitor.attributes)),
             ("why".into(), Value::Text(assignment.why.sentence().into())),
         ]);
+        self.add(&mut shown, flags, &visitor, &exposures);
+        shown
+    }
+
+    /// Everything in one: `score`, `band` and `grade` where they are known, `audiences`, `features` by
+    /// their keys as [`Self::feature`] has them, `changes` of the page that the visitor gets, each with
+    /// its `experiment`, `result` and `why`, and what [`Self::feature`] adds.
+    pub fn all(&self, flags: &Flags) -> Value<'static> {
+        let visitor = self.visitor(flags);
+        let Answers { features, pages, exposures } = flags.all(&visitor);
+        let text = |text: &str| Value::Text(text.to_owned().into());
+        let Known { score, band, grade, .. } = &self.known;
+        let mut shown = vec![
+            ("score".into(), score.map_or(Value::Null, |score| Value::Number(f64::from(score)))),
+            ("band".into(), band.map_or(Value::Null, |band| text(band.name()))),
+            ("grade".into(), grade.map_or(Value::Null, text)),
+            (
+                "audiences".into(),
+                Value::List(flags.audiences_of(&visitor).into_iter().map(text).collect()),
+            ),
+        ];
+        let answers = flags.features.iter().zip(&features).map(|(feature, outcome)| {
+            let mut shown = outcome_json(outcome, flags, &visitor.attributes);
+            if let Value::Map(members) = &mut shown {
+                members.push(("why".into(), why_json(outcome, Some(feature), flags, &visitor)));
+            }
+            (feature.key.clone().into_string().into(), shown)
+        });
+        shown.push(("features".into(), Value::Map(answers.collect())));
+        let changes = pages.iter().filter(|assignment| assignment.in_experiment);
+        let changes = changes.map(|assignment| {
+            Value::Map(vec![
+                ("experiment".into(), experiment_json(assignment)),
+                ("result".into(), assignment_json(assignment, flags, &visitor.attributes)),
+                ("why".into(), text(assignment.why.sentence())),
+            ])
+        });
+        shown.push(("changes".into(), Value::List(changes.collect())));
+        let mut shown = Value::Map(shown);
         self.add(&mut shown, flags, &visitor, &exposures);
         shown
     }
@@ -100,6 +158,40 @@ impl<'c> Asker<'c> {
             }
             shown.push(("stickyBucketAssignmentDocs".into(), documents(&memory)));
         }
+    }
+}
+
+fn known<'c>(context: &'c Value<'c>) -> Known<'c> {
+    let time = |value: &Value<'_>| match value {
+        Value::Number(millis) => Some(Millis(*millis as i64)),
+        Value::Text(text) => Millis::parse(text),
+        _ => None,
+    };
+    let text = |name: &str| match context.member(name) {
+        Some(Value::Text(text)) => Some(&**text),
+        _ => None,
+    };
+    let bands = [Band::Not, Band::Undecided, Band::Qualified];
+    let shown = match context.member("shown") {
+        Some(Value::Map(shown)) => shown
+            .iter()
+            .map(|(experience, shown)| Shown {
+                experience,
+                times: shown.at("times").to_number() as u32,
+                last: time(shown.at("last")).unwrap_or_default(),
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    Known {
+        now: context.member("now").and_then(time),
+        score: match context.member("score") {
+            Some(Value::Number(score)) => Some(score.clamp(0.0, 100.0) as u8),
+            _ => None,
+        },
+        band: text("band").and_then(|name| bands.into_iter().find(|band| band.name() == name)),
+        grade: text("grade"),
+        shown,
     }
 }
 

@@ -18,8 +18,8 @@ pub struct FlagProblem {
     pub reason: String,
 }
 
-/// Compiles a payload: `features`, `experiments`, `savedGroups`, `contextualBandits`. What is wrong is
-/// reported and does nothing; the rest works.
+/// Compiles a payload: `features`, `experiments`, `savedGroups`, `contextualBandits`, and Rapport's
+/// `audiences` and `experiences`. What is wrong is reported and does nothing; the rest works.
 pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
     let mut work = Work {
         compiler: Compiler::new(payload.member("savedGroups").unwrap_or(&Value::Null)),
@@ -27,46 +27,56 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
         problems: Vec::new(),
         path: Vec::new(),
     };
+    let audiences = work.audiences(payload);
     let mut features = work.below("features", |work| {
         members(payload.member("features"))
             .iter()
             .map(|(key, feature)| work.below(key, |work| work.feature(key, feature)))
             .collect::<Vec<_>>()
     });
-    let experiments = work.below("experiments", |work| {
+    let mut experiments = work.below("experiments", |work| {
         let each = items(payload.member("experiments")).iter().enumerate();
         each.map(|(at, authored)| work.below(&at.to_string(), |work| work.alone(authored)))
-            .collect()
+            .collect::<Vec<_>>()
     });
+    let experiences = work.experiences(payload, &audiences, &mut features, &mut experiments);
     features.sort_unstable_by(|left, right| left.key.cmp(&right.key));
     let groups = work.compiler.groups.into_iter().map(|(_, members)| members).collect();
-    let mut flags = Flags { attributes: work.compiler.attributes, groups, features, experiments };
+    let mut flags = Flags {
+        attributes: work.compiler.attributes,
+        groups,
+        features,
+        experiments,
+        audiences,
+        asks_audiences: work.compiler.asks_audiences,
+        experiences,
+    };
     for (number, experiment) in (0..).zip(flags.all_experiments()) {
         experiment.number = number;
     }
     (flags, work.problems)
 }
 
-struct Work<'p> {
-    compiler: Compiler,
+pub(super) struct Work<'p> {
+    pub compiler: Compiler,
     bandits: &'p Value<'p>,
-    problems: Vec<FlagProblem>,
+    pub problems: Vec<FlagProblem>,
     path: Vec<String>,
 }
 
 impl Work<'_> {
-    fn below<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn below<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(name.to_owned());
         let done = work(self);
         self.path.pop();
         done
     }
 
-    fn problem(&mut self, reason: impl Into<String>) {
+    pub fn problem(&mut self, reason: impl Into<String>) {
         self.problems.push(FlagProblem { at: self.path.join("."), reason: reason.into() });
     }
 
-    fn condition(&mut self, authored: Option<&Value<'_>>) -> Condition {
+    pub fn condition(&mut self, authored: Option<&Value<'_>>) -> Condition {
         let Some(authored) = authored.filter(|authored| authored.truthy()) else {
             return Condition::EVERYBODY;
         };
@@ -91,7 +101,7 @@ impl Work<'_> {
         Feature { key: key.into(), default, rules }
     }
 
-    fn rule(&mut self, feature: &str, authored: &Value<'_>) -> Rule {
+    pub fn rule(&mut self, feature: &str, authored: &Value<'_>) -> Rule {
         let id = text(authored, "id").unwrap_or_default().into();
         let parents = self.parents(authored);
         if let Some(value) = authored.member("force") {
@@ -113,7 +123,7 @@ impl Work<'_> {
         Rule { id, parents, filters, effect }
     }
 
-    fn alone(&mut self, authored: &Value<'_>) -> Experiment {
+    pub fn alone(&mut self, authored: &Value<'_>) -> Experiment {
         let none = Value::List(Vec::new());
         let variations = authored.member("variations").unwrap_or(&none);
         let key = text(authored, "key").unwrap_or_default().to_owned();
@@ -185,19 +195,34 @@ impl Work<'_> {
                 self.problem(format!("the weights sum to {sum}, not 1; all count as equal"));
             }
         }
-        let overlap = experiment.ranges.iter().enumerate().find_map(|(at, range)| {
-            let other = experiment
-                .ranges
-                .iter()
-                .skip(at + 1)
-                .position(|other| range.0.max(other.0) < range.1.min(other.1))?;
-            Some((at, at + 1 + other))
+        // What overlaps anything in a row overlaps its neighbour.
+        let mut row: Vec<(usize, Range)> = experiment
+            .ranges
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, one)| one.0 < one.1)
+            .collect();
+        row.sort_by(|(_, left), (_, right)| left.0.total_cmp(&right.0));
+        let overlap = row.windows(2).find_map(|pair| match pair {
+            [(left, one), (right, other)] if other.0 < one.1 => {
+                Some((left.min(right), left.max(right)))
+            }
+            _ => None,
         });
         if let Some((first, second)) = overlap {
             self.problem(format!(
                 "the ranges of variations {first} and {second} overlap; the first one gets the visitors"
             ));
         }
+    }
+
+    /// An attribute's number; one that nobody has where there can be no such attribute.
+    fn attribute(&mut self, name: &str) -> u16 {
+        self.compiler.attribute(name).unwrap_or_else(|reason| {
+            self.problem(reason);
+            u16::MAX
+        })
     }
 
     fn hashing(&mut self, seed: &str, authored: &Value<'_>) -> Hashing {
@@ -209,8 +234,8 @@ impl Work<'_> {
             self.problem("`hashVersion` is 1, 2 or 3; nobody is in this one");
         }
         Hashing {
-            attribute: self.compiler.attribute(name.unwrap_or("id")).unwrap_or(u16::MAX),
-            fallback: fallback.and_then(|name| self.compiler.attribute(name)),
+            attribute: self.attribute(name.unwrap_or("id")),
+            fallback: fallback.map(|name| self.attribute(name)),
             seed: text(authored, "seed").filter(|seed| !seed.is_empty()).unwrap_or(seed).into(),
             version,
         }
@@ -237,7 +262,7 @@ impl Work<'_> {
                 let name = text(filter, "attribute").filter(|name| !name.is_empty());
                 Filter {
                     seed: text(filter, "seed").unwrap_or_default().into(),
-                    attribute: self.compiler.attribute(name.unwrap_or("id")).unwrap_or(u16::MAX),
+                    attribute: self.attribute(name.unwrap_or("id")),
                     version: HashVersion::numbered(version.unwrap_or(2.0) as u32),
                     ranges: filter.member("ranges").map(range_list).unwrap_or_default(),
                 }
@@ -392,11 +417,11 @@ fn echo(key: &str, authored: &Value<'_>) -> Value<'static> {
     Value::map(shown)
 }
 
-fn text<'a>(value: &'a Value<'_>, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Value<'_>, name: &str) -> Option<&'a str> {
     if let Some(Value::Text(text)) = value.member(name) { Some(text) } else { None }
 }
 
-fn number(value: &Value<'_>, name: &str) -> Option<f64> {
+pub(super) fn number(value: &Value<'_>, name: &str) -> Option<f64> {
     if let Some(Value::Number(number)) = value.member(name) { Some(*number) } else { None }
 }
 
@@ -418,10 +443,12 @@ fn range_list(value: &Value<'_>) -> Vec<Range> {
     items(Some(value)).iter().map(|item| range(item).unwrap_or(Range(0.0, 0.0))).collect()
 }
 
-fn items<'v, 'a>(value: Option<&'v Value<'a>>) -> &'v [Value<'a>] {
+pub(super) fn items<'v, 'a>(value: Option<&'v Value<'a>>) -> &'v [Value<'a>] {
     if let Some(Value::List(items)) = value { items } else { &[] }
 }
 
-fn members<'v, 'a>(value: Option<&'v Value<'a>>) -> &'v [(std::borrow::Cow<'a, str>, Value<'a>)] {
+pub(super) fn members<'v, 'a>(
+    value: Option<&'v Value<'a>>,
+) -> &'v [(std::borrow::Cow<'a, str>, Value<'a>)] {
     if let Some(Value::Map(members)) = value { members } else { &[] }
 }

@@ -1,15 +1,16 @@
 //! What a host needs to know of flags to ask and to understand the answers.
 
-use super::flags::{Effect, Experiment, Feature, Filter, Flags, Parent};
-use crate::targeting::{Condition, Value};
+use super::flags::{Effect, Experience, Experiment, Feature, Filter, Flags, Parent};
+use crate::targeting::{Condition, Own, Value};
 use std::borrow::Cow;
 
 type Members = Vec<(Cow<'static, str>, Value<'static>)>;
 
 impl Flags {
-    /// The names of the attributes by their numbers; of each feature its key, the attributes that it
+    /// The names of the attributes by their numbers, core's own first; of each feature its key, the attributes that it
     /// reads, its default, and of each rule its id and its value; of each experiment by its number its
-    /// key, its feature, what was authored, and of its variations key, name and value.
+    /// key, its feature, what was authored, and of its variations key, name and value; of each experience
+    /// its key, name, slot and cap.
     pub fn describe(&self) -> Value<'static> {
         let texts = |texts: &[String]| texts.iter().map(|text| owned(text)).collect();
         let mut experiments = Vec::new();
@@ -45,6 +46,10 @@ impl Flags {
             ("features".into(), Value::List(features)),
             ("pages".into(), Value::List(pages.collect())),
             ("experiments".into(), Value::List(experiments)),
+            (
+                "experiences".into(),
+                Value::List(self.experiences.iter().map(shown_experience).collect()),
+            ),
         ])
     }
 
@@ -57,6 +62,20 @@ impl Flags {
 
 fn owned(text: &str) -> Value<'static> {
     Value::Text(Cow::Owned(text.to_owned()))
+}
+
+fn shown_experience(experience: &Experience) -> Value<'static> {
+    let Experience { key, name, slot, cap } = experience;
+    let mut shown: Members = vec![("key".into(), owned(key))];
+    for (member, text) in [("name", name), ("slot", slot)] {
+        shown.extend(text.as_deref().map(|text| (member.into(), owned(text))));
+    }
+    shown.extend(cap.map(|cap| {
+        let mut counts: Members = vec![("times".into(), Value::Number(cap.times))];
+        counts.extend(cap.days.map(|days| ("days".into(), Value::Number(days))));
+        ("cap".into(), Value::Map(counts))
+    }));
+    Value::Map(shown)
 }
 
 fn shown_experiment(experiment: &Experiment, feature: &str) -> Value<'static> {
@@ -106,13 +125,16 @@ impl<'f> Reads<'f> {
     }
 
     fn numbers(self) -> Value<'static> {
-        let seen = (0_u32..).zip(self.seen).filter(|(_, seen)| *seen);
+        // What core feeds, no host gives.
+        let seen = (0_u32..).zip(self.seen).skip(Own::COUNT).filter(|(_, seen)| *seen);
         Value::List(seen.map(|(number, _)| Value::Number(f64::from(number))).collect())
     }
 
     fn attribute(&mut self, number: u16) {
-        if let Some(seen) = self.seen.get_mut(usize::from(number)) {
-            *seen = true;
+        let Some(seen) = self.seen.get_mut(usize::from(number)) else { return };
+        let news = !core::mem::replace(seen, true);
+        if news && usize::from(number) == Own::Audiences as usize {
+            self.flags.audiences.iter().for_each(|audience| self.condition(&audience.condition));
         }
     }
 
@@ -155,11 +177,7 @@ impl<'f> Reads<'f> {
 
     fn parents(&mut self, parents: &'f [Parent]) {
         for parent in parents {
-            let features = &self.flags.features;
-            let found = features.binary_search_by(|feature| feature.key.cmp(&parent.feature));
-            if let Some(feature) = found.ok().and_then(|at| features.get(at)) {
-                self.feature(feature);
-            }
+            self.flags.named(&parent.feature).into_iter().for_each(|feature| self.feature(feature));
         }
     }
 

@@ -1,8 +1,11 @@
 //! Deciding.
 
-use super::flags::{Effect, Experiment, Filter, Flags, Hashing, Leaf, Parent, Rollout, Variation};
+use super::flags::{
+    Effect, Experiment, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule, Variation,
+};
 use super::page::{Address, query_override, targeted};
 use super::ranges::chosen;
+use super::why::{Source, Why};
 use super::{StickyBuckets, Visitor, sticky};
 use crate::targeting::{Condition, Scope, Value};
 use std::borrow::Cow;
@@ -17,32 +20,8 @@ pub struct Outcome<'f> {
     /// Its number among the feature's rules.
     pub rule_number: Option<usize>,
     pub assignment: Option<Assignment<'f>>,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Source {
-    UnknownFeature,
-    Default,
-    Force,
-    Experiment,
-    Prerequisite,
-    CyclicPrerequisite,
-}
-
-impl Source {
-    /// GrowthBook's word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::UnknownFeature => "unknownFeature",
-            Self::Default => "defaultValue",
-            Self::Force => "force",
-            Self::Experiment => "experiment",
-            Self::Prerequisite => "prerequisite",
-            Self::CyclicPrerequisite => "cyclicPrerequisite",
-        }
-    }
+    /// Of each rule before it, why it did not apply.
+    pub passed: Vec<Why>,
 }
 
 /// What an experiment is for a visitor.
@@ -65,64 +44,6 @@ pub struct Assignment<'f> {
     pub place: Option<f64>,
     /// The bandit's leaf; its weights are the propensities.
     pub leaf: Option<&'f Leaf>,
-}
-
-/// Why a visitor is in an experiment, or is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Why {
-    /// The visitor's place says so.
-    Placed,
-    /// The visitor got it before.
-    Remembered,
-    /// The address's query asks for it.
-    ByAddress,
-    /// Somebody chose it by hand.
-    ByHand,
-    /// The experiment gives it to all.
-    ByExperiment,
-    TooFewVariations,
-    Disabled,
-    OtherPage,
-    Inactive,
-    /// The visitor lacks the attribute that would be hashed.
-    NoValue,
-    FilteredOut,
-    OtherNamespace,
-    ConditionFailed,
-    PrerequisiteFailed,
-    UnknownHash,
-    /// An earlier version of the experiment had the visitor.
-    EarlierVersion,
-    /// The visitor falls where no variation is.
-    NotCovered,
-    OnlyForced,
-}
-
-impl Why {
-    /// A sentence for people.
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Placed => "the visitor's place falls to this variation",
-            Self::Remembered => "the visitor got this variation before",
-            Self::ByAddress => "the address asks for this variation",
-            Self::ByHand => "somebody chose this variation by hand",
-            Self::ByExperiment => "the experiment gives this variation to all",
-            Self::TooFewVariations => "there are fewer than two variations",
-            Self::Disabled => "experiments are switched off",
-            Self::OtherPage => "the experiment is for other pages",
-            Self::Inactive => "the experiment does not run",
-            Self::NoValue => "the visitor lacks the attribute that decides the variation",
-            Self::FilteredOut => "the visitor is outside the experiment's share",
-            Self::OtherNamespace => "the visitor belongs to another experiment of the namespace",
-            Self::ConditionFailed => "the experiment is for others",
-            Self::PrerequisiteFailed => "a feature that it depends on has another value",
-            Self::UnknownHash => "the experiment's hash version is not known here",
-            Self::EarlierVersion => "the visitor took part in an earlier version",
-            Self::NotCovered => "the visitor falls outside the covered share",
-            Self::OnlyForced => "only what is forced happens",
-        }
-    }
 }
 
 impl Assignment<'_> {
@@ -163,6 +84,17 @@ const MAX_DEPTH: usize = 64;
 /// What is remembered of earlier versions counts for at most so many.
 const MAX_VERSIONS: u32 = 1000;
 
+/// What everything is for a visitor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers<'f> {
+    /// By the numbers of the features.
+    pub features: Vec<Outcome<'f>>,
+    /// By the numbers of the experiments of pages.
+    pub pages: Vec<Assignment<'f>>,
+    /// Each experiment once.
+    pub exposures: Vec<Assignment<'f>>,
+}
+
 /// One evaluation, under way.
 struct Evaluation<'f, 'v> {
     flags: &'f Flags,
@@ -198,6 +130,20 @@ impl Flags {
         (outcome, evaluation.exposures)
     }
 
+    /// What all features and all experiments of pages are for a visitor.
+    pub fn all(&self, visitor: &Visitor<'_>) -> Answers<'_> {
+        let mut evaluation = Evaluation::new(self, visitor);
+        let features = self.features.iter().map(|feature| evaluation.open(feature)).collect();
+        let pages = self.experiments.iter().map(|page| evaluation.run(page, "")).collect();
+        let mut exposures: Vec<Assignment<'_>> = Vec::new();
+        for exposure in evaluation.exposures {
+            if exposures.iter().all(|one| one.experiment.number != exposure.experiment.number) {
+                exposures.push(exposure);
+            }
+        }
+        Answers { features, pages, exposures }
+    }
+
     /// What an experiment is for a visitor, and the exposures on the way.
     pub fn run<'f>(
         &'f self,
@@ -224,12 +170,10 @@ impl<'f, 'v> Evaluation<'f, 'v> {
     }
 
     fn feature(&mut self, key: &str) -> Outcome<'f> {
-        let features = &self.flags.features;
-        let found = features.binary_search_by(|feature| (*feature.key).cmp(key));
-        let Some(feature) = found.ok().and_then(|at| features.get(at)) else {
-            return Outcome::nothing(Source::UnknownFeature);
-        };
-        self.open(feature)
+        match self.flags.named(key) {
+            Some(feature) => self.open(feature),
+            None => Outcome::nothing(Source::UnknownFeature),
+        }
     }
 
     fn open(&mut self, feature: &'f super::Feature) -> Outcome<'f> {
@@ -243,47 +187,64 @@ impl<'f, 'v> Evaluation<'f, 'v> {
     }
 
     fn first_rule(&mut self, feature: &'f super::Feature) -> Outcome<'f> {
+        let mut outcome = Outcome::nothing(Source::Default);
         for (number, rule) in feature.rules.iter().enumerate() {
-            match self.parents(&rule.parents) {
-                Parents::Hold => {}
-                Parents::Gate => return Outcome::nothing(Source::Prerequisite),
-                Parents::Cycle => return Outcome::nothing(Source::CyclicPrerequisite),
-                Parents::Fail => continue,
-            }
-            if self.filtered_out(&rule.filters) {
-                continue;
-            }
-            match &rule.effect {
-                Effect::Nothing => {}
-                Effect::Force { value, condition, rollout } => {
-                    let applies = self.holds(condition)
-                        && rollout.as_ref().is_none_or(|rollout| self.rolled_out(rollout));
-                    if applies {
-                        let value = Cow::Borrowed(value);
-                        let (source, rule) = (Source::Force, &*rule.id);
-                        let rule_number = Some(number);
-                        return Outcome { value, source, rule, rule_number, assignment: None };
-                    }
+            match self.rule(rule, feature, &mut outcome) {
+                Ok(()) => {
+                    outcome.rule = &rule.id;
+                    outcome.rule_number = Some(number);
+                    return outcome;
                 }
-                Effect::Run(experiment) => {
-                    let assignment = self.run(experiment, &feature.key);
-                    if assignment.in_experiment && !assignment.passes_through() {
-                        let value = experiment.variations.get(assignment.variation);
-                        return Outcome {
-                            value: value.map_or(Cow::Owned(Value::Null), |variation| {
-                                Cow::Borrowed(&variation.value)
-                            }),
-                            source: Source::Experiment,
-                            rule: &rule.id,
-                            rule_number: Some(number),
-                            assignment: Some(assignment),
-                        };
-                    }
-                }
+                Err(Passed::Because(why)) => outcome.passed.push(why),
+                Err(Passed::Nothing(source)) => return Outcome { source, ..outcome },
             }
         }
-        let value = Cow::Borrowed(&feature.default);
-        Outcome { value, source: Source::Default, rule: "", rule_number: None, assignment: None }
+        outcome.value = Cow::Borrowed(&feature.default);
+        outcome
+    }
+
+    /// Applies a rule to the outcome, or says why not.
+    fn rule(
+        &mut self,
+        rule: &'f Rule,
+        feature: &'f super::Feature,
+        outcome: &mut Outcome<'f>,
+    ) -> Result<(), Passed> {
+        match self.parents(&rule.parents) {
+            Parents::Hold => {}
+            Parents::Gate => return Err(Passed::Nothing(Source::Prerequisite)),
+            Parents::Cycle => return Err(Passed::Nothing(Source::CyclicPrerequisite)),
+            Parents::Fail => return Err(Passed::Because(Why::PrerequisiteFailed)),
+        }
+        if self.filtered_out(&rule.filters) {
+            return Err(Passed::Because(Why::FilteredOut));
+        }
+        match &rule.effect {
+            Effect::Nothing => return Err(Passed::Because(Why::Inactive)),
+            Effect::Force { value, condition, rollout } => {
+                if !self.holds(condition) {
+                    return Err(Passed::Because(Why::ConditionFailed));
+                }
+                if !rollout.as_ref().is_none_or(|rollout| self.rolled_out(rollout)) {
+                    return Err(Passed::Because(Why::NotCovered));
+                }
+                outcome.source = Source::Force;
+                outcome.value = Cow::Borrowed(value);
+            }
+            Effect::Run(experiment) => {
+                let assignment = self.run(experiment, &feature.key);
+                if !assignment.in_experiment || assignment.passes_through() {
+                    return Err(Passed::Because(assignment.why));
+                }
+                let chosen = experiment.variations.get(assignment.variation);
+                if let Some(variation) = chosen {
+                    outcome.value = Cow::Borrowed(&variation.value);
+                }
+                outcome.source = Source::Experiment;
+                outcome.assignment = Some(assignment);
+            }
+        }
+        Ok(())
     }
 
     fn run(&mut self, experiment: &'f Experiment, feature: &'f str) -> Assignment<'f> {
@@ -485,6 +446,14 @@ impl<'f, 'v> Evaluation<'f, 'v> {
     }
 }
 
+/// Why a rule does not decide.
+enum Passed {
+    /// The next one is asked.
+    Because(Why),
+    /// Nor does any other.
+    Nothing(Source),
+}
+
 struct Judged {
     variation: Option<usize>,
     place: Option<f64>,
@@ -512,6 +481,7 @@ impl Outcome<'_> {
             rule: "",
             rule_number: None,
             assignment: None,
+            passed: Vec::new(),
         }
     }
 

@@ -8,16 +8,55 @@ use crate::targeting::{Condition, Members, Value};
 /// All features and experiments of a workspace's environment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flags {
-    /// The attributes that anything reads, by their numbers.
+    /// The attributes that anything reads, by their numbers; the first ones are core's own ([`Own`]).
+    ///
+    /// [`Own`]: crate::targeting::Own
     pub attributes: Vec<String>,
     pub groups: Vec<Members>,
     /// In ascending order of their keys.
     pub features: Vec<Feature>,
     /// Experiments that run by themselves on pages: changes of the page, and redirects.
     pub experiments: Vec<Experiment>,
+    pub audiences: Vec<Audience>,
+    /// Whether anything asks for the visitor's audiences by their names.
+    pub asks_audiences: bool,
+    /// What the rules and experiments that were authored as experiences come from.
+    pub experiences: Vec<Experience>,
+}
+
+/// Visitors who have something in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audience {
+    pub name: Box<str>,
+    pub condition: Condition,
+}
+
+/// What shows something to an audience: a rule of the feature that is called as its slot, with the
+/// experience's key for an id; or else an experiment of pages with its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experience {
+    pub key: Box<str>,
+    /// What people call it.
+    pub name: Option<Box<str>>,
+    pub slot: Option<Box<str>>,
+    pub cap: Option<Cap>,
+}
+
+/// How often one visitor sees an experience.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cap {
+    pub times: f64,
+    /// So long after it was shown last the count begins anew; absent never.
+    pub days: Option<f64>,
 }
 
 impl Flags {
+    /// The feature with that key.
+    pub fn named(&self, key: &str) -> Option<&Feature> {
+        let found = self.features.binary_search_by(|feature| (*feature.key).cmp(key));
+        found.ok().and_then(|at| self.features.get(at))
+    }
+
     /// All experiments, in the order of their numbers.
     #[cfg(feature = "wire")]
     pub(super) fn all_experiments(&mut self) -> impl Iterator<Item = &mut Experiment> {

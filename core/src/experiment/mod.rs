@@ -11,8 +11,13 @@ mod compile;
 mod describe;
 mod design;
 mod evaluate;
+#[cfg(feature = "wire")]
+mod experience;
 mod flags;
+#[cfg(feature = "wire")]
+mod harm;
 mod hash;
+mod known;
 mod numbers;
 mod page;
 mod ranges;
@@ -20,23 +25,26 @@ mod sticky;
 mod stored;
 #[cfg(feature = "wire")]
 mod view;
+mod why;
 
 #[cfg(feature = "wire")]
 pub use ask::Asker;
 #[cfg(feature = "wire")]
 pub use compile::{FlagProblem, compile_flags};
 pub use design::{Design, DesignError, Term, TermEffect};
-pub use evaluate::{Assignment, Outcome, Source, Why};
+pub use evaluate::{Answers, Assignment, Outcome};
 pub use flags::{
-    Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
-    Rule, Sticky, Variation,
+    Audience, Authored, Bandit, Cap, Effect, Experience, Experiment, Feature, Filter, Flags,
+    Hashing, Leaf, Parent, Rollout, Rule, Sticky, Variation,
 };
 pub use hash::HashVersion;
+pub use known::{Known, Shown};
 pub use numbers::Question;
 pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;
 pub use stored::FlagsError;
+pub use why::{Source, Why};
 
 use crate::targeting::Value;
 

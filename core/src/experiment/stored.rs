@@ -1,8 +1,8 @@
 //! Compiled flags as bytes: `docs/flags-format.md`.
 
 use super::flags::{
-    Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
-    Rule, Sticky, Variation,
+    Audience, Authored, Bandit, Cap, Effect, Experience, Experiment, Feature, Filter, Flags,
+    Hashing, Leaf, Parent, Rollout, Rule, Sticky, Variation,
 };
 use super::page::{PageLike, PagePattern};
 use super::{HashVersion, Namespace, Range};
@@ -79,7 +79,10 @@ impl Flags {
 }
 
 packed_members! {
-    Flags { attributes, groups, features, experiments }
+    Flags { attributes, groups, features, experiments, audiences, asks_audiences, experiences }
+    Audience { name, condition }
+    Experience { key, name, slot, cap }
+    Cap { times, days }
     Feature { key, default, rules }
     Rule { id, parents, filters, effect }
     Parent { feature, condition, gate }

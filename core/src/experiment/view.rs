@@ -1,8 +1,9 @@
 //! Results as GrowthBook's SDKs show them.
 
 use super::evaluate::{Assignment, Outcome};
-use super::flags::Flags;
-use crate::targeting::Value;
+use super::flags::{Effect, Feature, Flags};
+use super::{Source, Visitor, Why};
+use crate::targeting::{Scope, Value};
 use std::borrow::Cow;
 
 type Members = Vec<(Cow<'static, str>, Value<'static>)>;
@@ -89,4 +90,53 @@ pub fn assignment_json(
     }
     shown.extend(bandit(assignment));
     Value::Map(shown)
+}
+
+/// Why a feature is what it is: a sentence a rule that was looked at, the last one of what decided.
+pub fn why_json(
+    outcome: &Outcome<'_>,
+    feature: Option<&Feature>,
+    flags: &Flags,
+    visitor: &Visitor<'_>,
+) -> Value<'static> {
+    let rules = feature.map_or(&[][..], |feature| &feature.rules);
+    let name = |number: usize| match rules.get(number) {
+        Some(rule) if !rule.id.is_empty() => format!("`{}`", rule.id),
+        _ => format!("rule {}", number + 1),
+    };
+    let scope = Scope::Visitor(&visitor.attributes);
+    let mut sentences: Vec<String> = Vec::new();
+    for (number, why) in outcome.passed.iter().enumerate() {
+        let condition = match rules.get(number).map(|rule| &rule.effect) {
+            Some(Effect::Force { condition, .. }) => Some(condition),
+            Some(Effect::Run(experiment)) => Some(&experiment.condition),
+            _ => None,
+        };
+        let failed = condition
+            .filter(|_| *why == Why::ConditionFailed)
+            .and_then(|condition| condition.failing(scope, &flags.groups));
+        let because = failed.map_or(String::new(), |(attribute, path)| {
+            let name = attribute.and_then(|number| flags.attributes.get(usize::from(number)));
+            let value = attribute.and_then(|number| visitor.attributes.get(usize::from(number)));
+            let value = value
+                .map_or(&Value::Null, |value| if path.is_empty() { value } else { value.at(path) });
+            let parted = if path.is_empty() { "" } else { "." };
+            let value = serde_json::to_string(value).unwrap_or_default();
+            format!(": `{}{parted}{path}` is {value}", name.map_or("", String::as_str))
+        });
+        sentences.push(format!("{}: {}{because}", name(number), why.sentence()));
+    }
+    let last = match outcome.source {
+        Source::UnknownFeature => "there is no such feature".to_owned(),
+        Source::Default => "no rule applies, so this is the default".to_owned(),
+        Source::Prerequisite => "a feature that it depends on has another value".to_owned(),
+        Source::CyclicPrerequisite => "features depend on one another in a ring".to_owned(),
+        Source::Force | Source::Experiment => {
+            let why = outcome.assignment.as_ref().map(|assignment| assignment.why.sentence());
+            let why = why.unwrap_or("its condition holds");
+            format!("{}: {why}", name(outcome.rule_number.unwrap_or_default()))
+        }
+    };
+    sentences.push(last);
+    Value::List(sentences.into_iter().map(|sentence| Value::Text(sentence.into())).collect())
 }

@@ -66,8 +66,17 @@ impl Band {
         }
     }
 
-    /// The word that the API and exported files use.
-    pub fn name(self) -> &'static str {
+    /// The band of a number: 0 not, 1 undecided, else qualified.
+    pub const fn numbered(number: u8) -> Self {
+        match number {
+            0 => Self::Not,
+            1 => Self::Undecided,
+            _ => Self::Qualified,
+        }
+    }
+
+    /// The word that the API, conditions and exported files use.
+    pub const fn name(self) -> &'static str {
         match self {
             Band::Not => "not",
             Band::Undecided => "undecided",

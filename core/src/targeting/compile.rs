@@ -4,6 +4,7 @@ use super::condition::Test;
 use super::letters::Letters;
 use super::network::Network;
 use super::operator::{Operator, Relation};
+use super::own::Own;
 use super::pattern::Pattern;
 use super::{Condition, Members, Value, version};
 use crate::event::Millis;
@@ -29,6 +30,8 @@ pub struct Compiler {
     pub attributes: Vec<String>,
     /// The saved groups, with their names.
     pub groups: Vec<(String, Members)>,
+    /// Whether a condition asked for the visitor's audiences.
+    pub asks_audiences: bool,
     refusals: Vec<Refusal>,
     /// Where the compiler is in the condition.
     path: Vec<String>,
@@ -37,7 +40,8 @@ pub struct Compiler {
 impl Compiler {
     /// With these saved groups; what is no list is an empty group.
     pub fn new(groups: &Value<'_>) -> Self {
-        let mut compiler = Self::default();
+        let attributes = Own::NAMES.map(str::to_owned).into();
+        let mut compiler = Self { attributes, ..Self::default() };
         if let Value::Map(groups) = groups {
             for (name, members) in groups {
                 let Value::List(members) = members else { continue };
@@ -62,18 +66,20 @@ impl Compiler {
     }
 
     /// The number of an attribute; it has one from now on.
-    pub fn attribute(&mut self, name: &str) -> Option<u16> {
+    ///
+    /// # Errors
+    /// Says why there can be no such attribute.
+    pub fn attribute(&mut self, name: &str) -> Result<u16, String> {
         let known = self.attributes.iter().position(|known| known == name);
+        self.asks_audiences |= known == Some(Own::Audiences as usize);
         let at = known.or_else(|| {
             (self.attributes.len() < MAX_ATTRIBUTES).then(|| {
                 self.attributes.push(name.to_owned());
                 self.attributes.len() - 1
             })
         });
-        if at.is_none() {
-            self.refuse("at most 1,024 attributes can be read");
-        }
         at.and_then(|at| u16::try_from(at).ok())
+            .ok_or_else(|| "at most 1,024 attributes can be read".to_owned())
     }
 
     fn refuse(&mut self, reason: impl Into<String>) {
@@ -121,10 +127,10 @@ impl Compiler {
                     return Condition::At { attribute: None, path: name.into(), test };
                 }
                 match self.attribute(first) {
-                    Some(number) => {
+                    Ok(number) => {
                         Condition::At { attribute: Some(number), path: rest.into(), test }
                     }
-                    None => Condition::Not(Box::new(Condition::EVERYBODY)),
+                    Err(reason) => self.never(reason),
                 }
             }
         }

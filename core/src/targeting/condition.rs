@@ -68,6 +68,31 @@ impl Condition {
     }
 }
 
+#[cfg(feature = "wire")]
+impl Condition {
+    /// The first test that fails where all must hold, for people: its attribute and the path below.
+    pub fn failing(&self, scope: Scope<'_, '_>, groups: &[Members]) -> Option<(Option<u16>, &str)> {
+        if self.holds(scope, groups) {
+            return None;
+        }
+        match self {
+            Self::All(several) | Self::Any(several) => {
+                several.iter().find_map(|one| one.failing(scope, groups))
+            }
+            Self::Not(one) => one.first(),
+            Self::At { attribute, path, .. } => Some((*attribute, path)),
+        }
+    }
+
+    fn first(&self) -> Option<(Option<u16>, &str)> {
+        match self {
+            Self::All(several) | Self::Any(several) => several.iter().find_map(Self::first),
+            Self::Not(one) => one.first(),
+            Self::At { attribute, path, .. } => Some((*attribute, path)),
+        }
+    }
+}
+
 impl Test {
     pub(super) fn holds(&self, value: &Value<'_>, groups: &[Members]) -> bool {
         match self {

@@ -2,8 +2,7 @@
 //! authored and matched everywhere.
 //!
 //! The language is GrowthBook's, with what it lacks: networks, dates, and patterns that take linear
-//! time. What stands for the visitor's own numbers are attributes like any other: `$score`, `$band`,
-//! `$grade`, `$audiences`, `$now`.
+//! time. What core itself knows of the visitor are attributes like any other: [`Own`].
 
 mod big;
 #[cfg(feature = "wire")]
@@ -14,6 +13,7 @@ mod members;
 mod network;
 mod number;
 mod operator;
+mod own;
 mod pattern;
 mod stored;
 mod value;
@@ -25,6 +25,7 @@ mod wire;
 pub use compile::{Compiler, Refusal};
 pub use condition::{Condition, Scope, Test};
 pub use members::Members;
+pub use own::Own;
 pub use pattern::Pattern;
 #[cfg(feature = "wire")]
 pub use pattern::PatternRefusal;

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+#[cfg(feature = "wire")]
+use std::collections::BTreeMap;
 
 /// A value as JSON has it. Members of a map stand in the order in which JavaScript names them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,18 +25,16 @@ pub(super) const ABSENT: &Value<'static> = &Value::Null;
 impl<'a> Value<'a> {
     /// A map of these members: of equal names the last value counts, at the place of the first;
     /// names that are array indices come first, in ascending order, as JavaScript has it.
+    #[cfg(feature = "wire")]
     pub fn map(members: Vec<(Cow<'a, str>, Self)>) -> Self {
-        let mut kept: Vec<(Cow<'a, str>, Self)> = Vec::with_capacity(members.len());
-        for (name, value) in members {
-            match kept.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, slot)) => *slot = value,
-                None => kept.push((name, value)),
-            }
+        let mut kept: BTreeMap<Cow<'a, str>, (usize, Self)> = BTreeMap::new();
+        for (at, (name, value)) in members.into_iter().enumerate() {
+            let first = kept.get(&name).map_or(at, |(first, _)| *first);
+            kept.insert(name, (first, value));
         }
-        if kept.iter().any(|(name, _)| array_index(name).is_some()) {
-            kept.sort_by_key(|(name, _)| array_index(name).map_or(u64::MAX, u64::from));
-        }
-        Self::Map(kept)
+        let mut kept: Vec<_> = kept.into_iter().collect();
+        kept.sort_by_key(|(name, (at, _))| (array_index(name).map_or(u64::MAX, u64::from), *at));
+        Self::Map(kept.into_iter().map(|(name, (_, value))| (name, value)).collect())
     }
 
     /// The member of that name, if this is a map that has it.
