@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-archive", &[]),
     ("rapport-backend", &["rapport-core", "rapport-archive"]),
     ("rapport-cli", &["rapport-core", "rapport-backend"]),
+    ("rapport-python", &["rapport-core"]),
     ("xtask", &["rapport-core"]),
 ];
 

@@ -5,6 +5,7 @@ pub mod leads;
 mod native;
 mod node;
 mod php;
+mod python;
 mod readme;
 
 use crate::matrix::{Counts, Matrix};
@@ -40,6 +41,8 @@ enum Stage {
     Chromium,
     /// The PHP SDK, and conformance cases through its engine
     Php,
+    /// The Python SDK, as a wheel that was built and installed
+    Python,
     /// Every command that README.md and the examples show
     Readme,
     /// What `cargo xtask lint` checks
@@ -67,6 +70,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if wants(Stage::Php) {
         timed("php", || php::run(root, &mut matrix))?;
+    }
+    if wants(Stage::Python) {
+        timed("python", || python::run(root, &mut matrix))?;
     }
     if wants(Stage::Readme) {
         timed("README", || readme::run(root, &mut matrix))?;
@@ -126,6 +132,18 @@ fn twice(
         matrix.unstable(suite, host, first.counts.failed);
     }
     Ok(second)
+}
+
+/// What the outermost suite counts of a report in JUnit's form.
+fn counted(report: &str) -> Counts {
+    let line = report.lines().find(|line| line.contains("<testsuite ")).unwrap_or_default();
+    let number = |name: &str| {
+        let value =
+            line.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+        value.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    let (failed, skipped) = (number("failures") + number("errors"), number("skipped"));
+    Counts { passed: number("tests") - failed - skipped, failed, skipped }
 }
 
 fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {

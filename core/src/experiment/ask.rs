@@ -23,19 +23,7 @@ pub struct Asker<'c> {
 impl<'c> Asker<'c> {
     /// Reads what is remembered of the visitor.
     pub fn new(context: &'c Value<'c>) -> Self {
-        let memory = context.member("stickyBucketAssignmentDocs").map(|documents| {
-            let mut memory = StickyBuckets::default();
-            match documents {
-                Value::List(documents) => {
-                    documents.iter().for_each(|one| take_up(&mut memory, one))
-                }
-                Value::Map(documents) => {
-                    documents.iter().for_each(|(_, one)| take_up(&mut memory, one));
-                }
-                _ => {}
-            }
-            memory
-        });
+        let memory = context.member("stickyBucketAssignmentDocs").map(StickyBuckets::of);
         Self { context, memory, known: known(context) }
     }
 
@@ -156,7 +144,7 @@ impl<'c> Asker<'c> {
             for assignment in exposures {
                 assignment.remember(flags, &mut memory);
             }
-            shown.push(("stickyBucketAssignmentDocs".into(), documents(&memory)));
+            shown.push(("stickyBucketAssignmentDocs".into(), memory.documents()));
         }
     }
 }
@@ -195,38 +183,47 @@ fn known<'c>(context: &'c Value<'c>) -> Known<'c> {
     }
 }
 
-fn take_up(memory: &mut StickyBuckets, document: &Value<'_>) {
-    let text = |name: &str| document.member(name).map(Value::to_text).unwrap_or_default();
-    let Some(Value::Map(assignments)) = document.member("assignments") else { return };
-    for (experiment, variation) in assignments {
-        memory.put(
-            &text("attributeName"),
-            &text("attributeValue"),
-            experiment,
-            &variation.to_text(),
-        );
+impl StickyBuckets {
+    /// Reads GrowthBook's documents, a list or an object of them; what is none counts as absent.
+    pub fn of(documents: &Value<'_>) -> Self {
+        let mut memory = Self::default();
+        match documents {
+            Value::List(documents) => documents.iter().for_each(|one| memory.take_up(one)),
+            Value::Map(documents) => documents.iter().for_each(|(_, one)| memory.take_up(one)),
+            _ => {}
+        }
+        memory
     }
-}
 
-/// What is remembered, as documents by `attribute||value`.
-fn documents(memory: &StickyBuckets) -> Value<'static> {
-    type Members = Vec<(Cow<'static, str>, Value<'static>)>;
-    let owned = |text: &str| Value::Text(text.to_owned().into());
-    let mut documents: Vec<([&str; 2], Members)> = Vec::new();
-    for [attribute, value, experiment, variation] in memory.iter() {
-        let entry = (experiment.to_owned().into(), owned(variation));
-        match documents.iter_mut().find(|(of, _)| *of == [attribute, value]) {
-            Some((_, entries)) => entries.push(entry),
-            None => documents.push(([attribute, value], vec![entry])),
+    fn take_up(&mut self, document: &Value<'_>) {
+        let text = |name: &str| document.member(name).map(Value::to_text).unwrap_or_default();
+        let Some(Value::Map(assignments)) = document.member("assignments") else { return };
+        for (experiment, variation) in assignments {
+            let variation = variation.to_text();
+            self.put(&text("attributeName"), &text("attributeValue"), experiment, &variation);
         }
     }
-    let shown = documents.into_iter().map(|([attribute, value], assignments)| {
-        let document = Value::Map(vec![
-            ("attributeName".into(), owned(attribute)),
-            ("attributeValue".into(), owned(value)),
-            ("assignments".into(), Value::map(assignments)),
-        ]);
-        (format!("{attribute}||{value}").into(), document)
-    });
-    Value::Map(shown.collect())
+
+    /// What is remembered, as GrowthBook's documents by `attribute||value`.
+    pub fn documents(&self) -> Value<'static> {
+        type Members = Vec<(Cow<'static, str>, Value<'static>)>;
+        let owned = |text: &str| Value::Text(text.to_owned().into());
+        let mut documents: Vec<([&str; 2], Members)> = Vec::new();
+        for [attribute, value, experiment, variation] in self.iter() {
+            let entry = (experiment.to_owned().into(), owned(variation));
+            match documents.iter_mut().find(|(of, _)| *of == [attribute, value]) {
+                Some((_, entries)) => entries.push(entry),
+                None => documents.push(([attribute, value], vec![entry])),
+            }
+        }
+        let shown = documents.into_iter().map(|([attribute, value], assignments)| {
+            let document = Value::Map(vec![
+                ("attributeName".into(), owned(attribute)),
+                ("attributeValue".into(), owned(value)),
+                ("assignments".into(), Value::map(assignments)),
+            ]);
+            (format!("{attribute}||{value}").into(), document)
+        });
+        Value::Map(shown.collect())
+    }
 }

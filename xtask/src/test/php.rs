@@ -1,7 +1,7 @@
 //! The PHP tests, the conformance cases through PHP's FFI, and the package in a clean project.
 
 use super::node::conformance;
-use super::{Outcome, twice};
+use super::{Outcome, counted, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::php::{Build, library};
 use crate::setup;
@@ -41,18 +41,6 @@ fn phpunit(root: &Path, matrix: &mut Matrix) -> Result<()> {
     matrix.add(suite, HOST, outcome.counts);
     outcome.print(suite);
     Ok(())
-}
-
-/// What the report's outermost suite counts.
-fn counted(report: &str) -> Counts {
-    let line = report.lines().find(|line| line.contains("<testsuite ")).unwrap_or_default();
-    let number = |name: &str| {
-        let value =
-            line.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
-        value.and_then(|value| value.parse().ok()).unwrap_or(0)
-    };
-    let (failed, skipped) = (number("failures") + number("errors"), number("skipped"));
-    Counts { passed: number("tests") - failed - skipped, failed, skipped }
 }
 
 /// A program that succeeds or fails.

@@ -1,0 +1,360 @@
+"""A workspace's server, spoken to from yours: its bundle, and events for it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ._engine import BundleError, Decision, Engine, Exposure, Feature, RapportError, Reason
+from ._http import Address, Refused, Unreachable, post
+from .bundle import Bundle
+from .events import Answer, Outbox, Post, Step
+
+if TYPE_CHECKING:
+    from ._engine import Visitor
+
+log = logging.getLogger("rapport")
+
+LIBRARY = {"library": {"name": "rapport-python"}}
+REMEMBERED_EXPOSURES = 10_000
+
+
+class _Base:
+    """What both clients share: all that neither waits nor sends."""
+
+    def __init__(
+        self,
+        server: str,
+        key: str,
+        *,
+        bundle: Bundle | None = None,
+        public_key: str | None = None,
+        secret_key: str | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        capacity: int = 10_000,
+        retries: int = 4,
+        timeout: float = 10.0,
+    ) -> None:
+        """`key` is the write key; `secret_key` sends events as proven by your server. `cache` keeps
+        the last bundle in a file, for a start without the server."""
+        self.bundle = bundle
+        self._address = Address(server, timeout)
+        self._key = key
+        self._public_key = public_key
+        self._secret_key = secret_key
+        self._cache = Path(cache) if cache is not None else None
+        self._retries = retries
+        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._outbox = Outbox(secret_key or key, capacity)
+        self._engine = bundle.engine(on_exposure=self._exposed) if bundle else None
+        self._begin()
+        _clients.add(self)
+
+    def _begin(self) -> None:
+        """In a new process, too: what waits is the parent's to send."""
+        self._outbox.clear()
+
+    @property
+    def engine(self) -> Engine:
+        """What decides now; replaced by `refresh`, never changed."""
+        if self._engine is None:
+            raise BundleError("no bundle yet: call refresh(), or give `bundle`")
+        return self._engine
+
+    def decide(self, visitor: Visitor, *, now: float | None = None, reasons: int = 5) -> Decision:
+        """See `Engine.decide`."""
+        return self.engine.decide(visitor, now=now, reasons=reasons)
+
+    def score(self, visitor: Visitor, *, now: float | None = None) -> int | None:
+        """See `Engine.score`."""
+        return self.engine.score(visitor, now=now)
+
+    def explain(self, visitor: Visitor, *, now: float | None = None) -> list[Reason]:
+        """See `Engine.explain`."""
+        return self.engine.explain(visitor, now=now)
+
+    def feature(self, key: str, visitor: Visitor) -> Feature:
+        """See `Engine.feature`; exposures are reported, once a visitor and variation."""
+        return self.engine.feature(key, visitor)
+
+    def track(
+        self,
+        event: str,
+        visitor: Visitor,
+        properties: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> bool:
+        """Queues that something happened; `more` are Segment's other members, such as `context`.
+
+        False where the queue is full. Nothing is sent before `flush`, or by what `start` started.
+        """
+        return self._put(
+            {"type": "track", "event": event, "properties": properties or {}}, visitor, more
+        )
+
+    def page(
+        self,
+        visitor: Visitor,
+        properties: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> bool:
+        """Queues that a page was seen."""
+        return self._put({"type": "page", "properties": properties or {}}, visitor, more)
+
+    def identify(
+        self,
+        visitor: Visitor,
+        traits: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> bool:
+        """Queues who somebody is: needs `user_id`."""
+        return self._put({"type": "identify", "traits": traits or {}}, visitor, more)
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be sent."""
+        return len(self._outbox)
+
+    @property
+    def dropped(self) -> int:
+        """How many events were lost: the queue was full, or the server refused their batch."""
+        return self._outbox.dropped
+
+    def _put(self, event: dict[str, Any], visitor: Visitor, more: Mapping[str, Any]) -> bool:
+        who = {"anonymousId": visitor.get("anonymous_id"), "userId": visitor.get("user_id")}
+        known = {name: value for name, value in who.items() if value}
+        if not known:
+            raise ValueError("an event is somebody's: give the visitor `anonymous_id` or `user_id`")
+        context = {**LIBRARY, **more.get("context", {})}
+        return self._outbox.put({**event, **known, **more, "context": context})
+
+    def _exposed(self, exposure: Exposure) -> None:
+        visitor = exposure.visitor
+        if not (visitor.get("anonymous_id") or visitor.get("user_id")):
+            log.debug("an exposure is not reported: the visitor has no anonymous_id or user_id")
+            return
+        told = (exposure.hash_value, exposure.experiment_id, exposure.variation_id)
+        if told in self._seen:
+            return
+        self._seen[told] = None
+        if len(self._seen) > REMEMBERED_EXPOSURES:
+            with contextlib.suppress(KeyError):  # another thread was first
+                self._seen.popitem(last=False)
+        self.track("Experiment Viewed", visitor, exposure.properties)
+
+    def _fetch(self) -> bool:
+        """Gets the newest bundle; whether it is another one. On failure the old one stays."""
+        try:
+            fetched = Bundle.fetch(
+                self._address.server,
+                self._key,
+                public_key=self._public_key,
+                held=self.bundle,
+                timeout=self._address.timeout,
+            )
+        except (Refused, Unreachable):
+            if self._engine is not None or self._cache is None or not self._cache.exists():
+                raise
+            log.warning("the server gives no bundle: the one in %s is used", self._cache)
+            fetched = Bundle.read(self._cache, public_key=self._public_key)
+        if self.bundle is not None and fetched.manifest == self.bundle.manifest:
+            return False
+        self._engine = fetched.engine(on_exposure=self._exposed)
+        self.bundle = fetched
+        if self._cache is not None:
+            fetched.save(self._cache)
+        return True
+
+    def _post(self, step: Post) -> Answer:
+        headers = {"authorization": f"Bearer {self._secret_key}"} if self._secret_key else {}
+        try:
+            return post(self._address, "/v1/events", step.body, headers)
+        except (Refused, Unreachable) as error:
+            return error
+
+
+class Client(_Base):
+    """Blocks where it waits. Starts no thread before `start`; survives a fork."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._sending = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def refresh(self) -> bool:
+        """Gets the newest bundle; whether it is another one. On failure the old one stays."""
+        return self._fetch()
+
+    def flush(self) -> None:
+        """Sends all that waits. Raises DeliveryError where it does not arrive."""
+        self._send(self._retries)
+
+    def start(self, *, every: float = 1.0, refresh_every: float = 60.0) -> None:
+        """Starts a thread that sends events and gets new bundles, each so many seconds."""
+        if self._thread is None:
+            self._ended.clear()
+            tick = (weakref.ref(self), self._ended, every, refresh_every)
+            self._thread = threading.Thread(target=_run, args=tick, name="rapport", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+
+    def close(self) -> None:
+        """Ends the thread, if there is one, and tries once to send what waits."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            atexit.unregister(self.close)
+        _logged(lambda: self._send(0))
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _send(self, retries: int) -> None:
+        with self._sending:
+            steps = self._outbox.deliver(retries)
+            step = next(steps, None)
+            while step is not None:
+                answer = None
+                if isinstance(step, Post):
+                    answer = self._post(step)
+                else:
+                    # Whoever closes meanwhile does not wait for the pause.
+                    self._ended.wait(step.seconds)
+                step = _next(steps, answer)
+
+
+def _run(
+    client: weakref.ref[Client], ended: threading.Event, every: float, refresh_every: float
+) -> None:
+    """What the thread does until its client ends, or is gone."""
+    due = time.monotonic() + refresh_every
+    while not ended.wait(every):
+        held = client()
+        if held is None:
+            return
+        _logged(held.flush)
+        if time.monotonic() >= due:
+            _logged(held.refresh)
+            due = time.monotonic() + refresh_every
+        del held
+
+
+class AsyncClient(_Base):
+    """The same for asyncio: what waits is awaited. Starts no task before `start`.
+
+    Requests go by the standard library, in `asyncio`'s own pool of threads.
+    """
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._task: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
+
+    async def refresh(self) -> bool:
+        """Gets the newest bundle; whether it is another one. On failure the old one stays."""
+        return await asyncio.to_thread(self._fetch)
+
+    async def flush(self) -> None:
+        """Sends all that waits. Raises DeliveryError where it does not arrive."""
+        await self._send(self._retries)
+
+    def start(self, *, every: float = 1.0, refresh_every: float = 60.0) -> None:
+        """Starts a task of the running loop that sends events and gets new bundles."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(every, refresh_every))
+
+    async def close(self) -> None:
+        """Ends the task, if there is one, and tries once to send what waits."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await _logged_later(self._send(0))
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _run(self, every: float, refresh_every: float) -> None:
+        due = time.monotonic() + refresh_every
+        while True:
+            await asyncio.sleep(every)
+            await _logged_later(self.flush())
+            if time.monotonic() >= due:
+                await _logged_later(self.refresh())
+                due = time.monotonic() + refresh_every
+
+    async def _send(self, retries: int) -> None:
+        async with self._sending:
+            steps = self._outbox.deliver(retries)
+            step = next(steps, None)
+            while step is not None:
+                answer = None
+                if isinstance(step, Post):
+                    answer = await asyncio.to_thread(self._post, step)
+                else:
+                    await asyncio.sleep(step.seconds)
+                step = _next(steps, answer)
+
+
+def _next(steps: Generator[Step, Answer, None], answer: Answer) -> Step | None:
+    try:
+        return steps.send(answer)
+    except StopIteration:
+        return None
+
+
+def _logged(work: Callable[[], object]) -> None:
+    """In the background what fails is said in the log, and tried again in the next round."""
+    try:
+        work()
+    except RapportError as error:
+        log.warning("%s", error)
+
+
+async def _logged_later(work: Awaitable[object]) -> None:
+    try:
+        await work
+    except RapportError as error:
+        log.warning("%s", error)
+
+
+_clients: weakref.WeakSet[_Base] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for client in _clients:
+        client._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
