@@ -4,12 +4,14 @@
 //! Everything returns weights that sum to 1: they are what visitors are bucketed by, and the
 //! propensities that exposures log. [`value_of`] reads such logs.
 
+mod leaves;
 mod linear;
 mod random;
 mod thompson;
 mod value;
 mod weights;
 
+pub use leaves::{Column, Earned, Growth, GrowthError, Leaf, Test, contexts};
 pub use linear::{Fitted, LinearPolicy, Ridge, linear_weights};
 pub use random::Draws;
 pub use thompson::{Posterior, Sampled, Thompson};
