@@ -1,12 +1,18 @@
 //! What a model makes of a visitor.
 
+use crate::feature::{Feature, Variation};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rapport_core::decide::{self, Engine};
 use rapport_core::event::Millis;
+use rapport_core::profile::Profile;
+use std::collections::BTreeMap;
 
-/// A visitor's score, and why.
+/// What a bundle says of a visitor, and why.
+#[derive(Default)]
 #[pyclass(frozen, get_all, module = "rapport")]
 pub struct Decision {
-    /// 0 to 100; None where the bundle has no model for this host.
+    /// 0 to 100; None, not 0, where nobody may be scored.
     pub score: Option<u8>,
     /// `qualified`, `undecided` or `not`.
     pub band: Option<&'static str>,
@@ -20,26 +26,53 @@ pub struct Decision {
     pub rest: i32,
     /// When this was true, in milliseconds since 1970.
     pub as_of: i64,
-    /// Until then it stays true if nothing happens; None for ever.
+    /// Until then the score stays true if nothing happens; None for ever.
     pub next_change_at: Option<i64>,
     /// The profile with the events folded in, to be kept and given back with the next call.
-    pub profile: Option<Py<pyo3::types::PyBytes>>,
+    pub profile: Option<Py<PyBytes>>,
+    /// Features and slots by their keys.
+    pub features: BTreeMap<String, Py<Feature>>,
+    /// Changes of pages that the visitor gets.
+    pub changes: Vec<Py<Variation>>,
+    pub audiences: Vec<String>,
+    /// The reasons of the score, and of each feature, in sentences.
+    pub why: Vec<String>,
+    /// SHA-256 of the bundle's manifest, in hex.
+    pub bundle: Option<String>,
 }
 
 impl Decision {
     /// Where nothing scores.
-    pub fn unscored(now: Millis) -> Self {
-        Self {
-            score: None,
-            band: None,
-            probability: None,
-            base: None,
-            reasons: Vec::new(),
-            rest: 0,
-            as_of: now.0,
-            next_change_at: None,
-            profile: None,
-        }
+    pub fn unscored(bundle: Option<String>, now: Millis) -> Self {
+        Self { as_of: now.0, bundle, ..Self::default() }
+    }
+
+    /// Only what the model says.
+    pub fn of(
+        py: Python<'_>,
+        bundle: Option<String>,
+        engine: &Engine,
+        profile: &Profile,
+        decision: decide::Decision,
+    ) -> PyResult<Self> {
+        let reasons = decision.reasons.iter().map(|reason| {
+            let mut text = String::new();
+            engine.describe(profile, &decision, reason, &mut text);
+            Reason { signal: reason.id, text, points: reason.points }
+        });
+        let reasons: Vec<_> = reasons.collect();
+        Ok(Self {
+            score: Some(decision.score),
+            band: Some(decision.band.name()),
+            probability: Some(decision.probability),
+            base: Some(decision.base),
+            why: reasons.iter().map(Reason::__str__).collect(),
+            reasons: reasons.into_iter().map(|one| Py::new(py, one)).collect::<PyResult<_>>()?,
+            rest: decision.rest,
+            next_change_at: decision.next_change_at.map(|at| at.0),
+            profile: Some(PyBytes::new(py, &profile.encode(engine.signals())).unbind()),
+            ..Self::unscored(bundle, decision.as_of)
+        })
     }
 }
 

@@ -9,13 +9,17 @@ use crate::values;
 use crate::visitor::Described;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyDict, PyList};
 use rapport_core::decide::{self, Want};
 use rapport_core::event::{Event, EventWire, Millis};
-use rapport_core::experiment::{Assignment, Flags, Source, StickyBuckets, compile_flags};
+use rapport_core::experiment::{
+    self as core, Answers, Assignment, Flags, Outcome, StickyBuckets, Visitor, compile_flags,
+    why_json,
+};
 use rapport_core::profile::Profile;
+use rapport_core::scoring::Band;
+use rapport_core::targeting::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// More reasons than a model has signals.
 const ALL: usize = 256;
@@ -122,28 +126,45 @@ impl Engine {
         self.asking.flags.experiments.iter().map(|experiment| &*experiment.key).collect()
     }
 
-    /// What a feature is for a visitor, and why. Tells `on_exposure` of experiments on the way.
+    /// Whether a feature is the same for everybody.
+    fn is_fixed(&self, key: &str) -> bool {
+        let reads = self.asking.find(key).map(|number| self.asking.feature(number));
+        reads.is_some_and(|reads| reads.attributes.is_empty() && !reads.score)
+    }
+
+    /// What a feature is for a visitor, who sees it from now on: tells `on_exposure` of experiments
+    /// on the way. Who refuses personalization gets the default, and nobody is told.
     fn feature(&self, py: Python<'_>, key: &str, visitor: &Bound<'_, PyAny>) -> PyResult<Feature> {
         guarded(|| {
             let asking = &self.asking;
             let described = Described::read(visitor)?;
-            let Some(number) = asking.find(key) else {
-                let nothing = (py.None(), None, None);
-                let source = (Source::UnknownFeature, false);
-                return Ok(Feature::new(asking.clone(), None, source, nothing));
-            };
-            let found = described.find(asking, asking.reads(number))?;
-            let (memory, forced) = (described.memory()?, described.forced()?);
-            let asked = described.visitor(asking, &found, memory.as_ref(), &forced)?;
+            let Some(number) = asking.find(key) else { return Feature::unknown(py, asking) };
+            if !described.allows(PERSONALIZATION)? {
+                return Feature::standard(py, asking, number);
+            }
+            let reads = asking.feature(number);
+            let scored = self.scored(&described, reads.score)?;
+            let found = described.find(asking, &reads.attributes)?;
+            let asked = described.visitor(asking, &found, scored)?;
             let (outcome, exposures) = asking.flags.feature_numbered(number, &asked);
-            let value = values::write(py, &outcome.value)?.unbind();
-            let source = (outcome.source, outcome.on());
-            let hold = |assignment| Held::of(asking, assignment, &asked.attributes);
-            let assignment = outcome.assignment.map(hold);
-            let sticky = remembered(py, &asking.flags, memory.as_ref(), &exposures)?;
-            self.expose(visitor, exposures, hold);
-            let rule = Some((number, outcome.rule_number));
-            Ok(Feature::new(asking.clone(), rule, source, (value, assignment, sticky)))
+            let sticky = remembered(py, &asking.flags, found.memory.as_ref(), &exposures)?;
+            let feature = Feature::of(py, asking, number, (outcome, sticky), &asked)?;
+            self.expose(visitor, exposures, &asked);
+            Ok(feature)
+        })
+    }
+
+    /// Why a feature is what it is for a visitor: a sentence a rule that was looked at, the last one
+    /// of what decided. Tells nobody.
+    fn why(&self, key: &str, visitor: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        guarded(|| {
+            let asking = &self.asking;
+            let described = Described::read(visitor)?;
+            let scored = self.scored(&described, asking.all().score)?;
+            let found = described.find(asking, &asking.all().attributes)?;
+            let asked = described.visitor(asking, &found, scored)?;
+            let (outcome, _) = asking.flags.feature(key, &asked);
+            Ok(sentences(&outcome, asking.flags.named(key), &asking.flags, &asked))
         })
     }
 
@@ -162,54 +183,71 @@ impl Engine {
                 return Err(PyIndexError::new_err(format!("there are {count} experiments")));
             };
             let described = Described::read(visitor)?;
-            let found = described.find(asking, asking.page_reads(number))?;
-            let (memory, forced) = (described.memory()?, described.forced()?);
-            let asked = described.visitor(asking, &found, memory.as_ref(), &forced)?;
+            let reads = asking.page(number);
+            let scored = self.scored(&described, reads.score)?;
+            let found = described.find(asking, &reads.attributes)?;
+            let mut asked = described.visitor(asking, &found, scored)?;
+            asked.disabled |= !described.allows(PERSONALIZATION)?;
             let (assignment, exposures) = asking.flags.run(experiment, &asked);
-            let value = assignment.chosen().map(|variation| values::write(py, &variation.value));
-            let value = value.transpose()?.map(Bound::unbind);
-            let sticky = remembered(py, &asking.flags, memory.as_ref(), &exposures)?;
-            let hold = |assignment| Held::of(asking, assignment, &asked.attributes);
-            let assignment = hold(assignment);
-            self.expose(visitor, exposures, hold);
-            Ok(Variation::new(asking.clone(), value, assignment, sticky))
+            let sticky = remembered(py, &asking.flags, found.memory.as_ref(), &exposures)?;
+            let variation = Variation::of(py, asking, (assignment, sticky), &asked)?;
+            self.expose(visitor, exposures, &asked);
+            Ok(variation)
         })
     }
 
-    /// Scores a visitor and says why; `now` in milliseconds since 1970, the clock where left out.
-    #[pyo3(signature = (visitor, *, now=None, reasons=5))]
+    /// Everything that the bundle says of a visitor: the score with its reasons, all features and
+    /// changes of pages, and why. Tells nobody: what a visitor sees is asked by `feature`.
+    #[pyo3(signature = (visitor, *, reasons=5))]
     fn decide(
         &self,
         py: Python<'_>,
         visitor: &Bound<'_, PyAny>,
-        now: Option<f64>,
         reasons: usize,
     ) -> PyResult<Decision> {
-        guarded(|| self.decided(py, visitor, now, Want { reasons, next_change: true }))
+        guarded(|| {
+            let asking = &self.asking;
+            let flags = &asking.flags;
+            let described = Described::read(visitor)?;
+            let want = Want { reasons, next_change: true };
+            let (mut decision, scored) = self.verdict(py, &described, want)?;
+            if !described.allows(PERSONALIZATION)? {
+                for (number, feature) in flags.features.iter().enumerate() {
+                    let standard = Py::new(py, Feature::standard(py, asking, number)?)?;
+                    decision.features.insert(feature.key.to_string(), standard);
+                }
+                return Ok(decision);
+            }
+            let found = described.find(asking, &asking.all().attributes)?;
+            let asked = described.visitor(asking, &found, scored)?;
+            let Answers { features, pages, .. } = flags.all(&asked);
+            decision.audiences = flags.audiences_of(&asked).into_iter().map(Into::into).collect();
+            for (number, (feature, outcome)) in flags.features.iter().zip(features).enumerate() {
+                let why = sentences(&outcome, Some(feature), flags, &asked);
+                decision.why.extend(why.iter().map(|why| format!("{}: {why}", feature.key)));
+                let answer = Feature::of(py, asking, number, (outcome, None), &asked)?;
+                decision.features.insert(feature.key.to_string(), Py::new(py, answer)?);
+            }
+            for page in pages.into_iter().filter(|page| page.in_experiment) {
+                let change = Variation::of(py, asking, (page, None), &asked)?;
+                decision.changes.push(Py::new(py, change)?);
+            }
+            Ok(decision)
+        })
     }
 
-    /// A visitor's score, 0 to 100; None where the bundle has no model for this host.
-    #[pyo3(signature = (visitor, *, now=None))]
-    fn score(
-        &self,
-        py: Python<'_>,
-        visitor: &Bound<'_, PyAny>,
-        now: Option<f64>,
-    ) -> PyResult<Option<u8>> {
-        let want = Want { reasons: 0, next_change: false };
-        guarded(|| Ok(self.decided(py, visitor, now, want)?.score))
+    /// A visitor's score, 0 to 100; None, not 0, where nobody may be scored.
+    fn score(&self, visitor: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
+        guarded(|| {
+            let scored = self.scored(&Described::read(visitor)?, true)?;
+            Ok(scored.map(|(score, _)| score))
+        })
     }
 
     /// All that adds to a visitor's score or takes from it, strongest first.
-    #[pyo3(signature = (visitor, *, now=None))]
-    fn explain(
-        &self,
-        py: Python<'_>,
-        visitor: &Bound<'_, PyAny>,
-        now: Option<f64>,
-    ) -> PyResult<Vec<Py<Reason>>> {
+    fn explain(&self, py: Python<'_>, visitor: &Bound<'_, PyAny>) -> PyResult<Vec<Py<Reason>>> {
         let want = Want { reasons: ALL, next_change: false };
-        guarded(|| Ok(self.decided(py, visitor, now, want)?.reasons))
+        guarded(|| Ok(self.verdict(py, &Described::read(visitor)?, want)?.0.reasons))
     }
 
     fn __repr__(&self) -> String {
@@ -220,17 +258,18 @@ impl Engine {
 }
 
 impl Engine {
-    fn expose<'f>(
+    fn expose(
         &self,
         visitor: &Bound<'_, PyAny>,
-        exposures: Vec<Assignment<'f>>,
-        hold: impl Fn(Assignment<'f>) -> Held,
+        exposures: Vec<Assignment<'_>>,
+        asked: &Visitor<'_>,
     ) {
         let Some(listener) = &self.on_exposure else { return };
         let py = visitor.py();
         for assignment in exposures {
-            let (asking, held) = (self.asking.clone(), hold(assignment));
-            let exposure = Exposure::new(asking, held, self.tag.clone(), visitor.clone().unbind());
+            let held = Held::of(&self.asking, assignment, &asked.attributes);
+            let (asking, tag) = (self.asking.clone(), self.tag.clone());
+            let exposure = Exposure::new(asking, held, tag, visitor.clone().unbind());
             if let Err(error) = listener.call1(py, (exposure,)) {
                 // A listener that fails costs nobody a decision.
                 error.write_unraisable(py, Some(listener.bind(py)));
@@ -238,22 +277,55 @@ impl Engine {
         }
     }
 
-    fn decided(
+    /// Score and band, where they are wanted and there is something that scores who may be scored.
+    fn scored(&self, described: &Described<'_>, wanted: bool) -> PyResult<Option<(u8, Band)>> {
+        let Some(scoring) = self.scoring.as_ref().filter(|_| wanted) else { return Ok(None) };
+        if !described.allows(PROFILING)? {
+            return Ok(None);
+        }
+        scoring.with(|engine| {
+            let now = described.now()?;
+            let profile = profile(engine, described, now)?;
+            let decision = engine.decide(&profile, now, Want { reasons: 0, next_change: false });
+            Ok(Some((decision.score, decision.band)))
+        })
+    }
+
+    fn verdict(
         &self,
         py: Python<'_>,
-        visitor: &Bound<'_, PyAny>,
-        now: Option<f64>,
+        described: &Described<'_>,
         want: Want,
-    ) -> PyResult<Decision> {
-        let described = Described::read(visitor)?;
-        let now = now.map_or_else(clock, |now| Millis(now as i64));
+    ) -> PyResult<(Decision, Option<(u8, Band)>)> {
+        let now = described.now()?;
+        let bundle = self.bundle.clone();
         let Some(scoring) = &self.scoring else {
-            return Ok(Decision::unscored(now));
+            return Ok((Decision::unscored(bundle, now), None));
         };
-        let mut engine = scoring.take()?;
-        let decided = scoring.decide(py, &mut engine, &described, now, want);
-        scoring.give_back(engine);
-        decided
+        if !described.allows(PROFILING)? {
+            return Ok((Decision::unscored(bundle, now), None));
+        }
+        scoring.with(|engine| {
+            let profile = profile(engine, described, now)?;
+            let decision = engine.decide(&profile, now, want);
+            let scored = Some((decision.score, decision.band));
+            Ok((Decision::of(py, bundle, engine, &profile, decision)?, scored))
+        })
+    }
+}
+
+const PERSONALIZATION: &str = "personalization";
+const PROFILING: &str = "profiling";
+
+fn sentences(
+    outcome: &Outcome<'_>,
+    feature: Option<&core::Feature>,
+    flags: &Flags,
+    asked: &Visitor<'_>,
+) -> Vec<String> {
+    match why_json(outcome, feature, flags, asked) {
+        Value::List(sentences) => sentences.iter().map(|one| one.to_text().into_owned()).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -272,11 +344,6 @@ fn remembered(
     Ok(Some(values::write(py, &memory.documents())?.unbind()))
 }
 
-fn clock() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(since.as_millis() as i64)
-}
-
 /// What scores visitors: engines with their working memory, one for each call that is under way.
 struct Scoring {
     parts: [Vec<u8>; 3],
@@ -287,7 +354,7 @@ struct Scoring {
 impl Scoring {
     fn open(parts: [Vec<u8>; 3]) -> PyResult<Self> {
         let scoring = Self { parts, idle: Mutex::default() };
-        scoring.give_back(scoring.another()?);
+        scoring.with(|_| Ok(()))?;
         Ok(scoring)
     }
 
@@ -296,50 +363,27 @@ impl Scoring {
         decide::Engine::open(signals, model, words).map_err(bundle)
     }
 
-    fn take(&self) -> PyResult<decide::Engine> {
+    fn with<T>(&self, work: impl FnOnce(&mut decide::Engine) -> PyResult<T>) -> PyResult<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.another(), Ok)
-    }
-
-    fn give_back(&self, engine: decide::Engine) {
+        let mut engine = idle.map_or_else(|| self.another(), Ok)?;
+        let done = work(&mut engine);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+        done
     }
+}
 
-    fn decide(
-        &self,
-        py: Python<'_>,
-        engine: &mut decide::Engine,
-        described: &Described<'_>,
-        now: Millis,
-        want: Want,
-    ) -> PyResult<Decision> {
-        let mut profile = match &described.profile {
-            Some(bytes) => engine.open_profile(bytes.extract()?).map_err(visitor)?,
-            None => engine.new_profile(),
-        };
-        if let Some(events) = &described.events {
-            let events = compact(events, now)?;
-            let mut fold = || fold(engine, &mut profile, &events, now);
-            if events.len() < MANY_EVENTS { fold() } else { py.detach(fold) }?;
-        }
-        let decision = engine.decide(&profile, now, want);
-        let reasons = decision.reasons.iter().map(|reason| {
-            let mut text = String::new();
-            engine.describe(&profile, &decision, reason, &mut text);
-            Py::new(py, Reason { signal: reason.id, text, points: reason.points })
-        });
-        Ok(Decision {
-            score: Some(decision.score),
-            band: Some(decision.band.name()),
-            probability: Some(decision.probability),
-            base: Some(decision.base),
-            reasons: reasons.collect::<PyResult<_>>()?,
-            rest: decision.rest,
-            as_of: now.0,
-            next_change_at: decision.next_change_at.map(|at| at.0),
-            profile: Some(PyBytes::new(py, &profile.encode(engine.signals())).unbind()),
-        })
+/// The visitor's profile with the visitor's events folded in.
+fn profile(engine: &decide::Engine, described: &Described<'_>, now: Millis) -> PyResult<Profile> {
+    let mut profile = match &described.profile {
+        Some(bytes) => engine.open_profile(bytes.extract()?).map_err(visitor)?,
+        None => engine.new_profile(),
+    };
+    if let Some(given) = &described.events {
+        let events = compact(given, now)?;
+        let mut fold = || fold(engine, &mut profile, &events, now);
+        if events.len() < MANY_EVENTS { fold() } else { given.py().detach(fold) }?;
     }
+    Ok(profile)
 }
 
 /// Segment's events in the compact form, each at its own time.

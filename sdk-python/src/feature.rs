@@ -5,7 +5,9 @@ use crate::flags::{Asking, Held};
 use crate::values;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rapport_core::experiment::{Assignment, Source, assignment_json, experiment_json};
+use rapport_core::experiment::{
+    Assignment, Outcome, Source, Visitor, assignment_json, experiment_json,
+};
 use rapport_core::targeting::Value;
 use std::sync::Arc;
 
@@ -30,13 +32,41 @@ pub struct Feature {
 }
 
 impl Feature {
-    pub fn new(
-        asking: Arc<Asking>,
-        rule: Option<(usize, Option<usize>)>,
-        (source, on): (Source, bool),
-        (value, assignment, sticky): (Py<PyAny>, Option<Held>, Option<Py<PyAny>>),
-    ) -> Self {
-        Self { asking, value, on, sticky, rule, source, assignment }
+    /// What core says, and the sticky documents after that.
+    pub fn of(
+        py: Python<'_>,
+        asking: &Arc<Asking>,
+        number: usize,
+        (outcome, sticky): (Outcome<'_>, Option<Py<PyAny>>),
+        asked: &Visitor<'_>,
+    ) -> PyResult<Self> {
+        let on = outcome.on();
+        let hold = |assignment| Held::of(asking, assignment, &asked.attributes);
+        Ok(Self {
+            asking: asking.clone(),
+            value: values::write(py, &outcome.value)?.unbind(),
+            on,
+            sticky,
+            rule: Some((number, outcome.rule_number)),
+            source: outcome.source,
+            assignment: outcome.assignment.map(hold),
+        })
+    }
+
+    /// The default, for who gets nothing else.
+    pub fn standard(py: Python<'_>, asking: &Arc<Asking>, number: usize) -> PyResult<Self> {
+        let default = asking.flags.features.get(number).map(|feature| &feature.default);
+        let value = default.unwrap_or(&Value::Null);
+        let (on, source) = (value.truthy(), Source::Default);
+        let value = values::write(py, value)?.unbind();
+        let rule = Some((number, None));
+        let asking = asking.clone();
+        Ok(Self { asking, value, on, sticky: None, rule, source, assignment: None })
+    }
+
+    pub fn unknown(py: Python<'_>, asking: &Arc<Asking>) -> PyResult<Self> {
+        let (asking, value, source) = (asking.clone(), py.None(), Source::UnknownFeature);
+        Ok(Self { asking, value, on: false, sticky: None, rule: None, source, assignment: None })
     }
 }
 
@@ -122,13 +152,17 @@ pub struct Variation {
 }
 
 impl Variation {
-    pub fn new(
-        asking: Arc<Asking>,
-        value: Option<Py<PyAny>>,
-        held: Held,
-        sticky: Option<Py<PyAny>>,
-    ) -> Self {
-        Self { asking, value, sticky, held }
+    /// What core says, and the sticky documents after that.
+    pub fn of(
+        py: Python<'_>,
+        asking: &Arc<Asking>,
+        (assignment, sticky): (Assignment<'_>, Option<Py<PyAny>>),
+        asked: &Visitor<'_>,
+    ) -> PyResult<Self> {
+        let value = assignment.chosen().map(|variation| values::write(py, &variation.value));
+        let value = value.transpose()?.map(Bound::unbind);
+        let held = Held::of(asking, assignment, &asked.attributes);
+        Ok(Self { asking: asking.clone(), value, sticky, held })
     }
 }
 

@@ -3,19 +3,30 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rapport_core::experiment::{Assignment, Effect, Experiment, Flags, Leaf, Why};
-use rapport_core::targeting::Value;
+use rapport_core::targeting::{Own, Value};
 
 /// Flags with what Python needs to ask them.
 pub struct Asking {
     pub flags: Flags,
     /// The attributes' names, by their numbers, as Python looks them up.
     names: Vec<Py<PyString>>,
-    /// The attributes that each feature reads.
-    reads: Vec<Vec<u16>>,
-    /// The attributes that each experiment of pages reads.
-    page_reads: Vec<Vec<u16>>,
+    /// By the numbers of the features.
+    features: Vec<Reads>,
+    /// By the numbers of the experiments of pages.
+    pages: Vec<Reads>,
+    /// What all of them read.
+    all: Reads,
     /// Where each experiment stands, by its number.
     experiments: Vec<Place>,
+}
+
+/// What of a visitor decides something.
+#[derive(Default)]
+pub struct Reads {
+    /// The numbers of the attributes that callers give.
+    pub attributes: Vec<u16>,
+    /// Whether the score does.
+    pub score: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -27,20 +38,28 @@ enum Place {
 impl Asking {
     pub fn new(py: Python<'_>, flags: Flags) -> Self {
         let described = flags.describe();
-        let numbers = |reads: &Value<'_>| match reads {
+        let reads = |described: &Value<'_>, score| match described {
             Value::List(numbers) => {
-                numbers.iter().map(|number| number.to_number() as u16).collect()
+                let attributes = numbers.iter().map(|number| number.to_number() as u16).collect();
+                Reads { attributes, score }
             }
-            _ => Vec::new(),
+            _ => Reads::default(),
         };
-        let each = |what: &str, member: Option<&str>| match described.member(what) {
-            Some(Value::List(items)) => items
-                .iter()
-                .map(|item| numbers(member.map_or(item, |name| item.at(name))))
-                .collect(),
-            _ => Vec::new(),
+        let list = |what: &str| match described.member(what) {
+            Some(Value::List(items)) => items.as_slice(),
+            _ => &[],
         };
-        let (reads, page_reads) = (each("features", Some("reads")), each("pages", None));
+        let features = flags.features.iter().zip(list("features"));
+        let features: Vec<_> = features
+            .map(|(feature, described)| reads(described.at("reads"), flags.takes_score(feature)))
+            .collect();
+        let pages = flags.experiments.iter().zip(list("pages"));
+        let pages: Vec<_> =
+            pages.map(|(page, described)| reads(described, flags.page_takes_score(page))).collect();
+        let all = Reads {
+            attributes: (Own::COUNT..flags.attributes.len()).map(|number| number as u16).collect(),
+            score: features.iter().chain(&pages).any(|reads| reads.score),
+        };
         let rules = flags.features.iter().enumerate().flat_map(|(feature, held)| {
             let runs = held.rules.iter().enumerate();
             runs.filter(|(_, rule)| matches!(rule.effect, Effect::Run(_)))
@@ -49,7 +68,7 @@ impl Asking {
         let experiments = rules.chain((0..flags.experiments.len()).map(Place::Page)).collect();
         let names =
             flags.attributes.iter().map(|name| PyString::intern(py, name).unbind()).collect();
-        Self { flags, names, reads, page_reads, experiments }
+        Self { flags, names, features, pages, all, experiments }
     }
 
     pub fn name<'py>(&self, py: Python<'py>, number: u16) -> Option<&Bound<'py, PyString>> {
@@ -61,12 +80,16 @@ impl Asking {
         self.flags.features.binary_search_by(|feature| (*feature.key).cmp(key)).ok()
     }
 
-    pub fn reads(&self, feature: usize) -> &[u16] {
-        self.reads.get(feature).map_or(&[], Vec::as_slice)
+    pub fn feature(&self, number: usize) -> &Reads {
+        self.features.get(number).unwrap_or(&self.all)
     }
 
-    pub fn page_reads(&self, experiment: usize) -> &[u16] {
-        self.page_reads.get(experiment).map_or(&[], Vec::as_slice)
+    pub fn page(&self, number: usize) -> &Reads {
+        self.pages.get(number).unwrap_or(&self.all)
+    }
+
+    pub fn all(&self) -> &Reads {
+        &self.all
     }
 
     fn experiment(&self, number: u32) -> Option<&Experiment> {

@@ -4,10 +4,15 @@ use pyo3::prelude::*;
 
 #[pymodule]
 pub mod testing {
+    use crate::bundle::hex;
     use crate::error::{bundle, guarded, visitor};
     use crate::values::{wire, write};
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use ed25519_dalek::{Signer, SigningKey};
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
+    use rapport_core::bundle::{BundleWire, compile};
     use rapport_core::event::{Event, EventWire, Millis};
     use rapport_core::experiment::{
         HashVersion, Namespace, Range, chosen, equal_weights, query_override, ranges, redirect,
@@ -225,6 +230,30 @@ pub mod testing {
                 Ok((explanation.base.0, contributions, base, score, points.points))
             })
         }
+    }
+
+    type Signed = (String, String, String, BTreeMap<String, Vec<u8>>, Vec<String>);
+
+    /// Compiles an authored bundle and signs it under a seed of 32 bytes: the manifest, the signature
+    /// and the public key in base 64, the parts by their hashes, and what does not work.
+    #[pyfunction]
+    fn compile_bundle(
+        authored: &Bound<'_, PyAny>,
+        models: BTreeMap<String, Vec<u8>>,
+        seed: [u8; 32],
+    ) -> PyResult<Signed> {
+        let wire: BundleWire = wire(authored, "bundle")?;
+        let files: Vec<_> =
+            models.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let compiled = compile(&wire, &files);
+        let manifest = compiled.manifest(hex).to_json();
+        let key = SigningKey::from_bytes(&seed);
+        let signature = BASE64_STANDARD.encode(key.sign(&manifest).to_bytes());
+        let public_key = BASE64_STANDARD.encode(key.verifying_key().as_bytes());
+        let problems = compiled.problems.iter().map(ToString::to_string).collect();
+        let parts = compiled.parts.into_iter().map(|part| (hex(&part.bytes), part.bytes)).collect();
+        let manifest = String::from_utf8(manifest).map_err(bundle)?;
+        Ok((manifest, signature, public_key, parts, problems))
     }
 
     /// A value as core has it after it came in, given back.

@@ -5,20 +5,30 @@ use crate::flags::Asking;
 use crate::values;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use rapport_core::experiment::{StickyBuckets, Visitor};
+use rapport_core::event::Millis;
+use rapport_core::experiment::{Known, Shown, StickyBuckets, Visitor};
+use rapport_core::scoring::Band;
 use rapport_core::targeting::Value;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+type Given<'py> = Option<Bound<'py, PyAny>>;
 
 /// The members of a visitor's dict, none of them read yet.
 #[derive(Default)]
 pub struct Described<'py> {
-    pub attributes: Option<Bound<'py, PyAny>>,
-    pub url: Option<Bound<'py, PyAny>>,
-    pub profile: Option<Bound<'py, PyAny>>,
-    pub events: Option<Bound<'py, PyAny>>,
-    enabled: Option<Bound<'py, PyAny>>,
-    qa_mode: Option<Bound<'py, PyAny>>,
-    forced: Option<Bound<'py, PyAny>>,
-    sticky: Option<Bound<'py, PyAny>>,
+    attributes: Given<'py>,
+    url: Given<'py>,
+    anonymous_id: Given<'py>,
+    user_id: Given<'py>,
+    pub profile: Given<'py>,
+    pub events: Given<'py>,
+    now: Given<'py>,
+    consent: Given<'py>,
+    shown: Given<'py>,
+    enabled: Given<'py>,
+    qa_mode: Given<'py>,
+    forced: Given<'py>,
+    sticky: Given<'py>,
 }
 
 impl<'py> Described<'py> {
@@ -39,18 +49,22 @@ impl<'py> Described<'py> {
             let slot = match name.to_str()? {
                 "attributes" => &mut described.attributes,
                 "url" => &mut described.url,
+                "anonymous_id" => &mut described.anonymous_id,
+                "user_id" => &mut described.user_id,
                 "profile" => &mut described.profile,
                 "events" => &mut described.events,
+                "now" => &mut described.now,
+                "consent" => &mut described.consent,
+                "shown" => &mut described.shown,
                 "enabled" => &mut described.enabled,
                 "qa_mode" => &mut described.qa_mode,
                 "forced_variations" => &mut described.forced,
                 "sticky" => &mut described.sticky,
-                "anonymous_id" | "user_id" => continue,
                 other => {
                     return Err(wrong_type(format!(
                         "a visitor has no `{other}`: give attributes, url, anonymous_id, user_id, \
-                         profile, events, sticky, forced_variations, enabled or qa_mode; what \
-                         conditions read belongs in attributes"
+                         profile, events, consent, shown, now, sticky, forced_variations, enabled \
+                         or qa_mode; what conditions read belongs in attributes"
                     )));
                 }
             };
@@ -59,38 +73,76 @@ impl<'py> Described<'py> {
         Ok(described)
     }
 
-    /// The values of those attributes that a question reads, by their numbers.
-    pub fn find(&self, asking: &Asking, reads: &[u16]) -> PyResult<Found<'py>> {
-        let mut found = Found { attributes: Vec::with_capacity(reads.len()) };
-        let Some(attributes) = &self.attributes else { return Ok(found) };
-        let py = attributes.py();
-        let dict = attributes.cast::<PyDict>().map_err(|_| {
-            wrong_type("a visitor's `attributes` are a dict, such as {\"plan\": \"pro\"}")
-        })?;
-        for number in reads {
-            let Some(name) = asking.name(py, *number) else { continue };
-            if let Some(value) = dict.get_item(name)? {
-                found.attributes.push((*number, value));
+    /// The time of the question: the visitor's `now`, or the clock's.
+    pub fn now(&self) -> PyResult<Millis> {
+        match &self.now {
+            Some(now) => Ok(Millis(now.extract::<f64>()? as i64)),
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Ok(Millis(since.as_millis() as i64))
             }
         }
-        Ok(found)
     }
 
-    /// What is remembered of earlier assignments; `None` where nobody remembers.
-    pub fn memory(&self) -> PyResult<Option<StickyBuckets>> {
-        self.sticky
-            .as_ref()
-            .map(|documents| Ok(StickyBuckets::of(&values::read(documents)?)))
-            .transpose()
+    /// Whether the visitor allows a purpose, such as `profiling`; what was not said is allowed.
+    pub fn allows(&self, purpose: &str) -> PyResult<bool> {
+        let Some(consent) = &self.consent else { return Ok(true) };
+        let Ok(dict) = consent.cast::<PyDict>() else {
+            return Err(wrong_type("`consent` is a dict such as {\"personalization\": False}"));
+        };
+        dict.get_item(purpose)?.map_or(Ok(true), |choice| choice.is_truthy())
+    }
+
+    /// Python's objects that core needs to look at, for a question that reads these attributes.
+    pub fn find(&self, asking: &Asking, reads: &[u16]) -> PyResult<Found<'py>> {
+        let mut attributes = Vec::with_capacity(reads.len());
+        let given = match &self.attributes {
+            Some(given) => Some(given.cast::<PyDict>().map_err(|_| {
+                wrong_type("a visitor's `attributes` are a dict, such as {\"plan\": \"pro\"}")
+            })?),
+            None => None,
+        };
+        for number in reads {
+            let found = match (given, given.and_then(|given| asking.name(given.py(), *number))) {
+                (Some(given), Some(name)) => given.get_item(name)?,
+                _ => None,
+            };
+            let found =
+                found.or_else(|| self.aside(asking.flags.attributes.get(usize::from(*number))?));
+            attributes.extend(found.map(|value| (*number, value)));
+        }
+        Ok(Found {
+            attributes,
+            memory: match &self.sticky {
+                Some(documents) => Some(StickyBuckets::of(&values::read(documents)?)),
+                None => None,
+            },
+            forced: numbers(self.forced.as_ref(), "forced_variations", |value| {
+                Ok(values::read(value)?.to_number() as usize)
+            })?,
+            shown: numbers(self.shown.as_ref(), "shown", |value| {
+                let value = values::read(value)?;
+                Ok((value.at("times").to_number() as u32, value.at("last").to_number() as i64))
+            })?,
+        })
+    }
+
+    /// Ids stand for attributes that are not given.
+    fn aside(&self, name: &str) -> Given<'py> {
+        match name {
+            "id" => self.anonymous_id.clone().or_else(|| self.user_id.clone()),
+            "anonymousId" => self.anonymous_id.clone(),
+            "userId" => self.user_id.clone(),
+            _ => None,
+        }
     }
 
     /// The question as core takes it.
     pub fn visitor<'v>(
         &'v self,
-        asking: &Asking,
+        asking: &'v Asking,
         found: &'v Found<'_>,
-        memory: Option<&'v StickyBuckets>,
-        forced: &'v [(String, usize)],
+        scored: Option<(u8, Band)>,
     ) -> PyResult<Visitor<'v>> {
         let mut attributes = vec![Value::Null; asking.flags.attributes.len()];
         for (number, value) in &found.attributes {
@@ -98,10 +150,10 @@ impl<'py> Described<'py> {
                 *slot = values::borrow(value).map_err(|error| asking.about(*number, error))?;
             }
         }
-        let truthy = |given: &Option<Bound<'_, PyAny>>, otherwise| {
+        let truthy = |given: &Given<'_>, otherwise| {
             given.as_ref().map_or(Ok(otherwise), |value| value.is_truthy())
         };
-        Ok(Visitor {
+        let mut visitor = Visitor {
             attributes,
             address: match &self.url {
                 Some(url) => text(url, "url")?,
@@ -109,24 +161,36 @@ impl<'py> Described<'py> {
             },
             disabled: !truthy(&self.enabled, true)?,
             only_forced: truthy(&self.qa_mode, false)?,
-            forced: forced.iter().map(|(key, at)| (key.as_str(), *at)).collect(),
-            sticky: memory,
-        })
-    }
-
-    /// Variations that were chosen by hand.
-    pub fn forced(&self) -> PyResult<Vec<(String, usize)>> {
-        let Some(forced) = &self.forced else { return Ok(Vec::new()) };
-        let Ok(dict) = forced.cast::<PyDict>() else {
-            return Err(wrong_type(
-                "`forced_variations` is a dict of experiments' keys and numbers",
-            ));
+            forced: found.forced.iter().map(|(key, at)| (key.as_str(), *at)).collect(),
+            sticky: found.memory.as_ref(),
         };
-        let pairs = dict
-            .iter()
-            .map(|(key, given)| Ok((key.extract()?, values::read(&given)?.to_number() as usize)));
-        pairs.collect()
+        let shown = found.shown.iter().map(|(experience, (times, last))| Shown {
+            experience,
+            times: *times,
+            last: Millis(*last),
+        });
+        let known = Known {
+            now: Some(self.now()?),
+            score: scored.map(|(score, _)| score),
+            band: scored.map(|(_, band)| band),
+            grade: None,
+            shown: shown.collect(),
+        };
+        asking.flags.tell(&mut visitor, &known);
+        Ok(visitor)
     }
+}
+
+/// The members of a dict by their names.
+fn numbers<T>(
+    given: Option<&Bound<'_, PyAny>>,
+    what: &str,
+    read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<(String, T)>> {
+    let Some(given) = given else { return Ok(Vec::new()) };
+    let dict = given.cast::<PyDict>();
+    let dict = dict.map_err(|_| wrong_type(format!("a visitor's `{what}` is a dict")))?;
+    dict.iter().map(|(name, value)| Ok((name.extract()?, read(&value)?))).collect()
 }
 
 fn text<'v>(object: &'v Bound<'_, PyAny>, what: &str) -> PyResult<&'v str> {
@@ -134,7 +198,13 @@ fn text<'v>(object: &'v Bound<'_, PyAny>, what: &str) -> PyResult<&'v str> {
     found.ok_or_else(|| visitor(format!("a visitor's `{what}` is no text")))
 }
 
-/// Python's objects behind the attributes, held while core looks at them.
+/// Python's objects behind the attributes, held while core looks at them, and what was read at once.
 pub struct Found<'py> {
     attributes: Vec<(u16, Bound<'py, PyAny>)>,
+    /// What is remembered of earlier assignments; `None` where nobody remembers.
+    pub memory: Option<StickyBuckets>,
+    /// Variations that were chosen by hand.
+    forced: Vec<(String, usize)>,
+    /// How often experiences were shown, and when last.
+    shown: Vec<(String, (u32, i64))>,
 }

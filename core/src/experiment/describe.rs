@@ -53,6 +53,20 @@ impl Flags {
         ])
     }
 
+    /// Whether deciding a feature takes the visitor's score.
+    pub fn takes_score(&self, feature: &Feature) -> bool {
+        let mut read = Reads::new(self);
+        read.feature(feature);
+        read.score()
+    }
+
+    /// Whether deciding an experiment takes the visitor's score.
+    pub fn page_takes_score(&self, experiment: &Experiment) -> bool {
+        let mut read = Reads::new(self);
+        read.experiment(experiment);
+        read.score()
+    }
+
     fn reads(&self, feature: &Feature) -> Value<'static> {
         let mut read = Reads::new(self);
         read.feature(feature);
@@ -128,6 +142,11 @@ impl<'f> Reads<'f> {
         // What core feeds, no host gives.
         let seen = (0_u32..).zip(self.seen).skip(Own::COUNT).filter(|(_, seen)| *seen);
         Value::List(seen.map(|(number, _)| Value::Number(f64::from(number))).collect())
+    }
+
+    fn score(&self) -> bool {
+        let own = [Own::Score, Own::Band];
+        own.iter().any(|own| self.seen.get(*own as usize).is_some_and(|seen| *seen))
     }
 
     fn attribute(&mut self, number: u16) {

@@ -45,7 +45,7 @@ pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;
 pub use stored::FlagsError;
 #[cfg(feature = "wire")]
-pub use view::{assignment_json, experiment_json};
+pub use view::{assignment_json, experiment_json, why_json};
 pub use why::{Source, Why};
 
 use crate::targeting::Value;

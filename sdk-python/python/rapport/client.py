@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rapport")
 
+# What went wrong with a refresh, and whether the bundle is another one.
+Listener = Callable[[RapportError | None, bool], object]
+
 LIBRARY = {"library": {"name": "rapport-python"}}
 REMEMBERED_EXPOSURES = 10_000
 
@@ -57,6 +60,8 @@ class _Base:
         self._retries = retries
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._outbox = Outbox(secret_key or key, capacity)
+        self._listeners: list[Listener] = []
+        self._failed = False
         self._engine = bundle.engine(on_exposure=self._exposed) if bundle else None
         self._begin()
         _clients.add(self)
@@ -72,17 +77,17 @@ class _Base:
             raise BundleError("no bundle yet: call refresh(), or give `bundle`")
         return self._engine
 
-    def decide(self, visitor: Visitor, *, now: float | None = None, reasons: int = 5) -> Decision:
+    def decide(self, visitor: Visitor, *, reasons: int = 5) -> Decision:
         """See `Engine.decide`."""
-        return self.engine.decide(visitor, now=now, reasons=reasons)
+        return self.engine.decide(visitor, reasons=reasons)
 
-    def score(self, visitor: Visitor, *, now: float | None = None) -> int | None:
+    def score(self, visitor: Visitor) -> int | None:
         """See `Engine.score`."""
-        return self.engine.score(visitor, now=now)
+        return self.engine.score(visitor)
 
-    def explain(self, visitor: Visitor, *, now: float | None = None) -> list[Reason]:
+    def explain(self, visitor: Visitor) -> list[Reason]:
         """See `Engine.explain`."""
-        return self.engine.explain(visitor, now=now)
+        return self.engine.explain(visitor)
 
     def feature(self, key: str, visitor: Visitor) -> Feature:
         """See `Engine.feature`; exposures are reported, once a visitor and variation."""
@@ -97,7 +102,8 @@ class _Base:
     ) -> bool:
         """Queues that something happened; `more` are Segment's other members, such as `context`.
 
-        False where the queue is full. Nothing is sent before `flush`, or by what `start` started.
+        Nothing is sent before `flush`, or by what `start` started. Of who refuses analytics and
+        profiling nothing is kept. False where the queue is full.
         """
         return self._put(
             {"type": "track", "event": event, "properties": properties or {}}, visitor, more
@@ -136,7 +142,11 @@ class _Base:
         known = {name: value for name, value in who.items() if value}
         if not known:
             raise ValueError("an event is somebody's: give the visitor `anonymous_id` or `user_id`")
-        context = {**LIBRARY, **more.get("context", {})}
+        consent = visitor.get("consent") or {}
+        if consent.get("analytics") is False and consent.get("profiling") is False:
+            return True
+        context = {**LIBRARY, **({"consent": dict(consent)} if consent else {})}
+        context.update(more.get("context", {}))
         return self._outbox.put({**event, **known, **more, "context": context})
 
     def _exposed(self, exposure: Exposure) -> None:
@@ -153,10 +163,31 @@ class _Base:
                 self._seen.popitem(last=False)
         self.track("Experiment Viewed", visitor, exposure.properties)
 
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls back with (error, whether the bundle is another one) when a refresh fails, brings a
+        new bundle, or succeeds again; returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def _fetch(self) -> bool:
-        """Gets the newest bundle; whether it is another one. On failure the old one stays."""
         try:
-            fetched = Bundle.fetch(
+            changed = self._take(self._newest())
+        except RapportError as error:
+            self._failed = True
+            self._tell(error, False)
+            raise
+        if changed or self._failed:
+            self._failed = False
+            self._tell(None, changed)
+        return changed
+
+    def _tell(self, error: RapportError | None, changed: bool) -> None:
+        for listener in list(self._listeners):
+            listener(error, changed)
+
+    def _newest(self) -> Bundle:
+        try:
+            return Bundle.fetch(
                 self._address.server,
                 self._key,
                 public_key=self._public_key,
@@ -167,13 +198,15 @@ class _Base:
             if self._engine is not None or self._cache is None or not self._cache.exists():
                 raise
             log.warning("the server gives no bundle: the one in %s is used", self._cache)
-            fetched = Bundle.read(self._cache, public_key=self._public_key)
-        if self.bundle is not None and fetched.manifest == self.bundle.manifest:
+            return Bundle.read(self._cache, public_key=self._public_key)
+
+    def _take(self, bundle: Bundle) -> bool:
+        if self.bundle is not None and bundle.manifest == self.bundle.manifest:
             return False
-        self._engine = fetched.engine(on_exposure=self._exposed)
-        self.bundle = fetched
+        self._engine = bundle.engine(on_exposure=self._exposed)
+        self.bundle = bundle
         if self._cache is not None:
-            fetched.save(self._cache)
+            bundle.save(self._cache)
         return True
 
     def _post(self, step: Post) -> Answer:
