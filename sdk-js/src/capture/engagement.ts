@@ -3,6 +3,7 @@ import type { Pages } from "./page";
 
 const REPORT_EVERY_MS = 10_000;
 const TICK_MS = 5_000;
+const LEAST_MS = 1_000;
 /** A visitor who touches nothing for this long has stopped reading. */
 const ATTENTION_MS = 30_000;
 const MOVES_MS = 1_000;
@@ -39,13 +40,13 @@ export function captureEngagement(pages: Pages, report: (properties: Properties,
   for (const name of ["pointerdown", "pointermove", "keydown", "scroll"]) {
     addEventListener(name, touch, { passive: true, capture: true });
   }
-  // Behind a frame the layout is there; who asks before it has the browser lay out twice.
-  const later = () => requestAnimationFrame(() => setTimeout(look));
+  // Less is not reported, and by then the layout is there: who asks before has the browser lay out twice.
+  const later = () => setTimeout(look, LEAST_MS);
   if (document.readyState === "complete") later();
   else addEventListener("load", later);
   pages.onLeave((page, gone) => {
     count();
-    flush(1_000, page);
+    flush(LEAST_MS, page);
     if (!gone) return;
     engaged = depth = 0;
     active = last;
