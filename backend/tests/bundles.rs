@@ -37,7 +37,7 @@ fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     );
 
     let parts = config["parts"].as_object().unwrap();
-    assert_eq!(parts.keys().collect::<Vec<_>>(), ["model", "sdk", "signals", "wasm", "words"]);
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["decision", "sdk", "wasm"]);
     for (name, address) in parts {
         let plain =
             house.get(address.as_str().unwrap()).header("accept-encoding", "identity").send();
@@ -89,10 +89,15 @@ fn the_manifest_is_signed_and_says_what_pages_load() {
         (parsed["workspace"].as_str().unwrap(), parsed["environment"].as_str().unwrap()),
         (acme.scope.workspace.to_string().as_str(), "live")
     );
-    for part in parsed["parts"].as_array().unwrap() {
-        let address = config["parts"][part["kind"].as_str().unwrap()].as_str().unwrap();
-        assert!(address.contains(part["hash"].as_str().unwrap()));
+    let file = house.get(config["parts"]["decision"].as_str().unwrap()).send().bytes;
+    let (lengths, mut rest) = file.split_at(12);
+    for (length, part) in lengths.chunks(4).zip(parsed["parts"].as_array().unwrap()) {
+        let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        let bytes;
+        (bytes, rest) = rest.split_at(length);
+        assert_eq!(part["hash"], rapport_backend::Sha256Digest::of(bytes).to_string());
     }
+    assert!(rest.is_empty());
     let admin = house.get("/v1/bundles/current").key(&acme.admin_key).send().json();
     assert_eq!(
         (&admin["manifest"], &admin["signature"], &admin["publicKey"]),

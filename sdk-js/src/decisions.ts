@@ -3,13 +3,6 @@ import { attempt } from "./plugins";
 import type { Rapport } from "./rapport";
 import type { Decision, RapportEvent } from "./types";
 
-/** Bytes of a bundle's parts. */
-export interface Bytes {
-  readonly signals: Uint8Array;
-  readonly model: Uint8Array;
-  readonly words: Uint8Array;
-}
-
 /** What decisions need, fetched ahead; without an engine the server decides. */
 export interface Early {
   /** Hash of the bundle's manifest. */
@@ -17,7 +10,7 @@ export interface Early {
   readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
   /** The bundle's features and experiments; with them comes the part `personalize`. */
   readonly flags?: Promise<Uint8Array> | undefined;
-  readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Bytes> };
+  readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Uint8Array> };
 }
 
 /** Features and experiments with the engine that answers for them. */

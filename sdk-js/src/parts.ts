@@ -19,10 +19,10 @@ export async function load<Module>(config: Config, part: keyof Parts): Promise<M
 /** Starts all fetches that decisions need. */
 export function fetchEarly(config: Config): Early {
   const { bundle, parts } = config;
-  const { wasm, signals, model, words, flags } = parts;
+  const { wasm, decision, flags } = parts;
   const scoring = load<typeof import("./scoring/index")>(config, "scoring");
   scoring.catch(quiet);
-  if (!wasm || !signals || !model || !words) return { scoring };
+  if (!wasm || !decision) return { scoring };
   const get = async (part: string) => {
     const answer = await fetch(addressOf(config, part));
     if (!answer.ok) throw new Error(`${answer.url} answered ${answer.status}`);
@@ -30,9 +30,7 @@ export function fetchEarly(config: Config): Early {
   };
   const bytes = async (part: string) => new Uint8Array(await (await get(part)).arrayBuffer());
   const module = WebAssembly.compileStreaming(get(wasm));
-  const loaded = Promise.all([bytes(signals), bytes(model), bytes(words)]).then(
-    ([signals, model, words]) => ({ signals, model, words }),
-  );
+  const loaded = bytes(decision);
   // Its code comes along with its data.
   const flagged = flags ? Promise.all([bytes(flags), load(config, "personalize")]).then(([bytes]) => bytes) : undefined;
   for (const fetched of [module, loaded, flagged]) fetched?.catch(quiet);

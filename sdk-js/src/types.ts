@@ -71,9 +71,8 @@ export interface Parts {
   readonly links?: string;
   readonly platforms?: string;
   readonly debug?: string;
-  readonly signals?: string;
-  readonly model?: string;
-  readonly words?: string;
+  /** Signals, model and words of the bundle. */
+  readonly decision?: string;
   /** Features and experiments, where the bundle has any. */
   readonly flags?: string;
   readonly personalize?: string;

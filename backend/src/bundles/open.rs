@@ -1,5 +1,6 @@
 //! The current bundle of each scope, opened once for all visitors.
 
+use super::service::keep;
 use crate::app::App;
 use crate::error::StoreError;
 use crate::files::{Encoding, PartKind as FileKind, PartName};
@@ -19,6 +20,8 @@ pub struct OpenBundle {
     pub signals: Sha256Digest,
     /// Of the manifest.
     pub digest: Sha256Digest,
+    /// What pages decide with, in one file; absent where none may.
+    pub decision: Option<PartName>,
     /// Whether pages may learn scores.
     pub pages_may_ask: bool,
     /// Whether it declares signals that only the server sets.
@@ -26,14 +29,6 @@ pub struct OpenBundle {
 }
 
 impl OpenBundle {
-    /// What pages get of a bundle, and what their loader calls it.
-    pub const PAGE_PARTS: [(PartKind, &str); 4] = [
-        (PartKind::Signals, "signals"),
-        (PartKind::Model, "model"),
-        (PartKind::Words, "words"),
-        (PartKind::Flags, "flags"),
-    ];
-
     /// The engine that answers questions, one at a time.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         lock(&self.reading)
@@ -77,8 +72,15 @@ impl OpenBundle {
             ))
         };
         let pages_may_ask = model.score_in_page != Some(ScoreInPage::Off);
+        let public = model.public;
         let ((digest, signals), (_, model), (_, words)) =
             (read(signals)?, read(model)?, read(words)?);
+        let decision = if public {
+            let joined = joined([&signals, &model, &words]);
+            Some(keep(&*app.files, scope, FileKind::Binary, &joined)?)
+        } else {
+            None
+        };
         let engine = || {
             let opened = Engine::open(&signals, &model, &words);
             opened.map(Mutex::new).map_err(|error| StoreError::corrupt("bundle", error))
@@ -90,10 +92,18 @@ impl OpenBundle {
             folding: [engine()?, engine()?],
             signals: digest,
             digest: Sha256Digest::of(publication.manifest.as_bytes()),
+            decision,
             pages_may_ask,
             given,
         }))
     }
+}
+
+/// Signals, model and words one after the other, their lengths before them (docs/bundle-format.md): each
+/// request takes a page's time.
+fn joined(parts: [&[u8]; 3]) -> Vec<u8> {
+    let lengths = parts.iter().flat_map(|part| (part.len() as u32).to_le_bytes());
+    lengths.chain(parts.iter().flat_map(|part| part.iter().copied())).collect()
 }
 
 /// The bundles that are open.

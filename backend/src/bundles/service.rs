@@ -167,24 +167,23 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem>
     config.insert("endpoint".to_owned(), Value::from(app.public_url()));
     match current(app, scope) {
         Ok((manifest, publication)) => {
-            for (kind, word) in OpenBundle::PAGE_PARTS {
-                // The default model, and the default language, stand first or say so.
-                let mut candidates = manifest.parts.iter().filter(|part| part.kind == kind);
-                let part = candidates
-                    .clone()
-                    .find(|part| part.default)
-                    .or_else(|| candidates.next())
-                    .filter(|part| part.public);
-                if let Some(digest) = part.and_then(|part| Sha256Digest::parse(&part.hash)) {
-                    let name =
-                        PartName { digest, kind: PartKind::Binary, encoding: Encoding::Plain };
-                    parts.insert(word.to_owned(), Value::from(address(name)));
-                }
+            let bundle = Sha256Digest::of(publication.manifest.as_bytes());
+            // The bundle that is open may be the one before, for a moment.
+            let open = match app.bundles.get(app, scope)? {
+                Some(open) if open.digest == bundle => Some(open),
+                _ => OpenBundle::read(app, scope)?.map(Arc::new),
+            };
+            if let Some(name) =
+                open.filter(|open| open.digest == bundle).and_then(|open| open.decision)
+            {
+                parts.insert("decision".to_owned(), Value::from(address(name)));
             }
-            config.insert(
-                "bundle".to_owned(),
-                Value::from(Sha256Digest::of(publication.manifest.as_bytes()).to_string()),
-            );
+            let flags = manifest.parts.iter().find(|part| part.kind == Kind::Flags && part.public);
+            if let Some(digest) = flags.and_then(|part| Sha256Digest::parse(&part.hash)) {
+                let name = PartName { digest, kind: PartKind::Binary, encoding: Encoding::Plain };
+                parts.insert("flags".to_owned(), Value::from(address(name)));
+            }
+            config.insert("bundle".to_owned(), Value::from(bundle.to_string()));
             config.insert("manifest".to_owned(), Value::from(publication.manifest));
             config.insert(
                 "signature".to_owned(),

@@ -1,5 +1,4 @@
 import * as wasm from "../../dist/engine/engine.js";
-import type { Bytes } from "../decisions";
 import type { Band, Reason, RapportEvent, Verdict } from "../types";
 import { writeEvent } from "./wire";
 
@@ -12,6 +11,21 @@ const INPUT_BYTES = 32 * 1024;
 const OUTPUT_NUMBERS = HEAD + 5 * PER_REASON;
 
 const decoder = new TextDecoder();
+
+/** Bytes of a bundle's parts. */
+export interface Bytes {
+  readonly signals: Uint8Array;
+  readonly model: Uint8Array;
+  readonly words: Uint8Array;
+}
+
+/** The parts of the file in which pages get them: docs/bundle-format.md. */
+export function split(file: Uint8Array): Bytes {
+  const lengths = new DataView(file.buffer, file.byteOffset);
+  let at = 12;
+  const [signals, model, words] = [0, 4, 8].map((length) => file.subarray(at, (at += lengths.getUint32(length, true))));
+  return { signals: signals!, model: model!, words: words! };
+}
 
 /** The core, in the page. Every call is synchronous and takes microseconds. */
 export class LocalEngine {

@@ -2,7 +2,7 @@
 import type { Asked, Asking, Early, Scorer } from "../decisions";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
-import { LocalEngine } from "./engine";
+import { LocalEngine, split } from "./engine";
 import { Hints } from "./hints";
 import { RemoteEngine } from "./remote";
 
@@ -14,7 +14,7 @@ export async function scorer(asking: Asking, { bundle, engine, flags }: Early): 
   try {
     if (!engine) throw new Error("the workspace asks for it");
     const [module, bytes] = await Promise.all([engine.module, engine.bytes]);
-    const local = new LocalEngine(module, bytes);
+    const local = new LocalEngine(module, split(bytes));
     return new Decider(asking, local, bundle, false, flags && { ...local.asked, bytes: flags, bundle });
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.

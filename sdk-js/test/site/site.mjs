@@ -46,9 +46,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
     "/v1/parts/scoring": ["text/javascript", await read("../../dist/scoring.js")],
     "/v1/parts/wasm": ["application/wasm", await read("../../dist/rapport_bg.wasm")],
-    "/v1/parts/signals": ["application/octet-stream", parts.signals],
-    "/v1/parts/model": ["application/octet-stream", parts.model],
-    "/v1/parts/words": ["application/octet-stream", parts.words],
+    "/v1/parts/decision": ["application/octet-stream", joined([parts.signals, parts.model, parts.words])],
   };
   for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
   const loader = await read("../../dist/loader.js");
@@ -66,7 +64,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       endpoint: backend.origin,
       ...settings,
       parts: Object.fromEntries(
-        ["sdk", "scoring", ...later, ...(local ? ["wasm", "signals", "model", "words"] : []), ...(flags ? ["flags"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
+        ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
@@ -125,6 +123,11 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     decide: (events, now) => decider.decide(inOrder(events), now, 5),
     close: () => Promise.all([pages.close(), backend.close()]),
   };
+}
+
+/** A bundle's parts as pages get them: docs/bundle-format.md. */
+function joined(parts) {
+  return Buffer.concat([new Uint8Array(Uint32Array.from(parts, ({ length }) => length).buffer), ...parts]);
 }
 
 /** As they happened: batches may overtake one another. */
