@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const BACKLOG: usize = 64 * 1024 * 1024;
+/// Half a second's work.
+const FOLD_TOGETHER: u32 = 100_000;
 /// Far above what a large office's browsers send together.
 const EVENTS_PER_SECOND: u32 = 500;
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub connections: Connections,
     /// How the log reaches stable storage.
     pub disk: Arc<dyn Disk>,
+    /// Where so many events wait to be folded into profiles, they are folded by subject, in one commit.
+    pub fold_together: u32,
     /// So many proxies of the operator's own stand before the server, each adding to
     /// `X-Forwarded-For` the address that it was called from.
     pub proxies: usize,
@@ -80,6 +84,7 @@ impl Config {
             sdk: None,
             connections: Connections::default(),
             disk: Arc::new(MachineDisk),
+            fold_together: FOLD_TOGETHER,
             proxies: 0,
             events_per_second: Some(EVENTS_PER_SECOND),
         }

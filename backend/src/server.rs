@@ -76,7 +76,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (publisher, changes) = Publisher::prepare();
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
     let log = DayLog::open_on(&config.data, config.disk)?;
-    let log = Arc::new(log.sealing_under(keys.clone()));
+    let log = Arc::new(log.sealing_under(keys.clone()).sorting_from(config.fold_together));
     let grew = projector.clone();
     let (writer, writing) =
         Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))

@@ -130,6 +130,8 @@ fn every_answer_follows_the_sync_that_kept_its_events() {
         let (house, acme) = (&house, &acme);
         scope.spawn(move || answer.send(send(house, acme, &["late".to_owned()])).unwrap());
         assert!(answered.recv_timeout(Duration::from_millis(300)).is_err(), "no sync, no answer");
+        let status = house.get("/v1/profiles/status").key(&acme.admin_key).send();
+        assert_eq!(status.status, 200, "who only asks does not wait for the disk");
         assert_eq!(disk.syncs.load(Ordering::SeqCst), before);
         disk.hold(false);
         assert_eq!(answered.recv().unwrap().status, 200);

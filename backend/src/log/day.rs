@@ -3,6 +3,7 @@
 use super::disk::Disk;
 use super::index::{Entry, Index, Sorted, entry};
 use super::journal::{Journal, Place};
+use super::run::START;
 use super::{Draft, Envelope, Offset};
 use crate::clock::Millis;
 use crate::error::StoreError;
@@ -135,14 +136,13 @@ impl Day {
         until: Offset,
         found: &mut Vec<Envelope>,
     ) -> Result<(), StoreError> {
-        for place in self.subjects.find(index_key(scope, subject))? {
-            let envelope = self.journal.at(place)?;
+        let places = self.subjects.find(index_key(scope, subject))?;
+        self.journal.each_at(&places, |envelope| {
             let draft = &envelope.draft;
             if draft.scope == scope && draft.subject == subject && envelope.offset <= until {
                 found.push(envelope);
             }
-        }
-        Ok(())
+        })
     }
 
     /// Whether it holds an envelope of a subject before `offset`.
@@ -169,10 +169,68 @@ impl Day {
         self.journal.cover(over)
     }
 
-    /// The places of all its envelopes, in the order of [`index_key`]; after [`Self::tidy`] of a day
-    /// that is over.
-    pub fn by_subject(&self) -> Result<Sorted, StoreError> {
-        self.subjects.sorted()
+    /// The places of all its envelopes, in the order of [`index_key`].
+    pub fn sorted(&self) -> Result<Sorted, StoreError> {
+        self.subjects.sorted(START, &(0..u64::MAX))
+    }
+
+    /// Up to where, but not beyond `end`, [`Self::by_subject`] shows the envelopes of a scope behind
+    /// `after`.
+    pub fn sorted_until(&self, scope: Scope, after: Offset, end: Offset) -> Option<Offset> {
+        let (_, last) = self.journal.range(scope)?;
+        let most = self.journal.start(scope, after) + WINDOW;
+        let next = if self.journal.end() > most { self.journal.before(scope, most) } else { None };
+        let until = next.map_or(last, |next| Offset(next.0 - 1)).min(end);
+        (until > after).then_some(until)
+    }
+
+    /// Shows `visit` the envelopes of a scope behind `after`, up to and with `until`, some subjects at
+    /// a time.
+    pub fn by_subject(
+        &self,
+        scope: Scope,
+        after: Offset,
+        until: Offset,
+        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let span = self.journal.span(scope, after, until);
+        let [high, low, ..] = index_key(scope, SubjectId([0; 16]));
+        let mut entries = self.subjects.sorted([high, low, 0, 0, 0, 0, 0, 0], &span)?.peekable();
+        let room = || Vec::with_capacity(SOME + SOME / 8);
+        let (mut chunk, mut places) = (room(), Vec::new());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let ([first, second, ..], place) = (entry, place_in(&entry));
+            if [first, second] != [high, low] {
+                break;
+            }
+            if span.contains(&place) && places.last() != Some(&place) {
+                places.push(place);
+            }
+            let same = |next: &Result<Entry, _>| {
+                next.as_ref().is_ok_and(|next| next.first_chunk::<8>() == entry.first_chunk())
+            };
+            if places.is_empty() || entries.peek().is_some_and(same) {
+                continue;
+            }
+            let start = chunk.len();
+            self.journal.each_at(&places, |envelope: Envelope| {
+                let within = after < envelope.offset && envelope.offset <= until;
+                if within && envelope.draft.scope == scope {
+                    chunk.push(envelope);
+                }
+            })?;
+            places.clear();
+            let of_key = chunk.get_mut(start..).unwrap_or_default();
+            let order = |one: &Envelope| (one.draft.subject, one.draft.event_time, one.offset);
+            if !of_key.is_sorted_by_key(order) {
+                of_key.sort_unstable_by_key(order);
+            }
+            if chunk.len() >= SOME {
+                visit(std::mem::replace(&mut chunk, room()))?;
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { visit(chunk) }
     }
 
     /// Makes the index of messages as small as it gets; after [`Self::tidy`] of a day that is over.
@@ -191,6 +249,12 @@ impl Day {
     }
 }
 
+/// So much of a journal is shown by subject at a time: it is read in no order, for which memory should
+/// have room.
+const WINDOW: u64 = 4 << 30;
+/// About so many envelopes are shown at once where they come by subject.
+pub const SOME: usize = 8192;
+
 /// What the index is called that says where a subject's envelopes are.
 const SUBJECTS: &str = "envelopes";
 
@@ -205,6 +269,11 @@ pub fn message_entry(scope: Scope, message_id: &str) -> Entry {
     let digest = Sha256::new().chain_update(scope.to_bytes()).chain_update(message_id).finalize();
     entry.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
     entry
+}
+
+/// Where the envelope of an entry of `envelopes` begins.
+pub fn place_in(entry: &Entry) -> Place {
+    entry.last_chunk::<8>().map_or(0, |place| u64::from_be_bytes(*place))
 }
 
 fn subject_entry(draft: &Draft, place: Place) -> Entry {

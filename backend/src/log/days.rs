@@ -22,12 +22,16 @@ pub struct DayLog {
     disk: Arc<dyn Disk>,
     /// Oldest first. New envelopes go to the last, which is no sealed one.
     days: RwLock<Vec<Stored>>,
-    /// The newest offset of each scope; held while a group is written.
+    /// The newest offset of each scope that is on stable storage.
     ends: Mutex<BTreeMap<Scope, Offset>>,
+    /// Held while a group is written, which may take as long as the disk likes.
+    writing: Mutex<()>,
     shelf: Arc<Shelf>,
     /// Seals days under these.
     keys: Option<Arc<dyn KeyStore>>,
     sealing: Mutex<Option<Sealing>>,
+    /// So many envelopes of a journal are worth to be read by subject.
+    sorting_from: i64,
     /// Up to where each scope's envelopes are forgotten.
     forgotten: Mutex<BTreeMap<Scope, Offset>>,
 }
@@ -77,7 +81,19 @@ impl DayLog {
         }
         let (days, ends) = (RwLock::new(days), Mutex::new(ends));
         let (keys, sealing, forgotten) = (None, Mutex::default(), Mutex::new(forgotten));
-        let log = Self { directory, disk, days, ends, shelf, keys, sealing, forgotten };
+        let (writing, sorting_from) = (Mutex::default(), i64::MAX);
+        let log = Self {
+            directory,
+            disk,
+            days,
+            ends,
+            writing,
+            shelf,
+            keys,
+            sealing,
+            sorting_from,
+            forgotten,
+        };
         old::move_into(data, &log)?;
         Ok(log)
     }
@@ -88,12 +104,19 @@ impl DayLog {
         Self { keys: Some(keys), ..self }
     }
 
+    /// Lets [`EventLog::sorted_until`] say so of days with a journal too, where so many envelopes follow.
+    #[must_use]
+    pub fn sorting_from(self, envelopes: u32) -> Self {
+        Self { sorting_from: i64::from(envelopes), ..self }
+    }
+
     /// Adds envelopes under the offsets that they have already.
     pub(super) fn take_over(&self, group: &[Envelope]) -> Result<(), StoreError> {
         let Some(newest) = group.iter().map(|envelope| envelope.draft.received_at).max() else {
             return Ok(());
         };
-        let mut ends = lock(&self.ends);
+        let _writing = lock(&self.writing);
+        let mut ends = lock(&self.ends).clone();
         let new: Vec<_> = group
             .iter()
             .filter(|envelope| {
@@ -106,6 +129,7 @@ impl DayLog {
         for (offset, draft) in new {
             ends.insert(draft.scope, offset);
         }
+        *lock(&self.ends) = ends;
         Ok(())
     }
 
@@ -161,16 +185,9 @@ impl DayLog {
         Ok(())
     }
 
-    /// The day that holds what follows an offset, and its last one, where it is sealed.
-    fn sealed_behind(&self, scope: Scope, after: Offset) -> Option<(Arc<SealedDay>, Offset)> {
-        let of_day = |day: Stored| {
-            let (_, last) = day.range(scope)?;
-            (last > after).then_some((day, last))
-        };
-        match self.days().into_iter().find_map(of_day)? {
-            (Stored::Sealed(day), last) => Some((day, last)),
-            _ => None,
-        }
+    /// The day that holds what follows an offset.
+    fn behind(&self, scope: Scope, after: Offset) -> Option<Stored> {
+        self.days().into_iter().find(|day| day.range(scope).is_some_and(|(_, last)| last > after))
     }
 
     fn holds_message(days: &[Stored], message: &super::index::Entry) -> Result<bool, StoreError> {
@@ -190,7 +207,7 @@ const fn remembered(day: DayNumber, newest: DayNumber) -> bool {
 
 impl EventLog for DayLog {
     fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, StoreError> {
-        let mut ends = lock(&self.ends);
+        let _writing = lock(&self.writing);
         let days = self.days();
         // Nothing moves before the group is on stable storage: a failure concerns no other group.
         let mut moved: BTreeMap<Scope, Offset> = BTreeMap::new();
@@ -205,7 +222,7 @@ impl EventLog for DayLog {
             messages.insert(message);
             let end = moved
                 .entry(draft.scope)
-                .or_insert_with(|| ends.get(&draft.scope).copied().unwrap_or_default());
+                .or_insert_with(|| lock(&self.ends).get(&draft.scope).copied().unwrap_or_default());
             end.0 += 1;
             group.push((*end, draft));
             appended.push(Appended::At(*end));
@@ -213,7 +230,7 @@ impl EventLog for DayLog {
         if let Some(newest) = group.iter().map(|(_, draft)| draft.received_at).max() {
             self.day_at(DayNumber::of(newest))?.append(&group, messages)?;
         }
-        ends.extend(moved);
+        lock(&self.ends).extend(moved);
         Ok(appended)
     }
 
@@ -232,17 +249,22 @@ impl EventLog for DayLog {
     }
 
     fn sorted_until(&self, scope: Scope, after: Offset) -> Result<Option<Offset>, StoreError> {
-        Ok(self.sealed_behind(scope, after).map(|(_, last)| last))
+        // What is before the end is in the indexes too.
+        let end = self.end(scope)?;
+        let day = self.behind(scope, after);
+        Ok(day.and_then(|day| day.sorted_until(scope, after, (end, self.sorting_from))))
     }
 
     fn by_subject(
         &self,
         scope: Scope,
         after: Offset,
+        until: Offset,
         visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        match self.sealed_behind(scope, after) {
-            Some((day, _)) => day.by_subject(scope, after, visit),
+        match self.behind(scope, after) {
+            Some(Stored::Hot(day)) => day.by_subject(scope, after, until, visit),
+            Some(Stored::Sealed(day)) => day.by_subject(scope, after, until, visit),
             None => Ok(()),
         }
     }

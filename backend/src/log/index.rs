@@ -3,10 +3,11 @@
 //! filter, so that a miss costs no disk. All of it can be made again from the journal.
 
 use super::disk::files;
-use super::run::Run;
+use super::run::{self, Run, START};
 use crate::error::StoreError;
 use crate::sqlite::lock;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -176,18 +177,29 @@ impl Index {
             return Ok(());
         }
         let span = (run.from, run.upto);
-        let short = Run::write_short(run.path(), span, run.len() as usize, run.entries()?)?;
+        let short = Run::write_short(run.path(), span, run.len() as usize, run.entries(START)?)?;
         *self.runs.write().unwrap_or_else(PoisonError::into_inner) = vec![Arc::new(short)];
         Ok(())
     }
 
-    /// Every entry, in order; only where none waits in memory.
+    /// Every entry, in order, from the first that begins so on, of the bytes of the journal from
+    /// `span.start` to `span.end` and maybe of some more.
     ///
     /// # Errors
     /// Where a file cannot be read.
-    pub fn sorted(&self) -> Result<Sorted, StoreError> {
-        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Box::new(super::run::merged(&runs)?))
+    pub fn sorted(&self, from: [u8; 8], span: &Range<u64>) -> Result<Sorted, StoreError> {
+        let (runs, fresh) = {
+            let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
+            let own = fresh.entries.range(entry(from, 0)..);
+            let filing = fresh.filing.iter().flat_map(|filing| filing.range(entry(from, 0)..));
+            let both = [own.copied().collect::<Vec<_>>(), filing.copied().collect()];
+            // What has left memory is in a file by then.
+            (self.runs.read().unwrap_or_else(PoisonError::into_inner).clone(), both)
+        };
+        let fresh = fresh.into_iter().map(|entries| Ok(Box::new(entries.into_iter().map(Ok)) as _));
+        let runs = runs.iter().filter(|run| run.from < span.end && span.start < run.upto);
+        let sources = fresh.chain(runs.map(|run| run.entries(from)));
+        Ok(run::merged(sources.collect::<Result<_, _>>()?))
     }
 
     /// Deletes every file and forgets what it holds.
@@ -225,7 +237,8 @@ impl Index {
         let (from, upto) = (first.from, last.upto);
         let path = self.directory.join(format!("{}-{from:016x}-{upto:016x}.index", self.name));
         let count = merged.iter().map(|run| run.len() as usize).sum();
-        let whole = Run::write(&path, from, upto, count, super::run::merged(&merged)?)?;
+        let sources = merged.iter().map(|run| run.entries(START)).collect::<Result<_, _>>()?;
+        let whole = Run::write(&path, from, upto, count, run::merged(sources))?;
         {
             let mut runs = self.runs.write().unwrap_or_else(PoisonError::into_inner);
             runs.retain(|run| !merged.iter().any(|gone| Arc::ptr_eq(run, gone)));

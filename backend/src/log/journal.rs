@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::identity::Scope;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,11 @@ pub type Place = u64;
 const COVER: u64 = 64 * 1024 * 1024;
 /// Who looks for an offset reads at most about this much too much.
 const STRIDE: u64 = 64 * 1024;
+/// Envelopes that are no further apart are read together …
+const CLOSE: u64 = 64 * 1024;
+/// … and most are no longer than this.
+const USUAL: u64 = 2048;
+
 impl Journal {
     /// Opens the file or makes it, reads what neither `known` nor the file of places covers, and
     /// tells `found` of every envelope behind `known`. A last group that never got to its end is cut off: nobody was told that it is there.
@@ -154,16 +160,48 @@ impl Journal {
     /// # Errors
     /// Where it cannot be read.
     pub fn at(&self, place: Place) -> Result<Envelope, StoreError> {
-        let failed = |error| StoreError::file("reading", &self.path, error);
-        let mut length = [0; 4];
-        self.file.read_exact_at(&mut length, place).map_err(failed)?;
-        let wanted = u64::from(u32::from_le_bytes(length)) + 4;
-        if place + wanted > self.end() {
-            return Err(self.damaged(place));
+        let mut found = None;
+        self.each_at(&[place], |envelope| found = Some(envelope))?;
+        found.ok_or_else(|| self.damaged(place))
+    }
+
+    /// Shows `visit` the envelopes at such places, which are in order; what stands close together is
+    /// read together.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn each_at(
+        &self,
+        places: &[Place],
+        mut visit: impl FnMut(Envelope),
+    ) -> Result<(), StoreError> {
+        let (mut start, mut bytes) = (0, Vec::new());
+        let mut rest = places;
+        while let Some((place, behind)) = rest.split_first() {
+            let at = place.checked_sub(start).and_then(|at| bytes.get(at as usize..));
+            if at.and_then(record::whole).is_none() {
+                let close = rest.iter().take_while(|next| **next < place + CLOSE).last();
+                start = *place;
+                self.fill(&mut bytes, start, close.map_or(0, |last| last - start) + USUAL)?;
+                if record::whole(&bytes).is_none() {
+                    let length = bytes.first_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+                    self.fill(&mut bytes, start, u64::from(length) + 4)?;
+                }
+            }
+            let whole = bytes.get((place - start) as usize..).and_then(record::whole);
+            let envelope = whole.and_then(|mut whole| record::read(&mut whole));
+            visit(envelope.ok_or_else(|| self.damaged(*place))?);
+            rest = behind;
         }
-        let mut bytes = vec![0; wanted as usize];
-        self.file.read_exact_at(&mut bytes, place).map_err(failed)?;
-        record::read(&mut bytes.as_slice()).ok_or_else(|| self.damaged(place))
+        Ok(())
+    }
+
+    /// Reads so many bytes at a place, or as many as there are.
+    fn fill(&self, bytes: &mut Vec<u8>, place: Place, size: u64) -> Result<(), StoreError> {
+        bytes.resize(size.min(self.end().saturating_sub(place)) as usize, 0);
+        self.file
+            .read_exact_at(bytes, place)
+            .map_err(|error| StoreError::file("reading", &self.path, error))
     }
 
     /// Calls `visit` with every envelope, in the order they came.
@@ -221,6 +259,29 @@ impl Journal {
         let places = places.get(&scope).filter(|places| places.last > after)?;
         let next = places.marks.partition_point(|(first, _)| first.0 <= after.0 + 1);
         places.marks.get(next.saturating_sub(1)).map(|(_, at)| *at)
+    }
+
+    /// Where the envelopes of a scope behind `after` begin.
+    pub fn start(&self, scope: Scope, after: Offset) -> u64 {
+        self.mark(scope, after).unwrap_or_else(|| self.end())
+    }
+
+    /// The bytes in which the envelopes of a scope behind `after` are, up to and with `until`.
+    pub fn span(&self, scope: Scope, after: Offset, until: Offset) -> Range<u64> {
+        let start = self.start(scope, after);
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let marks = places.get(&scope).map_or(&[][..], |places| &places.marks);
+        let next = marks.partition_point(|(first, _)| *first <= until);
+        start..marks.get(next).map_or_else(|| self.end(), |(_, at)| *at)
+    }
+
+    /// An offset of a scope before which all its envelopes lie before `end`: not the last such one, but
+    /// nearly.
+    pub fn before(&self, scope: Scope, end: u64) -> Option<Offset> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let marks = &places.get(&scope)?.marks;
+        let behind = marks.partition_point(|(_, at)| *at <= end);
+        marks.get(behind.checked_sub(1)?).map(|(first, _)| *first)
     }
 
     /// Remembers where a group's scopes are.

@@ -46,16 +46,19 @@ pub trait EventLog: Send + Sync {
     fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, StoreError>;
     /// Up to `limit` envelopes of a scope behind `after`, in the order of their offsets.
     fn read(&self, scope: Scope, after: Offset, limit: u32) -> Result<Vec<Envelope>, StoreError>;
-    /// Up to which offset what follows `after` lies sorted by subject; `None` where it does not.
+    /// Up to which offset [`Self::by_subject`] reads better what follows `after`; `None` where
+    /// [`Self::read`] does.
     fn sorted_until(&self, _scope: Scope, _after: Offset) -> Result<Option<Offset>, StoreError> {
         Ok(None)
     }
-    /// Shows `visit` what [`Self::sorted_until`] speaks of, some subjects at a time, each subject's
-    /// together and in the order in which it happened. Who was erased is left out.
+    /// Shows `visit` what follows `after` up to what [`Self::sorted_until`] said, some subjects at a
+    /// time, each subject's together and in the order in which it happened. Who was erased may be
+    /// left out.
     fn by_subject(
         &self,
         _scope: Scope,
         _after: Offset,
+        _until: Offset,
         _visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         Ok(())

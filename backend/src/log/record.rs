@@ -101,6 +101,12 @@ pub fn read(bytes: &mut &[u8]) -> Option<Envelope> {
     Some(Envelope { offset, draft })
 }
 
+/// The first envelope of `bytes`, its length included; `None` where it is cut off.
+pub fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    bytes.get(..4 + length)
+}
+
 /// Reads scope and offset of the next envelope, and steps over it.
 pub fn skip(bytes: &mut &[u8]) -> Option<(Scope, Offset)> {
     let length = u32::from_le_bytes(take(bytes)?) as usize;

@@ -1,13 +1,12 @@
 //! A file of sorted entries: the entries, the first eight bytes of every 256th, a Bloom filter, a foot.
 
-use super::index::Entry;
+use super::index::{Entry, Sorted};
 use crate::error::StoreError;
 use crate::secret::Sha256Digest;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A file that does not change any more.
 pub struct Run {
@@ -26,6 +25,8 @@ pub struct Run {
 
 const ENTRY: usize = size_of::<Entry>();
 const PAGE: usize = 256;
+/// Who reads them all reads so many pages at once.
+const AHEAD: usize = 16;
 const MAGIC: [u8; 8] = *b"RPINDEX\x01";
 const SHORT: [u8; 8] = *b"RPINDEX\x02";
 const KEY: usize = 8;
@@ -194,31 +195,41 @@ impl Run {
             .map_err(|error| StoreError::file("deleting", &self.path, error))
     }
 
-    /// Every entry, in order.
-    pub fn entries(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + Send + use<>, StoreError> {
-        let mut reader = BufReader::with_capacity(1 << 16, self.reopen()?);
-        let (path, each) = (self.path.clone(), self.entry());
-        Ok((0..self.count).map(move |_| {
-            let mut entry = [0; ENTRY];
-            reader
-                .read_exact(entry.split_at_mut(each).0)
-                .map_err(|error| StoreError::file("reading", &path, error))?;
+    /// Every entry from the first that begins so on, in order; also while the file is being deleted.
+    pub fn entries(&self, from: [u8; KEY]) -> Result<Sorted, StoreError> {
+        let from = u64::from_be_bytes(from);
+        let path = self.path.clone();
+        let failed = move |error| StoreError::file("reading", &path, error);
+        let file = match &self.file {
+            Some(file) => file.try_clone().map_err(&failed)?,
+            None => self.reopen()?,
+        };
+        let page = self.fences.partition_point(|fence| *fence < from).saturating_sub(1);
+        let (mut at, count, each) = ((page * PAGE) as u64, self.count, self.entry());
+        let (mut bytes, mut next) = (Vec::new(), 0);
+        let mut entry = move || {
+            if next >= bytes.len() {
+                let some = ((PAGE * AHEAD) as u64).min(count.saturating_sub(at)) as usize;
+                bytes.resize(some * each, 0);
+                file.read_exact_at(&mut bytes, at * each as u64).map_err(&failed)?;
+                (at, next) = (at + some as u64, 0);
+            }
+            let entry = bytes.get(next..next + each).map(whole);
+            next += each;
             Ok(entry)
-        }))
+        };
+        let entries = std::iter::from_fn(move || entry().transpose());
+        let before = move |entry: &Result<Entry, StoreError>| {
+            entry.as_ref().is_ok_and(|entry| key(entry) < from)
+        };
+        Ok(Box::new(entries.skip_while(before)))
     }
 }
 
-/// The entries of many runs, sorted.
-pub fn merged(
-    runs: &[Arc<Run>],
-) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + Send + use<>, StoreError> {
-    let mut sources = Vec::with_capacity(runs.len());
-    for run in runs {
-        sources.push(run.entries()?.peekable());
-    }
-    Ok(std::iter::from_fn(move || {
+/// Entries of many sources, sorted.
+pub fn merged(sources: Vec<Sorted>) -> Sorted {
+    let mut sources: Vec<_> = sources.into_iter().map(Iterator::peekable).collect();
+    Box::new(std::iter::from_fn(move || {
         // An error comes first, and ends whatever is written of this.
         let least = sources.iter_mut().enumerate().filter_map(|(index, source)| {
             let key = match source.peek()? {
@@ -231,6 +242,9 @@ pub fn merged(
         sources.get_mut(index)?.next()
     }))
 }
+
+/// What [`Run::entries`] and [`merged`] take for the beginning.
+pub const START: [u8; KEY] = [0; KEY];
 
 /// An entry of its bytes in the file.
 fn whole(bytes: &[u8]) -> Entry {

@@ -1,7 +1,7 @@
 //! A day that left the journal: a Parquet file for each workspace's environment, and indexes beside.
 
 use super::block::{Block, InBlock};
-use super::day::{DayNumber, index_key, message_entry};
+use super::day::{DayNumber, SOME, index_key, message_entry};
 use super::disk::files;
 use super::index::{Entry, Index, entry};
 use super::run::Run;
@@ -87,11 +87,13 @@ impl SealedDay {
         read_some(&self.shelf, scope, &volume, after, limit)
     }
 
-    /// Shows `visit` the envelopes of a scope behind `after`, some subjects at a time.
+    /// Shows `visit` the envelopes of a scope behind `after`, up to and with `until`, some subjects at
+    /// a time.
     pub fn by_subject(
         &self,
         scope: Scope,
         after: Offset,
+        until: Offset,
         visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let Some(volume) = self.volume(scope) else { return Ok(()) };
@@ -102,7 +104,8 @@ impl SealedDay {
             let mut blocks = Blocks::default();
             for at in 0..slab.rows() {
                 let subject = slab.subject(at);
-                if subject.is_none() || Offset(slab.offset(at)) <= after {
+                let offset = Offset(slab.offset(at));
+                if subject.is_none() || offset <= after || offset > until {
                     continue;
                 }
                 if chunk.len() >= SOME && subject != last {
@@ -230,8 +233,6 @@ impl SealedDay {
 
 /// So many envelopes are read at once where all are.
 const AT_ONCE: usize = 16_384;
-/// About so many are shown at once where they come by subject.
-const SOME: usize = 8192;
 
 /// Up to `limit` envelopes of a volume behind `after`; those that cannot be read any more are left out.
 fn read_some(

@@ -3,7 +3,7 @@
 //! storage, names and all; until then it alone counts, and a stop in between starts anew.
 
 use super::block::{self, FULL, block_bound};
-use super::day::{Day, index_key, journal_of};
+use super::day::{Day, index_key, journal_of, place_in};
 use super::disk::{Disk, files};
 use super::index::{Entry, Sorted, entry};
 use super::journal::Place;
@@ -59,7 +59,7 @@ impl Sealing {
     /// Begins with a day that is over and tidy.
     pub fn begin(day: Arc<Day>, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         clear(day.directory(), &*disk)?;
-        let places = day.by_subject()?.peekable();
+        let places = day.sorted()?.peekable();
         let packer = Packer::new().map_err(|error| failed(day.directory(), error))?;
         let (open, done, rows) = Default::default();
         Ok(Self { day, disk, places, packer, open, done, rows })
@@ -97,7 +97,7 @@ impl Sealing {
     }
 
     fn find(&self, entry: &Entry) -> Result<Found, StoreError> {
-        let place = entry.last_chunk::<8>().map_or(0, |place| u64::from_be_bytes(*place));
+        let place = place_in(entry);
         let Envelope { offset, draft } = self.day.journal.at(place)?;
         let Draft { scope, subject, event_time, .. } = draft;
         Ok(Found { scope, subject, event_time, offset, place })

@@ -58,6 +58,21 @@ impl Stored {
         }
     }
 
+    /// Up to where its envelopes of a scope behind `after` are better read by subject; nowhere where
+    /// fewer than `many` have a journal.
+    pub fn sorted_until(
+        &self,
+        scope: Scope,
+        after: Offset,
+        (end, many): (Offset, i64),
+    ) -> Option<Offset> {
+        match self {
+            Self::Hot(day) if end.0 - after.0 >= many => day.sorted_until(scope, after, end),
+            Self::Hot(_) => None,
+            Self::Sealed(day) => day.range(scope).map(|(_, last)| last),
+        }
+    }
+
     pub fn subject(
         &self,
         scope: Scope,

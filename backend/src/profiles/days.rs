@@ -1,4 +1,4 @@
-//! Folding a day that is sealed. It lies sorted by subject: each profile is read and written once.
+//! Folding much at once, sorted by subject: each profile is read and written once.
 
 use super::acts::acts_in;
 use super::fold::{Fold, in_lanes};
@@ -15,7 +15,7 @@ use std::sync::mpsc;
 /// People who are folded anew in one step.
 const STEP: usize = 500;
 
-/// Folds what a sealed day holds behind `after`, up to `end`, in one commit.
+/// Folds what a day of the log holds behind `after`, up to `end`, in one commit.
 ///
 /// # Errors
 /// Where a store cannot be read or written; [`StoreError::Stopping`] where the server stops.
@@ -31,7 +31,7 @@ pub(super) fn fold_day(
         std::thread::scope(|threads| {
             let (chunks, read) = mpsc::sync_channel(1);
             let reading = threads.spawn(move || {
-                app.log.by_subject(scope, after, &mut |chunk| {
+                app.log.by_subject(scope, after, end, &mut |chunk| {
                     chunks.send(chunk).map_err(|_| StoreError::Stopping)
                 })
             });

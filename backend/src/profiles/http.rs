@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-const LATEST: u32 = 100;
+pub(super) const LATEST: u32 = 100;
 const MAX_DECIDE_BODY: usize = 64 * 1024;
 const MAX_UNSEEN: usize = 100;
 const MAX_ID: usize = 256;

@@ -2,6 +2,7 @@
 
 use super::days::fold_day;
 use super::fold::{Fold, in_lanes};
+use super::http::LATEST;
 use super::people::{Who, is_event, moment, owner};
 use super::service::visitor_view;
 use super::store::Change;
@@ -217,6 +218,9 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
                 Err(StoreError::Stopping) => return Ok(()),
                 folded => folded?,
             }
+            ahead = None;
+            app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
+            tell_latest(app, scope, &bundle)?;
             continue;
         }
         let step = match ahead.take() {
@@ -313,6 +317,16 @@ fn refold(app: &App, scope: Scope, subjects: &[SubjectId], cause: Cause) -> Resu
         let changes = in_lanes(&fold, subjects.to_vec(), |fold, subject| fold.refold(subject))?;
         app.profiles.apply(scope, until, &changes)?;
         tell(app, scope, &bundle, &changes, |_| cause);
+    }
+    Ok(())
+}
+
+/// Tells the live feed of those whom a page shows, where too many changed to tell of each.
+fn tell_latest(app: &App, scope: Scope, bundle: &OpenBundle) -> Result<(), StoreError> {
+    if app.feed.has_listeners(scope) {
+        let latest = app.profiles.recent(scope, LATEST)?.into_iter();
+        let changes: Vec<_> = latest.map(|stored| Change::Keep(Box::new(stored))).collect();
+        tell(app, scope, bundle, &changes, |_| Cause::Event);
     }
     Ok(())
 }
