@@ -129,7 +129,7 @@ impl Engine {
     /// Whether a feature is the same for everybody.
     fn is_fixed(&self, key: &str) -> bool {
         let reads = self.asking.find(key).map(|number| self.asking.feature(number));
-        reads.is_some_and(|reads| reads.attributes.is_empty() && !reads.score)
+        reads.is_some_and(|reads| reads.attributes.is_empty() && !reads.score && !reads.now)
     }
 
     /// What a feature is for a visitor, who sees it from now on: tells `on_exposure` of experiments
@@ -144,7 +144,7 @@ impl Engine {
             }
             let reads = asking.feature(number);
             let scored = self.scored(&described, reads.score)?;
-            let found = described.find(asking, &reads.attributes)?;
+            let found = described.find(asking, reads)?;
             let asked = described.visitor(asking, &found, scored)?;
             let (outcome, exposures) = asking.flags.feature_numbered(number, &asked);
             let sticky = remembered(py, &asking.flags, found.memory.as_ref(), &exposures)?;
@@ -161,7 +161,7 @@ impl Engine {
             let asking = &self.asking;
             let described = Described::read(visitor)?;
             let scored = self.scored(&described, asking.all().score)?;
-            let found = described.find(asking, &asking.all().attributes)?;
+            let found = described.find(asking, asking.all())?;
             let asked = described.visitor(asking, &found, scored)?;
             let (outcome, _) = asking.flags.feature(key, &asked);
             Ok(sentences(&outcome, asking.flags.named(key), &asking.flags, &asked))
@@ -185,7 +185,7 @@ impl Engine {
             let described = Described::read(visitor)?;
             let reads = asking.page(number);
             let scored = self.scored(&described, reads.score)?;
-            let found = described.find(asking, &reads.attributes)?;
+            let found = described.find(asking, reads)?;
             let mut asked = described.visitor(asking, &found, scored)?;
             asked.disabled |= !described.allows(PERSONALIZATION)?;
             let (assignment, exposures) = asking.flags.run(experiment, &asked);
@@ -218,7 +218,7 @@ impl Engine {
                 }
                 return Ok(decision);
             }
-            let found = described.find(asking, &asking.all().attributes)?;
+            let found = described.find(asking, asking.all())?;
             let asked = described.visitor(asking, &found, scored)?;
             let Answers { features, pages, .. } = flags.all(&asked);
             decision.audiences = flags.audiences_of(&asked).into_iter().map(Into::into).collect();

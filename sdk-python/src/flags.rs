@@ -27,6 +27,8 @@ pub struct Reads {
     pub attributes: Vec<u16>,
     /// Whether the score does.
     pub score: bool,
+    /// Whether the time does.
+    pub now: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -38,27 +40,31 @@ enum Place {
 impl Asking {
     pub fn new(py: Python<'_>, flags: Flags) -> Self {
         let described = flags.describe();
-        let reads = |described: &Value<'_>, score| match described {
-            Value::List(numbers) => {
-                let attributes = numbers.iter().map(|number| number.to_number() as u16).collect();
-                Reads { attributes, score }
-            }
-            _ => Reads::default(),
+        let reads = |described: &Value<'_>, takes: &dyn Fn(Own) -> bool| Reads {
+            attributes: match described {
+                Value::List(numbers) => numbers.iter().map(|one| one.to_number() as u16).collect(),
+                _ => Vec::new(),
+            },
+            score: takes(Own::Score) || takes(Own::Band),
+            // What was shown long ago counts as never shown.
+            now: takes(Own::Now) || takes(Own::Shown),
         };
         let list = |what: &str| match described.member(what) {
             Some(Value::List(items)) => items.as_slice(),
             _ => &[],
         };
         let features = flags.features.iter().zip(list("features"));
-        let features: Vec<_> = features
-            .map(|(feature, described)| reads(described.at("reads"), flags.takes_score(feature)))
-            .collect();
+        let features = features.map(|(feature, described)| {
+            reads(described.at("reads"), &|own| flags.takes(feature, own))
+        });
         let pages = flags.experiments.iter().zip(list("pages"));
-        let pages: Vec<_> =
-            pages.map(|(page, described)| reads(described, flags.page_takes_score(page))).collect();
+        let pages =
+            pages.map(|(page, described)| reads(described, &|own| flags.page_takes(page, own)));
+        let (features, pages): (Vec<_>, Vec<_>) = (features.collect(), pages.collect());
         let all = Reads {
             attributes: (Own::COUNT..flags.attributes.len()).map(|number| number as u16).collect(),
             score: features.iter().chain(&pages).any(|reads| reads.score),
+            now: true,
         };
         let rules = flags.features.iter().enumerate().flat_map(|(feature, held)| {
             let runs = held.rules.iter().enumerate();

@@ -39,11 +39,11 @@ fn read_at(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value<'static>> 
     if let Ok(flag) = object.cast::<PyBool>() {
         return Ok(Value::Bool(flag.is_true()));
     }
-    if let Ok(number) = object.cast::<PyFloat>() {
-        return Ok(Value::Number(number.value()));
-    }
     if let Ok(whole) = object.cast::<PyInt>() {
         return Ok(Value::Number(float_of(whole)?));
+    }
+    if let Ok(number) = object.cast::<PyFloat>() {
+        return Ok(Value::Number(number.value()));
     }
     if let Ok(list) = object.cast::<PyList>() {
         let items = list.iter().map(|item| read_at(&item, depth + 1));

@@ -1,7 +1,7 @@
 //! A visitor, as Python's callers describe one.
 
 use crate::error::{visitor, wrong_type};
-use crate::flags::Asking;
+use crate::flags::{Asking, Reads};
 use crate::values;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -94,15 +94,15 @@ impl<'py> Described<'py> {
     }
 
     /// Python's objects that core needs to look at, for a question that reads these attributes.
-    pub fn find(&self, asking: &Asking, reads: &[u16]) -> PyResult<Found<'py>> {
-        let mut attributes = Vec::with_capacity(reads.len());
+    pub fn find(&self, asking: &Asking, reads: &Reads) -> PyResult<Found<'py>> {
+        let mut attributes = Vec::with_capacity(reads.attributes.len());
         let given = match &self.attributes {
             Some(given) => Some(given.cast::<PyDict>().map_err(|_| {
                 wrong_type("a visitor's `attributes` are a dict, such as {\"plan\": \"pro\"}")
             })?),
             None => None,
         };
-        for number in reads {
+        for number in &reads.attributes {
             let found = match (given, given.and_then(|given| asking.name(given.py(), *number))) {
                 (Some(given), Some(name)) => given.get_item(name)?,
                 _ => None,
@@ -113,6 +113,7 @@ impl<'py> Described<'py> {
         }
         Ok(Found {
             attributes,
+            now: if reads.now { Some(self.now()?) } else { None },
             memory: match &self.sticky {
                 Some(documents) => Some(StickyBuckets::of(&values::read(documents)?)),
                 None => None,
@@ -170,7 +171,7 @@ impl<'py> Described<'py> {
             last: Millis(*last),
         });
         let known = Known {
-            now: Some(self.now()?),
+            now: found.now,
             score: scored.map(|(score, _)| score),
             band: scored.map(|(_, band)| band),
             grade: None,
@@ -201,6 +202,8 @@ fn text<'v>(object: &'v Bound<'_, PyAny>, what: &str) -> PyResult<&'v str> {
 /// Python's objects behind the attributes, held while core looks at them, and what was read at once.
 pub struct Found<'py> {
     attributes: Vec<(u16, Bound<'py, PyAny>)>,
+    /// The time, where it counts.
+    now: Option<Millis>,
     /// What is remembered of earlier assignments; `None` where nobody remembers.
     pub memory: Option<StickyBuckets>,
     /// Variations that were chosen by hand.

@@ -53,18 +53,18 @@ impl Flags {
         ])
     }
 
-    /// Whether deciding a feature takes the visitor's score.
-    pub fn takes_score(&self, feature: &Feature) -> bool {
+    /// Whether deciding a feature takes what core itself feeds.
+    pub fn takes(&self, feature: &Feature, own: Own) -> bool {
         let mut read = Reads::new(self);
         read.feature(feature);
-        read.score()
+        read.own(own)
     }
 
-    /// Whether deciding an experiment takes the visitor's score.
-    pub fn page_takes_score(&self, experiment: &Experiment) -> bool {
+    /// Whether deciding an experiment takes what core itself feeds.
+    pub fn page_takes(&self, experiment: &Experiment, own: Own) -> bool {
         let mut read = Reads::new(self);
         read.experiment(experiment);
-        read.score()
+        read.own(own)
     }
 
     fn reads(&self, feature: &Feature) -> Value<'static> {
@@ -144,9 +144,8 @@ impl<'f> Reads<'f> {
         Value::List(seen.map(|(number, _)| Value::Number(f64::from(number))).collect())
     }
 
-    fn score(&self) -> bool {
-        let own = [Own::Score, Own::Band];
-        own.iter().any(|own| self.seen.get(*own as usize).is_some_and(|seen| *seen))
+    fn own(&self, own: Own) -> bool {
+        self.seen.get(own as usize).is_some_and(|seen| *seen)
     }
 
     fn attribute(&mut self, number: u16) {

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from itertools import islice
 from typing import Any
 
 from ._engine import RapportError
@@ -113,9 +114,10 @@ class Outbox:
     def _batch(self, most: int) -> list[bytes]:
         batch: list[bytes] = []
         size = 0
-        for event in self._waiting:
+        # A copy, made at once: other threads put more in meanwhile.
+        for event in list(islice(self._waiting, min(most, MOST_EVENTS))):
             size += len(event) + 1
-            if len(batch) >= min(most, MOST_EVENTS) or (batch and size > MOST_BYTES):
+            if batch and size > MOST_BYTES:
                 break
             batch.append(event)
         return batch
