@@ -5,7 +5,7 @@ pub mod leads;
 mod native;
 mod node;
 mod php;
-mod python;
+pub mod python;
 mod readme;
 
 use crate::matrix::{Counts, Matrix};

@@ -2,6 +2,7 @@
 
 mod bandits;
 mod collect;
+mod decide;
 mod dev;
 mod page;
 mod score;
@@ -45,6 +46,8 @@ enum Suite {
     Page,
     /// The server under load, on a store of 20 million events: takes half an hour, so only on request
     Collect,
+    /// Features and experiments on every host, beside other SDKs: minutes, so only on request
+    Decide,
     /// What learning costs, beside mabwiser and Vowpal Wabbit in the same worlds: ten minutes, so only on request
     Bandits,
     /// A fresh clone with empty caches: takes minutes, so only on request
@@ -117,6 +120,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut figures: Vec<Figure> = Vec::new();
     if arguments.suite == Some(Suite::Dev) {
         figures.extend(dev::figures(root)?);
+    }
+    if arguments.suite == Some(Suite::Decide) {
+        figures.extend(decide::figures(root)?);
     }
     if arguments.suite == Some(Suite::Collect) {
         let scale = if arguments.small { collect::Scale::SMALL } else { collect::Scale::FULL };

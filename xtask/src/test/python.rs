@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 pub const HOST: &str = "python";
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
-    let (python, wheel) = installed(root)?;
+    let python = setup::python(&root.join("sdk-python/tests/sdk-python.txt"))?;
+    let wheel = install(root, &python)?;
     clean(root, &python, &wheel, matrix)?;
     conformance(in_root(root, &python, ["conformance/run.py"]), HOST, matrix)?;
     let rapport = executable(root, "rapport-cli", "rapport")?;
@@ -42,23 +43,19 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     Ok(())
 }
 
-/// Builds the wheel and installs it among the packages that its tests need.
-pub fn installed(root: &Path) -> Result<(PathBuf, PathBuf)> {
-    let python = setup::python(&root.join("sdk-python/tests/sdk-python.txt"))?;
+/// Builds the wheel and installs it into an environment that has maturin; answers where it is.
+pub fn install(root: &Path, python: &Path) -> Result<PathBuf> {
     let wheels = std::env::temp_dir().join(format!("rapport-wheels-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&wheels);
     let build = ["-m", "maturin", "build", "--quiet", "--manifest-path", "sdk-python/Cargo.toml"];
-    let mut build = in_root(root, &python, build);
-    shell::run({
-        build.arg("--out").arg(&wheels);
-        build
-    })?;
+    let mut build = in_root(root, python, build);
+    build.arg("--out").arg(&wheels);
+    shell::run(build)?;
     let wheel = std::fs::read_dir(&wheels).context("no wheel")?.next().context("no wheel")??.path();
     let install = ["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"];
-    let mut install = in_root(root, &python, install);
+    let mut install = in_root(root, python, install);
     install.arg(&wheel);
     shell::run(install)?;
-    Ok((python, wheel))
+    Ok(wheel)
 }
 
 /// In an environment that holds nothing but the wheel, the README's code runs.
