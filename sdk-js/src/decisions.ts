@@ -10,7 +10,9 @@ export interface Early {
   readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
   /** The bundle's features and experiments; with them comes the part `personalize`. */
   readonly flags?: Promise<Uint8Array> | undefined;
-  readonly engine?: { readonly module: Promise<WebAssembly.Module>; readonly bytes: Promise<Uint8Array> };
+  readonly module?: Promise<WebAssembly.Module>;
+  /** Absent where the page does not score. */
+  readonly bytes?: Promise<Uint8Array> | undefined;
 }
 
 /** Features and experiments with the engine that answers for them. */

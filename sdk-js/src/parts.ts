@@ -22,7 +22,7 @@ export function fetchEarly(config: Config): Early {
   const { wasm, decision, flags } = parts;
   const scoring = load<typeof import("./scoring/index")>(config, "scoring");
   scoring.catch(quiet);
-  if (!wasm || !decision) return { scoring };
+  if (!wasm || !(decision || flags)) return { scoring };
   const get = async (part: string) => {
     const answer = await fetch(addressOf(config, part));
     if (!answer.ok) throw new Error(`${answer.url} answered ${answer.status}`);
@@ -30,11 +30,11 @@ export function fetchEarly(config: Config): Early {
   };
   const bytes = async (part: string) => new Uint8Array(await (await get(part)).arrayBuffer());
   const module = WebAssembly.compileStreaming(get(wasm));
-  const loaded = bytes(decision);
+  const loaded = decision ? bytes(decision) : undefined;
   // Its code comes along with its data.
   const flagged = flags ? Promise.all([bytes(flags), load(config, "personalize")]).then(([bytes]) => bytes) : undefined;
   for (const fetched of [module, loaded, flagged]) fetched?.catch(quiet);
-  return { bundle, scoring, engine: { module, bytes: loaded }, flags: flagged };
+  return { bundle, scoring, module, bytes: loaded, flags: flagged };
 }
 
 /** Whoever awaits a part hears of its failure; until then it is not unhandled. */

@@ -388,7 +388,7 @@ fn namespaces(authored: &Value<'_>) -> Vec<Namespace> {
 
 /// The experiment as whoever tracks exposures gets to see it.
 fn echo(key: &str, authored: &Value<'_>) -> Value<'static> {
-    const SHOWN: [&str; 17] = [
+    const SHOWN: [&str; 19] = [
         "variations",
         "coverage",
         "weights",
@@ -406,6 +406,8 @@ fn echo(key: &str, authored: &Value<'_>) -> Value<'static> {
         "hashVersion",
         "filters",
         "condition",
+        "manual",
+        "persistQueryString",
     ];
     let mut shown = vec![("key".into(), Value::Text(key.to_owned().into()))];
     for (name, value) in members(Some(authored)) {

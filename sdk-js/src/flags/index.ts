@@ -80,7 +80,7 @@ interface Description {
   readonly features: { readonly key: string; readonly default: Json; readonly rules: { readonly id: string; readonly value?: Json }[]; readonly reads: number[] }[];
   readonly pages: number[][];
   readonly experiments: Described[];
-  readonly experiences?: string[];
+  readonly experiences?: { readonly key: string; readonly name?: string; readonly slot?: string }[];
 }
 
 interface Described {
@@ -178,7 +178,7 @@ export class Flags {
 
   /** Whether an experience is called so. */
   isExperience(key: string): boolean {
-    return this.about.experiences?.includes(key) === true;
+    return this.about.experiences?.some((experience) => experience.key === key) === true;
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */

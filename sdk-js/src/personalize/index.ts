@@ -1,12 +1,15 @@
 /** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
-import { Flags, type Exposure, type Feature, type Json, type Visitor } from "../flags";
+import { Flags, type Exposure, type Feature, type Json, type Result, type Visitor } from "../flags";
+import { VIEWED, nameOf, viewed } from "../flags/exposure";
 import { attempt } from "../plugins";
 import type { Rapport } from "../rapport";
 import type { Band, Options, Properties, Reason } from "../types";
 import { attributesOf } from "./attributes";
 import { Changes, changesOf, type Piece } from "./changes";
 import { unmask } from "./mask";
-import { Memory } from "./memory";
+import { Choices, Memory, type Overrides } from "./memory";
+
+export type { Overrides } from "./memory";
 import { isHere, targetOf } from "./redirect";
 import type { Change } from "./spots";
 
@@ -34,14 +37,6 @@ export interface Why {
   /** The variation's key or the rule's id, where there is one. */
   readonly what?: string | undefined;
   readonly why: string;
-}
-
-/** What somebody who tests a site wants to see, in this tab only. */
-export interface Overrides {
-  /** Variations' numbers by experiments' keys. */
-  readonly experiments: { readonly [key: string]: number };
-  /** Values by features' keys. */
-  readonly features: { readonly [key: string]: Json };
 }
 
 /** What `rapport` can do once this part is there. */
@@ -90,7 +85,7 @@ class Personalizer {
   private readonly told = new Set<string>();
   private readonly listeners = new Set<(decided: Decided) => void>();
   private own: Properties = {};
-  private overrides: Overrides = { experiments: {}, features: {} };
+  private readonly choices: Choices;
   /** Showings as they were when this page was opened: what is shown does not end itself. */
   private shown: ReturnType<Memory["shown"]> = {};
   private why: readonly Why[] = [];
@@ -103,12 +98,13 @@ class Personalizer {
 
   constructor(
     private readonly rapport: Rapport,
-    { scripts = false, attributes = {} }: Options,
+    { key, scripts = false, attributes = {} }: Options,
     private readonly flags: Flags,
     private readonly heard: Exposure[],
     private readonly bundle: string | undefined,
   ) {
     this.memory = new Memory(rapport.storage);
+    this.choices = new Choices(`rapport:${key}:overrides`);
     this.changes = new Changes((what) => this.problem(what), () => this.arrived(), scripts);
     this.own = attributes;
     for (const { mark } of this.memory.redirects()) this.told.add(mark);
@@ -143,7 +139,7 @@ class Personalizer {
         this.soon();
       },
       override: (overrides) => {
-        this.overrides = { ...this.overrides, ...overrides };
+        this.choices.set(overrides);
         this.refresh();
       },
     };
@@ -210,17 +206,20 @@ class Personalizer {
 
   private visitor(): Visitor {
     const { rapport } = this;
-    if (!this.allowed) return { attributes: {}, enabled: false };
-    const attributes: { [name: string]: unknown } = { ...attributesOf(rapport, this.memory.visit()), ...this.own };
-    for (const name of Object.keys(attributes)) if (name.startsWith("$")) delete attributes[name];
     const { score, band } = rapport.decision ?? {};
-    Object.assign(attributes, { $score: score, $band: band, $now: Date.now(), $shown: this.shown });
+    const attributes = this.attributes();
     return {
-      attributes,
+      attributes: { ...attributes, $score: score, $band: band, $now: Date.now(), $shown: this.shown },
       url: location.href,
-      forcedVariations: this.overrides.experiments,
+      forcedVariations: this.choices.all.experiments,
       stickyBucketAssignmentDocs: this.memory.documents(attributes),
     };
+  }
+
+  /** What is known here of the visitor, and what the site says; only core speaks of `$…`. */
+  private attributes(): { readonly [name: string]: unknown } {
+    const own = Object.entries(this.own).filter(([name]) => !name.startsWith("$"));
+    return { ...attributesOf(this.rapport, this.memory.visit()), ...Object.fromEntries(own) };
   }
 
   private ask<Answer>(question: () => Answer): Asked<Answer> {
@@ -238,7 +237,7 @@ class Personalizer {
       why.push({ kind: "experiment", key, what: result.inExperiment ? result.key : undefined, why: result.why });
       if (!result.inExperiment || experiment["manual"]) continue;
       const { urlRedirect, domMutations, css, js } = members(result.value);
-      if (typeof urlRedirect === "string" && this.redirect(key, result.key, urlRedirect, experiment, exposures)) return [];
+      if (typeof urlRedirect === "string" && this.redirect(exposures, result, urlRedirect, experiment)) return [];
       const all = Array.isArray(experiment["variations"]) ? experiment["variations"].map(members) : [];
       const watch = all.flatMap((variation) => selectorsOf(variation["domMutations"]));
       pieces.push({
@@ -249,14 +248,15 @@ class Personalizer {
         js: typeof js === "string" ? js : undefined,
         // What other variations change is watched too, so that all of them are counted alike.
         watch: [...new Set(watch)],
-        seen: () => this.saw(exposures),
+        seen: () => this.saw(exposures, result.hashUsed || !this.flags.isExperience(key) ? undefined : key),
       });
     }
     return pieces;
   }
 
   /** Leaves for another page, once what was decided is on its way; says whether it does. */
-  private redirect(key: string, variation: string, to: string, experiment: { readonly [name: string]: Json }, exposures: readonly Exposure[]): boolean {
+  private redirect(exposures: readonly Exposure[], result: Result, to: string, experiment: Exposure["experiment"]): boolean {
+    const key = String(experiment["key"]);
     const target = targetOf(to, experiment["persistQueryString"] === true);
     if (!target) {
       this.problem(`${key}: ${to} is no address to redirect to`);
@@ -264,7 +264,7 @@ class Personalizer {
     }
     if (isHere(target)) return false;
     // Without memory nobody would notice a circle.
-    if (!this.rapport.known || !this.memory.redirect(`${key}:${variation}`)) {
+    if (!this.rapport.known || !this.memory.redirect(nameOf({ experimentId: key, variationId: result.key }))) {
       this.problem(`${key}: does not redirect to ${target}: it would lead in a circle`);
       return false;
     }
@@ -295,7 +295,7 @@ class Personalizer {
 
   private asked(key: string, visitor: Visitor): Asked<Feature> & { readonly value: Json } {
     const asked = this.ask(() => this.flags.feature(key, visitor));
-    const override = Object.hasOwn(this.overrides.features, key) ? this.overrides.features[key] : undefined;
+    const override = Object.hasOwn(this.choices.all.features, key) ? this.choices.all.features[key] : undefined;
     return override === undefined ? { ...asked, value: asked.answer.value } : { answer: asked.answer, exposures: [], value: override };
   }
 
@@ -305,8 +305,9 @@ class Personalizer {
   }
 
   private feature(key: string): Json {
+    if (!this.allowed) return this.flags.standard(key).value;
     const { answer, exposures, value } = this.asked(key, this.visitor());
-    if (this.allowed) this.saw(exposures, this.experienceOf(answer));
+    this.saw(exposures, this.experienceOf(answer));
     return value;
   }
 
@@ -316,9 +317,9 @@ class Personalizer {
       this.soon();
     }
     const visitor = this.visitor();
-    const why = this.why.filter(({ kind }) => kind !== "feature");
+    const why = [...this.why];
     const features = this.flags.keys.map((key) => {
-      const { answer, value } = this.asked(key, visitor);
+      const { answer, value } = this.allowed ? this.asked(key, visitor) : { answer: this.flags.standard(key), value: this.flags.standard(key).value };
       why.push(whyOf("feature", key, answer));
       return [key, value] as const;
     });
@@ -331,20 +332,14 @@ class Personalizer {
     const once = (mark: string) => !this.told.has(mark) && this.told.add(mark);
     const { rapport, memory } = this;
     for (const exposure of exposures) {
-      const { experiment, result } = exposure;
-      const key = String(experiment["key"]);
-      const documents = memory.documents(attributesOf(rapport, 0));
+      const event = viewed(exposure, this.bundle);
+      const documents = memory.documents(this.attributes());
       memory.keep({ ...documents, ...this.flags.remember(exposure, documents) });
-      if (!once(`${key}:${result.key}`)) continue;
-      const { variationWeights, variationId, leafId, banditVersion } = result;
-      rapport.track("Experiment Viewed", {
-        experimentId: key,
-        variationId: result.key,
-        ...defined({ variationName: result.name, featureId: result.featureId, propensity: variationWeights?.[variationId], bundle: this.bundle, leafId, banditVersion }),
-      });
-      if (this.flags.isExperience(key)) memory.count(key);
+      if (!once(nameOf(event))) continue;
+      if (this.flags.isExperience(event.experimentId)) memory.count(event.experimentId);
+      rapport.track(VIEWED, { ...event });
     }
-    if (experience === undefined || !once(experience)) return;
+    if (experience === undefined || !once(JSON.stringify([experience]))) return;
     memory.count(experience);
     rapport.track("Experience Viewed", { experienceId: experience });
   }
@@ -416,8 +411,3 @@ const SOURCES: { readonly [source in Feature["source"]]: string } = {
   prerequisite: "a feature that it depends on has another value",
   cyclicPrerequisite: "features depend on one another in a circle",
 };
-
-/** Without what is absent. */
-function defined(given: { readonly [name: string]: Json | undefined }): Properties {
-  return Object.fromEntries(Object.entries(given).filter((pair): pair is [string, Json] => pair[1] !== undefined && pair[1] !== null)) as Properties;
-}

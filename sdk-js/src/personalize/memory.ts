@@ -1,5 +1,5 @@
 /** What this browser remembers of what its visitor was shown. */
-import type { StickyDocument } from "../flags";
+import type { Json, StickyDocument } from "../flags";
 import type { Storage } from "../storage";
 
 /** How often an experience was shown, and when last. */
@@ -15,6 +15,47 @@ const COUNTED = 200;
 /** Redirects that follow one another this fast lead nowhere. */
 const HURRY_MS = 10_000;
 const REDIRECTS = 3;
+
+/** What somebody who tests a site wants to see, in this tab only. */
+export interface Overrides {
+  /** Variations' numbers by experiments' keys. */
+  readonly experiments: { readonly [key: string]: number };
+  /** Values by features' keys. */
+  readonly features: { readonly [key: string]: Json };
+}
+
+/** As long as the tab; where nothing may be kept, as long as the page. */
+export class Choices {
+  private kept: Overrides;
+
+  constructor(private readonly name: string) {
+    const { experiments, features } = entry(name);
+    this.kept = { experiments: Object(experiments) as Overrides["experiments"], features: Object(features) as Overrides["features"] };
+  }
+
+  get all(): Overrides {
+    return this.kept;
+  }
+
+  set(overrides: Partial<Overrides>): void {
+    this.kept = { ...this.kept, ...overrides };
+    const none = [this.kept.experiments, this.kept.features].every((chosen) => Object.keys(chosen).length === 0);
+    try {
+      if (none) sessionStorage.removeItem(this.name);
+      else sessionStorage.setItem(this.name, JSON.stringify(this.kept));
+    } catch {
+      // Forbidden.
+    }
+  }
+}
+
+function entry(name: string): { readonly [name: string]: unknown } {
+  try {
+    return Object(JSON.parse(sessionStorage.getItem(name) ?? "{}")) as { readonly [name: string]: unknown };
+  } catch {
+    return {};
+  }
+}
 
 /** Entries of the page's storage, which keeps nothing where the visitor wants nothing kept. */
 export class Memory {

@@ -7,6 +7,8 @@ const ELEMENTS = new Set(
 );
 /** Attributes that hold addresses. */
 const ADDRESSES = /^(href|src|action|formaction|poster|cite|background|data|srcset|imagesrcset|ping|xlink:href|manifest|longdesc)$/;
+/** Attributes of style that wait until their elements are in the page's document. */
+const STYLE = "data-rapport-style";
 /** What runs code, or gives it rights; and our own marks, which would show one slot in another. */
 const REFUSED = /^(on|srcdoc$|nonce$|is$|http-equiv$|data-rapport)/;
 const NAME = /^[a-z_][a-z0-9:_.-]*$/;
@@ -39,17 +41,17 @@ export function nodesOf(html: string): Node[] {
 /** Parses without running anything: into a document that is never shown. */
 function read(html: string): DocumentFragment | Element {
   const quiet = document.implementation.createHTMLDocument("");
-  try {
-    const template = quiet.createElement("template");
-    template.innerHTML = trusted(html);
-    return template.content;
-  } catch (error) {
-    // No policy of ours is allowed: newer browsers read HTML safely without one.
-    const holder = quiet.createElement("div") as HTMLElement & { setHTML?(html: string, options: object): void };
-    if (!holder.setHTML) throw error;
-    holder.setHTML(html, { sanitizer: {} });
+  const holder = quiet.createElement("div") as HTMLElement & { setHTML?(html: string, options: object): void };
+  // A policy against inline styles would refuse them while they are read, though they are set otherwise.
+  const unstyled = html.replace(/<[^>]*>/g, (tag) => tag.replace(/([\s"'/])style(?=\s*=)/gi, `$1${STYLE}`));
+  if (holder.setHTML) {
+    // Newer browsers read HTML safely, whatever policies are allowed.
+    holder.setHTML(unstyled, { sanitizer: {} });
     return holder;
   }
+  const template = quiet.createElement("template");
+  template.innerHTML = policed().createHTML(unstyled);
+  return template.content;
 }
 
 interface Policy {
@@ -65,13 +67,6 @@ function policed(): Policy {
   return (policy ??= types ? types.createPolicy("rapport", { createHTML: same, createScript: same }) : { createHTML: same, createScript: same });
 }
 
-function trusted(html: string): string {
-  return policed().createHTML(html);
-}
-
-/** Attributes of style that wait until their elements are in the page's document. */
-const STYLE = "data-rapport-style";
-
 function clean(parent: ParentNode & Node): void {
   for (const node of [...parent.childNodes]) {
     if (node.nodeType === Node.TEXT_NODE) continue;
@@ -82,9 +77,10 @@ function clean(parent: ParentNode & Node): void {
     const element = node as Element;
     for (const { name, value } of [...element.attributes]) {
       const lower = name.toLowerCase();
-      const good = allowed(lower, value);
+      const style = lower === STYLE || lower === "style";
+      const good = allowed(style ? "style" : lower, value);
       if (!good || lower === "style") element.removeAttribute(name);
-      if (good && lower === "style") element.setAttribute(STYLE, value);
+      if (good && style) element.setAttribute(STYLE, value);
     }
     clean(element);
   }

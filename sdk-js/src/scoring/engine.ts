@@ -27,6 +27,12 @@ export function split(file: Uint8Array): Bytes {
   return { signals: signals!, model: model!, words: words! };
 }
 
+/** What features and experiments are asked of; one by one, so that nothing else of the engine's file comes along. */
+export function askedOf(module: WebAssembly.Module) {
+  const { memory } = wasm.initSync({ module });
+  return { engine: { openFlags: wasm.openFlags, ask: wasm.ask, input: wasm.input }, memory };
+}
+
 /** The core, in the page. Every call is synchronous and takes microseconds. */
 export class LocalEngine {
   private readonly memory: WebAssembly.Memory;
@@ -37,12 +43,6 @@ export class LocalEngine {
     this.memory = wasm.initSync({ module }).memory;
     this.number = wasm.open(signals, model, words);
     if (this.number === 0) throw new Error("the bundle is damaged, or newer than this engine");
-  }
-
-  /** What features and experiments are asked of. */
-  get asked() {
-    const { openFlags, ask, input } = wasm;
-    return { engine: { openFlags, ask, input }, memory: this.memory };
   }
 
   /** Takes up a profile that was saved; false, and nothing changes, where the bytes are none. */

@@ -1,8 +1,9 @@
 /** Makes decisions: with the engine in the page, or over HTTP where the page may not run it. */
 import type { Asked, Asking, Early, Scorer } from "../decisions";
+import { unmask } from "../personalize/mask";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
-import { LocalEngine, split } from "./engine";
+import { LocalEngine, askedOf, split } from "./engine";
 import { Hints } from "./hints";
 import { RemoteEngine } from "./remote";
 
@@ -10,17 +11,23 @@ import { RemoteEngine } from "./remote";
 export { mount } from "../visit/index";
 
 /** Starts the engine, or turns to the server where there is none for this page. */
-export async function scorer(asking: Asking, { bundle, engine, flags }: Early): Promise<Scorer> {
+export async function scorer(asking: Asking, { bundle, module, bytes, flags }: Early): Promise<Scorer> {
+  let asked: Asked | undefined;
+  // Nothing will change what a site masks.
+  if (!flags) unmask();
   try {
-    if (!engine) throw new Error("the workspace asks for it");
-    const [module, bytes] = await Promise.all([engine.module, engine.bytes]);
-    const local = new LocalEngine(module, split(bytes));
-    return new Decider(asking, local, bundle, false, flags && { ...local.asked, bytes: flags, bundle });
+    if (!module) throw OFF;
+    // Flags need no model.
+    if (flags) asked = { ...askedOf(await module), bytes: flags, bundle };
+    if (!bytes) throw OFF;
+    return new Decider(asking, new LocalEngine(await module, split(await bytes)), bundle, false, asked);
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.
-    return new Decider(asking, error, bundle, engine !== undefined && !(error instanceof WebAssembly.CompileError));
+    return new Decider(asking, error, bundle, bytes !== undefined && !(error instanceof WebAssembly.CompileError), asked);
   }
 }
+
+const OFF = "the workspace asks for it";
 
 /** From where a decision comes, and when it was asked for. */
 type Cause = Pick<Decision, "cause" | "messageId"> & { readonly started: number };

@@ -13,10 +13,13 @@ const BUDGET_MS = 200;
 const text = await readFile(new URL("../../../docs/csp.md", import.meta.url), "utf8");
 const MODES = [...text.matchAll(/^## (.+)\n[^]*?```http\nContent-Security-Policy: (.+)\n```\n```html\n(.+)\n```/gm)].map(([, name, csp, tag], index) => ({ name, csp, tag, path: `/mode-${index}` }));
 const here = (text) => text.replaceAll("https://rapport.example.com", "{{ENDPOINT}}").replaceAll("KEY", "test-key");
+const slot = '<div data-rapport-slot="hero">Default</div>';
+const html = '<b style="color: rgb(1, 2, 3)">Decided</b>';
+const flags = { features: { hero: { defaultValue: null, rules: [{ force: { type: "html", html } }] } } };
 const form = `<form id="form"><input name="mail" autocomplete="email"><button>Send</button></form>`;
-const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}`, csp: here(csp) }]);
+const pages = MODES.map(({ csp, tag, path }) => [path, { html: `<!doctype html><title>policy</title>${here(tag)}${form}${slot}`, csp: here(csp) }]);
 const app = `import { createRapport } from "/dist/index.js"; window.rapport = createRapport({ key: "test-key", endpoint: "{{ENDPOINT}}" });`;
-const { browser, site } = await stage({ later: LATER, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
+const { browser, site } = await stage({ later: LATER, flags, pages: { ...Object.fromEntries(pages), "/app.js": { html: app, type: "text/javascript" } } });
 
 test("the page documents the modes that it promises", () => {
   assert.ok(MODES.length >= 7);
@@ -51,6 +54,10 @@ for (const { name, csp, path } of MODES) {
       }, `a decision within ${BUDGET_MS} ms`);
       assert.ok(within > 0);
     }
+    const decided = () => page.evaluate(() => { const slot = document.querySelector("[data-rapport-slot]"); return `${slot.textContent} ${slot.firstElementChild && getComputedStyle(slot.firstElementChild).color}`; });
+    await page.waitForFunction(() => window.rapport.explain || !window.rapport.decisions.scorer.flags);
+    if (engine) await until(async () => (await decided()) === "Decided rgb(1, 2, 3)", "the slot's content");
+    else assert.match(await decided(), /^Default/);
     const violations = (await page.evaluate(() => window.violations)).filter((violation) => engine || !violation.endsWith("wasm-eval"));
     assert.deepEqual(violations, []);
     assert.deepEqual(page.errors, []);

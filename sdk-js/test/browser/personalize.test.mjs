@@ -16,6 +16,10 @@ const second = (key, variations, more) => half(key, variations, { weights: [0, 1
 const one = (selector, attribute, value, action = "set", more = {}) => ({ selector, attribute, action, value, ...more });
 const on = (path) => [{ include: true, type: "simple", pattern: path }];
 
+const HOSTILE = `<p>Good<script>bad=1</script><img src=x onerror="bad=2"><svg viewBox="0 0 1 1"><path d="M0 0"/><script>bad=3</script><use href="data:image/svg+xml,x"/><animate attributeName=href values=javascript:bad=4 /></svg>
+<a href="&#106;avascript:bad=5">a</a><a href=" java\tscript:bad=6">b</a><form action="javascript:bad=7"><button formaction=javascript:bad=8>c</button></form><i title="a > b" style="color: red">styled</i> 1 &lt; 2 style = x<iframe srcdoc="<script>parent.bad=9</script>"></iframe>
+<math><mtext></form><form><mglyph><style></math><img src onerror=bad=10></style></mglyph></form></mtext></math><style>*{display:none}</style><base href=//evil.test><meta http-equiv=refresh content="0;url=//evil.test"><object data=//evil.test></object><embed src=//evil.test><template><script>bad=11</script></template><noscript><p title="</noscript><img src=x onerror=bad=12>"></noscript><body onload=bad=13>
+<div data-rapport-slot="hostile">again</div><x-y onclick=bad=14>custom</x-y></p>`.replaceAll("\n", "");
 const flags = {
   features: {
     hero: feature(rule({ type: "text", text: "For known visitors" }, { path: { $in: ["/slots", "/later", "/strict"] } })),
@@ -24,6 +28,7 @@ const flags = {
     hot: feature(rule({ type: "text", text: "Talk to us" }, { $score: { $gte: 20 } })),
     tried: feature({ ...second("tried", [null, { type: "text", text: "Tried" }]), id: "r1" }),
     nothing: feature(),
+    hostile: feature(rule({ type: "html", html: HOSTILE })),
     plain: { defaultValue: "off", rules: [rule("on", { utmSource: "ads" })] },
   },
   experiments: [
@@ -37,6 +42,7 @@ const { browser, site } = await stage({
   flags,
   pages: {
     "/slots": page('<h1>Home</h1><div data-rapport-slot="hero">Hello</div><div data-rapport-slot="rich">Plain</div><div data-rapport-slot="nothing">Default</div><div data-rapport-slot="card"><h2 data-rapport-field="title">Old</h2><a data-rapport-field="link" href="/old">Old</a><a data-rapport-field="bad" href="/kept">Kept</a></div>'),
+    "/hostile": page('<div data-rapport-slot="hostile">Default</div>'),
     "/changes": page('<main><h1 class="quiet">Old title</h1><p style="margin: 1px">Text</p><a id="cta" href="/old">Go</a></main><footer><span id="last">Last</span><em>end</em></footer>'),
     "/score": page('<div data-rapport-slot="hot">Read on</div>'),
     "/tried": page('<div style="height: 3000px">far</div><div data-rapport-slot="tried">Untried</div>'),
@@ -70,6 +76,23 @@ test("slots show text, HTML without code, and JSON in their fields; what nobody 
   assert.equal(await page.evaluate(() => window.bad), undefined);
   assert.deepEqual(page.errors, []);
 });
+
+for (const old of [false, true]) {
+  test(`HTML comes in without code${old ? ", in a browser without a safe reader too" : ""}`, { timeout }, async () => {
+    const context = await browser.newContext();
+    if (old) await context.addInitScript(() => { delete Element.prototype.setHTML; });
+    const page = await open("/hostile", { context });
+    const { html, bad } = await page.evaluate(async () => {
+      // Whatever runs late has run by then.
+      await new Promise((resolve) => { const image = new Image(); image.onerror = resolve; image.src = "data:,"; });
+      return { html: document.querySelector("[data-rapport-slot]").innerHTML, bad: window.bad };
+    });
+    assert.equal(bad, undefined);
+    assert.doesNotMatch(html, /script|on\w+=|iframe|srcdoc|style>|meta|base|object|embed|data-rapport|expression|template|use|animate/i);
+    assert.match(html, /Good.*<svg viewBox="0 0 1 1"><path d="M0 0"><\/path><\/svg>.*<i title="a &gt; b" style="color: red;">styled<\/i>.*1 &lt; 2 style = x/);
+    assert.deepEqual(page.errors, []);
+  });
+}
 
 test("a slot that comes later is filled before it is seen, and the site hears what it shows", { timeout }, async () => {
   const page = await open("/later");

@@ -14,8 +14,8 @@ export function chromiumPath() {
   return path;
 }
 
-export function launch() {
-  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
+export function launch(options = {}) {
+  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS, ...options });
 }
 
 /** A new visitor's page that keeps every decision in `window.decisions`. */

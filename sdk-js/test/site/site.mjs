@@ -34,13 +34,13 @@ export function flagsOf(payload) {
  * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle, `pages` adds
  * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
  * `flags` is a payload of features and experiments, `state.flags` another one from then on;
- * `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
+ * `state.closing` makes the collector hang up, `state.hold` keeps its answers until it resolves, `state.gate` what pages decide with, `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
 export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
-  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined };
+  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined, closing: false, gate: undefined };
   if (flags) later = [...later, "personalize"];
   const files = {
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
@@ -58,6 +58,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given)];
     }
     const part = files[url.pathname];
+    if (url.pathname === "/v1/parts/decision") await state.gate;
     if (part) return [200, part[0], part[1], { "cache-control": "public, max-age=31536000, immutable" }];
     const config = {
       key: "test-key",
@@ -72,6 +73,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
       if (state.refuse) return state.refuse;
+      if (state.closing) return undefined;
       await state.hold;
       const { key, batch, ...envelope } = JSON.parse(body);
       if (key !== "test-key") return [401, "text/plain", "unknown key"];
@@ -117,7 +119,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     /** Forgets what came until now, and fails no more. */
     clear: () => {
       for (const list of [state.events, state.batches, state.requests]) list.length = 0;
-      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined });
+      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined, closing: false, gate: undefined });
     },
     /** What the core makes of events outside the page. */
     decide: (events, now) => decider.decide(inOrder(events), now, 5),
@@ -185,6 +187,7 @@ async function listen(answer) {
     } catch (error) {
       reply = [500, "text/plain", String(error?.stack ?? error)];
     }
+    if (!reply) return request.socket.destroy();
     const [status, type, body, headers = {}] = reply;
     const open = { "access-control-allow-origin": "*", "access-control-expose-headers": "retry-after" };
     response.writeHead(status, { "content-type": type, ...open, ...headers });
