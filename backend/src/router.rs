@@ -3,7 +3,8 @@
 use crate::app::Shared;
 use crate::error::Problem;
 use crate::{
-    audit, bundles, collect, documentation, experiments, identity, live, pages, privacy, profiles,
+    audit, bundles, collect, documentation, experiments, flags, identity, live, pages, privacy,
+    profiles,
 };
 use axum::Router;
 use axum::extract::Request;
@@ -55,6 +56,11 @@ fn for_pages() -> OpenApiRouter<Shared> {
         .routes(routes!(collect::segment::group))
         .routes(routes!(collect::segment::alias))
         .routes(routes!(profiles::http::decide))
+        .routes(routes!(flags::growthbook::features))
+        .routes(routes!(flags::growthbook::changes))
+        .routes(routes!(flags::growthbook::evaluate))
+        .routes(routes!(flags::ofrep::one))
+        .routes(routes!(flags::ofrep::all))
         .routes(routes!(bundles::http::sdk))
         .routes(routes!(bundles::http::part_of_bundle))
 }
@@ -138,12 +144,14 @@ async fn share(request: Request, next: Next) -> Response {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, content-encoding"),
+            HeaderValue::from_static("authorization, cache-control, content-type, content-encoding, if-none-match, last-event-id, x-api-key"),
         );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     } else {
-        headers
-            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("etag, retry-after, x-sse-support"),
+        );
     }
     response
 }

@@ -83,6 +83,12 @@ impl FlagBoard {
         Ok(by_scope.entry(scope).or_insert_with(|| watch::Sender::new(open)).subscribe())
     }
 
+    /// How many listen to a scope.
+    pub fn listeners(&self, scope: Scope) -> usize {
+        let by_scope = self.by_scope.read().unwrap_or_else(PoisonError::into_inner);
+        by_scope.get(&scope).map_or(0, watch::Sender::receiver_count)
+    }
+
     /// Reads what a scope decides anew, and tells who listens where it changed.
     ///
     /// # Errors

@@ -12,9 +12,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use std::time::Duration;
 
 /// The name of the session's cookie.
 pub const SESSION_COOKIE: &str = "rapport_session";
+/// A revoked key or an ended session hears nothing after this long.
+const DISTRUST: Duration = Duration::from_secs(2);
 /// Longer credentials are no credentials.
 const MAX_CREDENTIAL: usize = 128;
 
@@ -108,6 +111,19 @@ impl Caller {
         Ok(workspaces.any(|(known, _)| known.id == workspace))
     }
 
+    /// Returns when the credential opens the workspace no longer, give or take two seconds.
+    pub async fn revoked(&self, app: &Shared, workspace: WorkspaceId) {
+        let mut look_again = tokio::time::interval(DISTRUST);
+        loop {
+            look_again.tick().await;
+            let (app, caller) = (app.clone(), self.clone());
+            let answer = blocking(move || caller.still_opens(&app, workspace)).await;
+            if !answer.inspect_err(|error| tracing::error!(%error, "a stream")).unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
     async fn of_credential(app: &Shared, credential: Credential) -> Result<Self, Problem> {
         match credential {
             Credential::InHeader(key) => Self::of_key(app, key, false).await,
@@ -166,6 +182,10 @@ fn key(headers: &HeaderMap, uri: &Uri) -> Result<Option<Credential>, Problem> {
             _ => None,
         };
         return key.map(|key| Some(Credential::InHeader(key))).ok_or(Problem::BadCredential);
+    }
+    if let Some(value) = headers.get("x-api-key") {
+        let key = value.to_str().map_err(|_| Problem::BadCredential)?;
+        return Ok(Some(Credential::InHeader(key.trim().to_owned())));
     }
     let mut pairs = uri.query().unwrap_or_default().split('&');
     let key = pairs.find_map(|pair| pair.strip_prefix("key="));

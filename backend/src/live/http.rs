@@ -12,7 +12,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
-use tokio::time::interval;
 use tokio_stream::wrappers::ReceiverStream;
 
 const SNAPSHOT: u32 = 100;
@@ -20,8 +19,6 @@ const BUFFER: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Who fell behind comes back after this long.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// A revoked key or an ended session hears nothing after this long.
-const DISTRUST: Duration = Duration::from_secs(2);
 
 /// Streams visitors as their scores move: first `snapshot` with the latest hundred, then a
 /// `visitor` for each change and `gone` for who was erased. Who does not keep up gets `lagged` and
@@ -58,7 +55,7 @@ async fn feed(app: Shared, caller: Caller, scope: Scope, out: Out) {
     };
     tokio::select! {
         () = tell => {}
-        () = revoked(&app, &caller, scope) => {}
+        () = caller.revoked(&app, scope.workspace) => {}
         () = out.closed() => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
@@ -76,19 +73,6 @@ async fn pass_on(mut news: broadcast::Receiver<Event>, out: &Out) {
             Err(RecvError::Closed) => return,
         };
         if send(out, event).await.is_none() || last {
-            return;
-        }
-    }
-}
-
-/// Returns when the caller may listen no longer.
-async fn revoked(app: &Shared, caller: &Caller, scope: Scope) {
-    let mut look_again = interval(DISTRUST);
-    loop {
-        look_again.tick().await;
-        let (app, caller) = (app.clone(), caller.clone());
-        let answer = blocking(move || caller.still_opens(&app, scope.workspace)).await;
-        if !answer.inspect_err(|error| tracing::error!(%error, "live feed")).unwrap_or(false) {
             return;
         }
     }

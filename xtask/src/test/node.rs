@@ -50,7 +50,7 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
 }
 
 /// The test files in a folder.
-pub fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
+fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries

@@ -1,0 +1,169 @@
+//! The OpenFeature Remote Evaluation Protocol: flags, asked one by one or all at once, by whatever
+//! provider speaks it. A write key authenticates, as `Authorization: Bearer` or `X-API-Key`.
+
+use super::growthbook::{same, tag};
+use super::open::OpenFlags;
+use super::visitor::{context, json};
+use crate::app::Shared;
+use crate::collect::{Parcel, may_send};
+use crate::error::{Problem, ProblemView, blocking};
+use crate::identity::{Action, Resource, Scope, authorize};
+use crate::request::InPath;
+use crate::secret::Sha256Digest;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rapport_core::experiment::Asker;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// Why nothing could be said, in the protocol's words.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// `PARSE_ERROR`, `INVALID_CONTEXT`, `FLAG_NOT_FOUND` or `GENERAL`.
+    #[schema(example = "FLAG_NOT_FOUND")]
+    error_code: &'static str,
+    error_details: String,
+}
+
+/// One flag for one visitor: `key`, `value`, `reason`, `variant`, `metadata`. Without a `value` the
+/// caller's own default counts.
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", params(("key" = String, Path)), request_body = serde_json::Value,
+    responses((status = 200, body = serde_json::Value), (status = 400, body = FailureView), (status = 401, body = ProblemView), (status = 403, body = ProblemView),
+        (status = 404, body = FailureView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
+pub async fn one(
+    State(app): State<Shared>,
+    InPath(key): InPath<String>,
+    parcel: Parcel,
+) -> Result<Response, Problem> {
+    let scope = asks(&app, &parcel)?;
+    let asked = match asked(&parcel.body) {
+        Ok(asked) => asked,
+        Err(failure) => {
+            let failure = FailureView { key: Some(key), ..failure };
+            return Ok((StatusCode::BAD_REQUEST, Json(failure)).into_response());
+        }
+    };
+    let answered = blocking(move || -> Result<_, Problem> {
+        let open = app.flags.get(&app, scope)?;
+        let known = open.flags.features.iter().any(|feature| *feature.key == key);
+        if !known {
+            let error_details = format!("there is no flag `{key}`");
+            let failure =
+                FailureView { key: Some(key), error_code: "FLAG_NOT_FOUND", error_details };
+            return Ok((StatusCode::NOT_FOUND, json!(failure)));
+        }
+        let answer = answer(&open, &Asker::new(&asked.context()), &key);
+        let wrong = answer.get("errorCode").is_some();
+        Ok((if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK }, answer))
+    });
+    let (status, answer) = answered.await?;
+    Ok((status, Json(answer)).into_response())
+}
+
+/// All flags for one visitor. `ETag` and `If-None-Match` save the answer where it is the same.
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", request_body = serde_json::Value,
+    responses((status = 200, body = serde_json::Value), (status = 304, description = "as before"), (status = 400, body = FailureView), (status = 401, body = ProblemView),
+        (status = 403, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
+pub async fn all(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    parcel: Parcel,
+) -> Result<Response, Problem> {
+    let scope = asks(&app, &parcel)?;
+    let asked = match asked(&parcel.body) {
+        Ok(asked) => asked,
+        Err(failure) => return Ok((StatusCode::BAD_REQUEST, Json(failure)).into_response()),
+    };
+    let answered = blocking(move || -> Result<_, Problem> {
+        let open = app.flags.get(&app, scope)?;
+        let (context, version) = (asked.context(), open.tag.trim_matches('"').to_owned());
+        let asker = Asker::new(&context);
+        let features = open.flags.features.iter();
+        let flags: Vec<_> = features.map(|feature| answer(&open, &asker, &feature.key)).collect();
+        Ok(json!({ "flags": flags, "metadata": { "version": version } }).to_string())
+    });
+    let text = answered.await?;
+    // Of the answer itself: what another version or visitor gets may be the same.
+    let digest = Sha256Digest::of(text.as_bytes()).to_string();
+    let known = format!("\"{}\"", digest.get(..32).unwrap_or_default());
+    let fixed = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::ETAG, tag(&known)),
+    ];
+    Ok(if same(&headers, &known) {
+        (StatusCode::NOT_MODIFIED, fixed).into_response()
+    } else {
+        (fixed, text).into_response()
+    })
+}
+
+fn asks(app: &Shared, parcel: &Parcel) -> Result<Scope, Problem> {
+    let principal = parcel.sender.principal();
+    let scope = authorize(principal, Action::Decide, Resource::Own)?.scope();
+    may_send(app, principal, &parcel.source, 1)?;
+    Ok(scope)
+}
+
+/// Whom a request is about.
+struct Asked(Map<String, Value>);
+
+fn asked(body: &[u8]) -> Result<Asked, FailureView> {
+    let failure = |error_code, error_details| FailureView { key: None, error_code, error_details };
+    let mut body: Value = serde_json::from_slice(body)
+        .map_err(|error| failure("PARSE_ERROR", format!("the body is not JSON: {error}")))?;
+    match body.get_mut("context").map(Value::take) {
+        None if body.is_object() => Ok(Asked(Map::new())),
+        Some(Value::Object(attributes)) => Ok(Asked(attributes)),
+        _ => Err(failure("INVALID_CONTEXT", "`context` must be an object".to_owned())),
+    }
+}
+
+impl Asked {
+    /// The targeting key is what experiments split by, where nothing else is.
+    fn context(&self) -> rapport_core::targeting::Value<'static> {
+        let mut attributes = self.0.clone();
+        if let Some(key) = attributes.get("targetingKey").cloned() {
+            attributes.entry("id").or_insert(key);
+        }
+        let url = attributes.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
+        context(attributes, &url, Map::new())
+    }
+}
+
+fn answer(open: &OpenFlags, asker: &Asker<'_>, key: &str) -> Value {
+    let mut answer = json(&asker.feature(&open.flags, key));
+    let rules = open.flags.features.iter().find(|feature| *feature.key == *key);
+    let fixed = rules.is_some_and(|feature| feature.rules.is_empty());
+    let reason = match answer["source"].as_str().unwrap_or_default() {
+        "experiment" => "SPLIT",
+        "force" => "TARGETING_MATCH",
+        "defaultValue" if fixed => "STATIC",
+        "cyclicPrerequisite" => {
+            let details = "its prerequisites go in a circle";
+            return json!({ "key": key, "errorCode": "GENERAL", "errorDetails": details });
+        }
+        _ => "DEFAULT",
+    };
+    let named = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+    let result = &answer["experimentResult"];
+    let experiment = named(&answer["experiment"]["key"]);
+    let variant = named(&result["key"]).filter(|_| reason == "SPLIT");
+    let rule = named(&answer["ruleId"]);
+    let mut metadata = Map::new();
+    metadata.extend(rule.clone().map(|rule| ("ruleId".to_owned(), Value::from(rule))));
+    metadata.extend(experiment.map(|key| ("experimentId".to_owned(), Value::from(key))));
+    let variant = variant.or(rule).unwrap_or_else(|| "default".to_owned());
+    let mut shown =
+        json!({ "key": key, "reason": reason, "variant": variant, "metadata": metadata });
+    let value = answer["value"].take();
+    if !value.is_null() {
+        shown["value"] = value;
+    }
+    shown
+}

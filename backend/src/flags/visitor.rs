@@ -1,0 +1,28 @@
+//! Who is asked about, as core reads it.
+
+use rapport_core::targeting::Value as CoreValue;
+use serde_json::{Map, Value};
+
+/// A visitor whom a client describes. Attributes that begin with `$` are core's own: nobody says them.
+pub fn context(
+    mut attributes: Map<String, Value>,
+    url: &str,
+    forced: Map<String, Value>,
+) -> CoreValue<'static> {
+    attributes.retain(|name, _| !name.starts_with('$'));
+    CoreValue::Map(vec![
+        ("attributes".into(), core(&Value::Object(attributes))),
+        ("url".into(), CoreValue::Text(url.to_owned().into())),
+        ("forcedVariations".into(), core(&Value::Object(forced))),
+    ])
+}
+
+/// Whatever JSON can say, core can.
+fn core(value: &Value) -> CoreValue<'static> {
+    serde::Deserialize::deserialize(value).unwrap_or_default()
+}
+
+/// What core answers, as JSON.
+pub fn json(value: &CoreValue<'_>) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}

@@ -1,0 +1,260 @@
+//! GrowthBook's addresses and OpenFeature's protocol, as any client of them asks.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod house;
+
+use house::{House, Reply, Tenant, eventually};
+use rapport_backend::experiments::{Kind, ensure};
+use rapport_backend::identity::Permit;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// Flags of every sort.
+fn author(house: &House, tenant: &Tenant) {
+    let definitions = [
+        (Kind::Audience, "germans", json!({ "condition": { "country": "DE" } })),
+        (Kind::Feature, "plain", json!({ "defaultValue": true })),
+        (
+            Kind::Feature,
+            "price",
+            json!({ "defaultValue": 10, "rules": [{ "id": "eu", "force": 9, "condition": { "country": { "$in": ["DE", "FR"] } } }] }),
+        ),
+        (Kind::Feature, "hero", json!({ "defaultValue": "plain" })),
+        (
+            Kind::Experiment,
+            "headline",
+            json!({ "feature": "hero", "audience": "germans", "variations": ["cold", "warm"],
+            "meta": [{ "key": "c" }, { "key": "w" }], "hashVersion": 2 }),
+        ),
+        (
+            Kind::Experiment,
+            "title",
+            json!({ "urlPatterns": [{ "type": "simple", "pattern": "/pricing" }],
+            "variations": [{}, { "css": "h1 { color: red }" }], "condition": { "secret": "plan" } }),
+        ),
+        (
+            Kind::Feature,
+            "knows",
+            json!({ "defaultValue": false, "rules": [{ "force": true, "condition": { "$score": { "$gte": 1 } } }] }),
+        ),
+    ];
+    ensure(house.app(), &Permit::operator(tenant.scope), &definitions).unwrap();
+    eventually(|| features(house, tenant).text.contains("knows").then_some(()));
+}
+
+fn features(house: &House, tenant: &Tenant) -> Reply {
+    house.get(&format!("/api/features/{}", tenant.write_key)).send()
+}
+
+fn flag(house: &House, tenant: &Tenant, key: &str, context: Value) -> Reply {
+    let body = json!({ "context": context });
+    house.post(&format!("/ofrep/v1/evaluate/flags/{key}")).key(&tenant.write_key).json(&body).send()
+}
+
+#[test]
+fn the_payload_is_growthbooks_and_saved_by_its_tag() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let empty = features(&house, &acme);
+    assert_eq!((empty.status, &empty.json()["features"]), (200, &json!({})));
+    author(&house, &acme);
+    let reply = features(&house, &acme);
+    assert_eq!(reply.header("x-sse-support"), "enabled");
+    assert_eq!(reply.header("access-control-allow-origin"), "*");
+    assert!(reply.header("access-control-expose-headers").contains("x-sse-support"));
+    let payload = reply.json();
+    assert!(payload["dateUpdated"].is_string());
+    let rule = &payload["features"]["hero"]["rules"][0];
+    assert_eq!(rule["key"], "headline");
+    assert_eq!(
+        rule["condition"],
+        json!({ "$or": [{ "country": "DE" }] }),
+        "audiences are spelled out"
+    );
+    let again = house
+        .get(&format!("/api/features/{}", acme.write_key))
+        .header("if-none-match", &reply.header("etag"))
+        .send();
+    assert_eq!((again.status, again.text.as_str()), (304, ""));
+    assert_eq!(house.get("/api/features/wk_live_nobody").send().status, 401);
+    assert_eq!(house.get(&format!("/api/features/{}", acme.admin_key)).send().status, 401);
+}
+
+#[test]
+fn a_remote_evaluation_says_what_is_and_not_why() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let ask = |body: Value| house.post(&format!("/api/eval/{}", acme.write_key)).json(&body).send();
+    let answer = ask(
+        json!({ "attributes": { "id": "u1", "country": "DE", "$score": 99 }, "forcedFeatures": [["plain", "forced"]], "url": "https://acme.example/pricing" }),
+    );
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let features = answer.json()["features"].clone();
+    assert_eq!(features["plain"], json!({ "defaultValue": "forced" }));
+    assert_eq!(features["price"], json!({ "defaultValue": 9 }));
+    assert_eq!(features["knows"], json!({ "defaultValue": false }), "nobody says their own score");
+    let hero = &features["hero"]["rules"][0];
+    assert_eq!(hero["force"], features["hero"]["defaultValue"]);
+    assert_eq!(hero["tracks"][0]["experiment"]["key"], "headline");
+    assert_eq!(hero["tracks"][0]["result"]["inExperiment"], true);
+    assert!(!answer.text.contains("germans") && !answer.text.contains("secret"), "{}", answer.text);
+
+    let secret = ask(
+        json!({ "attributes": { "id": "u1", "secret": "plan" }, "url": "https://acme.example/pricing", "forcedVariations": { "title": 1 } }),
+    );
+    let experiments = secret.json()["experiments"].clone();
+    assert_eq!(experiments[0]["key"], "title", "{}", secret.text);
+    assert_eq!(
+        (&experiments[0]["weights"], &experiments[0]["condition"]),
+        (&json!([0, 1]), &Value::Null)
+    );
+    assert_eq!(ask(json!("nobody")).status, 400);
+    assert_eq!(ask(json!({ "attributes": 1 })).status, 400);
+}
+
+#[test]
+fn flags_are_asked_one_by_one_as_openfeature_has_it() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let is = |key: &str, context: Value, expected: Value| {
+        let reply = flag(&house, &acme, key, context);
+        assert_eq!((reply.status, reply.json()), (200, expected));
+    };
+    is(
+        "plain",
+        json!({}),
+        json!({ "key": "plain", "value": true, "reason": "STATIC", "variant": "default", "metadata": {} }),
+    );
+    is(
+        "price",
+        json!({ "country": "FR" }),
+        json!({ "key": "price", "value": 9, "reason": "TARGETING_MATCH", "variant": "eu", "metadata": { "ruleId": "eu" } }),
+    );
+    is(
+        "price",
+        json!({ "country": "US" }),
+        json!({ "key": "price", "value": 10, "reason": "DEFAULT", "variant": "default", "metadata": {} }),
+    );
+    is(
+        "knows",
+        json!({ "$score": 100 }),
+        json!({ "key": "knows", "value": false, "reason": "DEFAULT", "variant": "default", "metadata": {} }),
+    );
+    let split =
+        flag(&house, &acme, "hero", json!({ "targetingKey": "u1", "country": "DE" })).json();
+    assert_eq!(
+        (&split["reason"], &split["metadata"]["experimentId"]),
+        (&json!("SPLIT"), &json!("headline"))
+    );
+    let pair = (split["value"].as_str().unwrap(), split["variant"].as_str().unwrap());
+    assert!([("cold", "c"), ("warm", "w")].contains(&pair), "{split}");
+
+    let missing = flag(&house, &acme, "nothing", json!({}));
+    assert_eq!((missing.status, &missing.json()["errorCode"]), (404, &json!("FLAG_NOT_FOUND")));
+    let post = |body: &str, credential: (&str, &str)| {
+        house
+            .post("/ofrep/v1/evaluate/flags/plain")
+            .header(credential.0, credential.1)
+            .body(body)
+            .send()
+    };
+    let key = ("x-api-key", acme.write_key.as_str());
+    assert_eq!(post("{}", key).status, 200);
+    let broken = post("{", key);
+    assert_eq!((broken.status, &broken.json()["errorCode"]), (400, &json!("PARSE_ERROR")));
+    let strange = post(r#"{"context": 1}"#, key);
+    assert_eq!((strange.status, &strange.json()["errorCode"]), (400, &json!("INVALID_CONTEXT")));
+    assert_eq!(post("{}", ("x-api-key", "nonsense")).status, 401);
+}
+
+#[test]
+fn all_flags_together_are_saved_by_their_tag() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let ask = |country: &str, known: &str| {
+        let body = json!({ "context": { "targetingKey": "u1", "country": country } });
+        let call = house.post("/ofrep/v1/evaluate/flags").key(&acme.write_key);
+        call.header("if-none-match", known).json(&body).send()
+    };
+    let all = ask("DE", "");
+    let flags = all.json()["flags"].as_array().unwrap().clone();
+    let keys: Vec<_> = flags.iter().map(|flag| flag["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["hero", "knows", "plain", "price"]);
+    let tag = all.header("etag");
+    assert_eq!((ask("DE", &tag).status, ask("US", &tag).status), (304, 200));
+}
+
+/// Reads a stream of events line by line.
+struct Stream(BufReader<TcpStream>);
+
+impl Stream {
+    fn open(house: &House, key: &str) -> Self {
+        let mut stream = TcpStream::connect(house.url().trim_start_matches("http://")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET /sub/{key} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// The next line that begins so; `None` at the end.
+    fn next(&mut self, start: &str) -> Option<String> {
+        let mut line = String::new();
+        while self.0.read_line(&mut line).unwrap() > 0 {
+            if line.starts_with(start) {
+                return Some(line);
+            }
+            line.clear();
+        }
+        None
+    }
+}
+
+#[test]
+fn who_listens_has_a_change_within_five_seconds_and_nothing_after_the_key() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let bolt = house.tenant("Bolt");
+    author(&house, &acme);
+    let mut stream = Stream::open(&house, &acme.write_key);
+    assert!(stream.next("HTTP/1.1").unwrap().contains("200"));
+    assert_eq!(stream.next("event:").unwrap().trim(), "event: features");
+    assert!(stream.next("data:").unwrap().contains("\"plain\""), "it begins with what there is");
+
+    let permit = Permit::operator(bolt.scope);
+    ensure(house.app(), &permit, &[(Kind::Feature, "bolts", json!({ "defaultValue": 1 }))])
+        .unwrap();
+    let edit = json!({ "definition": { "defaultValue": "fresh" } });
+    let start = Instant::now();
+    let edited = house
+        .call("PUT", "/v1/features/plain")
+        .key(&acme.admin_key)
+        .header("if-match", "*")
+        .json(&edit)
+        .send();
+    assert_eq!(edited.status, 200, "{}", edited.text);
+    let news = stream.next("data:").unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(news.contains("fresh") && !news.contains("bolts"), "{news}");
+
+    let keys = house.get("/v1/keys").key(&acme.admin_key).send().json();
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "page").unwrap();
+    let path = format!("/v1/keys/{}", key["id"].as_str().unwrap());
+    assert_eq!(house.call("DELETE", &path).key(&acme.admin_key).send().status, 204);
+    assert_eq!(stream.next("event:"), None, "the stream ends with its key");
+}
+
+#[test]
+fn there_is_room_for_so_many_listeners_and_no_more() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let status = |stream: &mut Stream| stream.next("HTTP/1.1").unwrap()[9..12].to_owned();
+    let mut streams: Vec<_> = (0..256).map(|_| Stream::open(&house, &acme.write_key)).collect();
+    assert!(streams.iter_mut().all(|stream| status(stream) == "200"));
+    assert_eq!(status(&mut Stream::open(&house, &acme.write_key)), "429");
+    streams.truncate(200);
+    eventually(|| (status(&mut Stream::open(&house, &acme.write_key)) == "200").then_some(()));
+}
