@@ -13,6 +13,7 @@ use crate::log::EventLog;
 use crate::privacy::Erasure;
 use crate::profiles::{ProfileStore, Projector};
 use crate::records::Records;
+use crate::results::{ExposureStore, Exposures};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -28,6 +29,8 @@ pub struct App {
     /// So many proxies of the operator's own stand before the server.
     pub(crate) proxies: usize,
     pub(crate) projector: Projector,
+    pub(crate) results: Arc<dyn ExposureStore>,
+    pub(crate) exposures: Exposures,
     pub(crate) feed: Feed,
     pub(crate) bundles: OpenBundles,
     /// Held by who makes a publication out of the one before.

@@ -24,6 +24,7 @@ pub mod privacy;
 pub mod profiles;
 pub mod records;
 mod request;
+pub mod results;
 mod router;
 pub mod seal;
 mod secret;

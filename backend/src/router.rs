@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::error::Problem;
 use crate::{
     audit, bundles, collect, documentation, experiments, flags, identity, live, pages, privacy,
-    profiles,
+    profiles, results,
 };
 use axum::Router;
 use axum::extract::Request;
@@ -121,6 +121,8 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(experiments::http::goals::set_status))
         .routes(routes!(experiments::http::goals::roll_back))
         .routes(routes!(experiments::http::ship))
+        .routes(routes!(results::http::of_experiment))
+        .routes(routes!(results::http::of_experience))
         .routes(routes!(audit::http::list))
         .routes(routes!(pages::welcome))
         .routes(routes!(documentation::health))

@@ -14,6 +14,7 @@ use crate::live::Feed;
 use crate::log::{DayLog, Keeper};
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
+use crate::results::{Exposures, SqliteExposures};
 use crate::{connections, privacy, profiles, router};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -74,13 +75,17 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let (projector, inbox) = Projector::prepare();
     let (publisher, changes) = Publisher::prepare();
+    let (exposures, viewed) = Exposures::prepare();
     let keys = Arc::new(DirectoryKeys::open(&config.keys)?);
     let log = DayLog::open_on(&config.data, config.disk)?;
     let log = Arc::new(log.sealing_under(keys.clone()).sorting_from(config.fold_together));
-    let grew = projector.clone();
+    let grew = (projector.clone(), exposures.clone());
     let (writer, writing) =
-        Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| grew.grew(scope))
-            .map_err(StartError::Thread)?;
+        Writer::start(log.clone(), keys.clone(), config.backlog, move |scope| {
+            grew.0.grew(scope);
+            grew.1.grew(scope);
+        })
+        .map_err(StartError::Thread)?;
     let (routes, document) = router::routes(config.connections.answer);
     let app: Shared = Arc::new(App {
         records: Arc::new(SqliteRecords::open(&config.data)?),
@@ -92,6 +97,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         rates: Rates::new(config.events_per_second),
         proxies: config.proxies,
         projector,
+        results: Arc::new(SqliteExposures::open(&config.data)?),
+        exposures,
         feed: Feed::default(),
         bundles: OpenBundles::default(),
         publishing: Mutex::default(),
@@ -110,6 +117,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     profiles::log_all(&app)?;
     experiments::publish_all(&app)?;
     let projecting = inbox.run(app.clone()).map_err(StartError::Thread)?;
+    let viewing = viewed.run(app.clone()).map_err(StartError::Thread)?;
     let forgetting = app.clone();
     let (keeper, keeping) =
         Keeper::start(app.log.clone(), move || privacy::forget_old(&forgetting))
@@ -129,7 +137,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app,
         serving,
         tasks,
-        threads: vec![writing, projecting, keeping],
+        threads: vec![writing, projecting, viewing, keeping],
         keeper,
         _lock: lock,
     })
@@ -171,6 +179,7 @@ impl Running {
         }
         app.writer.stop().await;
         app.projector.stop();
+        app.exposures.stop();
         keeper.stop();
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join));

@@ -108,7 +108,7 @@ fn publishing_a_bundle_keeps_the_flags_and_the_flags_keep_the_bundle() {
         values(&flags, "hero").iter().all(|value| value == "plain").then_some(())
     });
     let config = house.get(&format!("/v1/sdk/{}.json", acme.write_key)).send().json();
-    assert!(config["parts"]["model"].is_string(), "{config}");
+    assert!(config["parts"]["decision"].is_string(), "{config}");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn what_is_wrong_is_said_with_its_place_and_changes_nothing() {
         ),
         ("goals", json!({}), "goals.x.event", "either"),
         ("goals", json!({ "event": "Paid", "windowDays": 0 }), "goals.x.windowDays", "more than 0"),
-        ("experiences", json!({ "slot": "a", "changes": {} }), "experiences.x.slot", "either"),
+        ("experiences", json!({ "slot": "a", "changes": {} }), "experiences.x", ""),
     ];
     for (kind, definition, at, says) in cases {
         let reply = create(&house, &acme, kind, "x", definition.clone());

@@ -50,6 +50,7 @@ fn golden_draft(workspace: WorkspaceId) -> Draft {
 fn contents() -> SealedWire {
     SealedWire {
         proven: false,
+        staff: false,
         ip: Some("203.0.113.7".to_owned()),
         user_agent: Some("Mozilla/5.0".to_owned()),
         event: serde_json::from_value(json!({
@@ -142,6 +143,7 @@ fn an_event_whose_compact_form_says_all_is_sealed_in_it() {
         ip: wire.ip.as_deref(),
         user_agent: wire.user_agent.as_deref(),
         proven: wire.proven,
+        staff: wire.staff,
     };
     let plain = Plain::compact(arrived, &flat, &compact);
     assert_eq!((hex(&plain.bytes), plain.schema_version), (COMPACT.trim().to_owned(), 2));

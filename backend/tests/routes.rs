@@ -133,9 +133,9 @@ const TABLE: &[Route] = &[
     Route { name: "put /v1/experiments/{key}/status", call: |house, _| house.call("PUT", "/v1/experiments/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiments/{key}/rollback", call: |house, _| house.post("/v1/experiments/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/experiences", call: |house, _| house.get("/v1/experiences"), roles: READERS, key_in_path: false, names_a_thing: false },
-    Route { name: "post /v1/experiences", call: |house, _| house.post("/v1/experiences").json(&json!({ "key": "stranger", "definition": { "slot": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/experiences", call: |house, _| house.post("/v1/experiences").json(&json!({ "key": "stranger", "definition": { "slot": "x", "content": { "type": "text", "text": "Hi" } } })), roles: AUTHORS, key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/experiences/{key}", call: |house, _| house.get("/v1/experiences/acmes"), roles: READERS, key_in_path: false, names_a_thing: true },
-    Route { name: "put /v1/experiences/{key}", call: |house, _| house.call("PUT", "/v1/experiences/acmes").header("if-match", "*").json(&json!({ "definition": { "slot": "x" } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "put /v1/experiences/{key}", call: |house, _| house.call("PUT", "/v1/experiences/acmes").header("if-match", "*").json(&json!({ "definition": { "slot": "x", "content": { "type": "text", "text": "Hi" } } })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/experiences/{key}/revisions", call: |house, _| house.get("/v1/experiences/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "put /v1/experiences/{key}/status", call: |house, _| house.call("PUT", "/v1/experiences/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiences/{key}/rollback", call: |house, _| house.post("/v1/experiences/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
@@ -146,6 +146,8 @@ const TABLE: &[Route] = &[
     Route { name: "get /v1/goals/{key}/revisions", call: |house, _| house.get("/v1/goals/acmes/revisions"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "put /v1/goals/{key}/status", call: |house, _| house.call("PUT", "/v1/goals/acmes/status").json(&json!({ "status": "archived" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/goals/{key}/rollback", call: |house, _| house.post("/v1/goals/acmes/rollback").json(&json!({ "revision": 1 })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiments/{key}/results", call: |house, _| house.get("/v1/experiments/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
+    Route { name: "get /v1/experiences/{key}/results", call: |house, _| house.get("/v1/experiences/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiments/{key}/ship", call: |house, _| house.post("/v1/experiments/acmes/ship").json(&json!({ "variation": "1" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/audit", call: |house, _| house.get("/v1/audit"), roles: &[Owner, Admin, Auditor], key_in_path: false, names_a_thing: false },
 ];
@@ -170,7 +172,11 @@ fn acme(house: &House) -> Acme {
     };
     author("audiences", "draft", json!({ "condition": {} }));
     author("experiments", "draft", json!({ "variations": [{}, {}] }));
-    author("experiences", "draft", json!({ "slot": "x" }));
+    author(
+        "experiences",
+        "draft",
+        json!({ "slot": "x", "content": { "type": "text", "text": "Hi" } }),
+    );
     author("goals", "draft", json!({ "event": "x" }));
     // What runs is published; it comes last, and once.
     author("features", "running", json!({ "defaultValue": 1 }));
@@ -182,7 +188,7 @@ fn acme(house: &House) -> Acme {
         visitor,
         key_id: page_key["id"].as_str().unwrap().to_owned(),
         secret_id: secret["id"].as_str().unwrap().to_owned(),
-        part: config["parts"]["model"].as_str().unwrap().to_owned(),
+        part: config["parts"]["decision"].as_str().unwrap().to_owned(),
         tenant,
     }
 }

@@ -6,6 +6,7 @@ mod site;
 
 use crate::commands::{Outcome, sdk_is_built};
 use mapping::Mapping;
+use rapport_backend::experiments::{Kind, ensure};
 use rapport_backend::identity::{Permit, Role, Scope, Settings, WorkspaceId, service, settings};
 use rapport_backend::{App, Config, Running, bundles, start};
 use rapport_core::profile::SignalWire;
@@ -62,6 +63,7 @@ impl Demo {
         for (index, (workspace, (brand, theme))) in workspaces.iter().zip(BRANDS).enumerate() {
             let permit = Permit::operator(Scope::live(*workspace));
             publish(running.app(), &permit, &signals, &model)?;
+            author(running.app(), &permit, &self.signals.join("flags.json"))?;
             let sdk = format!(
                 "{}/v1/sdk/{}.js",
                 running.app().public_url(),
@@ -180,6 +182,23 @@ fn publish(app: &App, permit: &Permit, signals: &Value, model: &[u8]) -> Outcome
         bundles::publish(app, permit, authored, &models).map_err(|error| format!("{error}"))?;
     for problem in published.problems {
         eprintln!("note: {problem}");
+    }
+    Ok(())
+}
+
+/// Makes what the demo's websites show, where an earlier run has not.
+fn author(app: &App, permit: &Permit, file: &Path) -> Outcome {
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let kinds: Map<String, Value> = serde_json::from_str(&text)
+        .map_err(|error| format!("{} holds no definitions: {error}", file.display()))?;
+    // What others name comes before them.
+    for kind in [Kind::Audience, Kind::Goal, Kind::Feature, Kind::Experiment, Kind::Experience] {
+        let definitions = kinds.get(kind.plural()).and_then(Value::as_object).into_iter().flatten();
+        for (key, definition) in definitions {
+            ensure(app, permit, &[(kind, key, definition.clone())])
+                .map_err(|problem| format!("{}: {problem}", file.display()))?;
+        }
     }
     Ok(())
 }

@@ -102,7 +102,9 @@ pub fn publish_flags(app: &App, permit: &Permit, flags: &Flags) -> Result<(), Pr
         },
         Err(problem) => return Err(problem),
     };
-    if *flags == Flags::default() && manifest.parts.iter().all(|part| part.kind != Kind::Flags) {
+    let Flags { features, experiments, audiences, .. } = flags;
+    let empty = features.is_empty() && experiments.is_empty() && audiences.is_empty();
+    if empty && manifest.parts.iter().all(|part| part.kind != Kind::Flags) {
         return Ok(());
     }
     let bytes = flags.to_bytes();

@@ -69,6 +69,11 @@ pub fn program(user_agent: &str) -> Option<Program> {
     says(AUTOMATED).then_some(Program::Automated)
 }
 
+/// Whether a user agent says that it is a program.
+pub fn is_program(user_agent: &str) -> bool {
+    program(user_agent).is_some()
+}
+
 /// Which program the page itself says that drives its browser.
 pub fn confessed(flat: &FlatEvent<'_>) -> Option<Program> {
     match flat.field("context.bot") {

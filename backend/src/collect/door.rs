@@ -36,6 +36,8 @@ pub struct Arrival {
     pub automated: bool,
     /// Whether the sender is a server of the customer's, whose word is proof.
     pub server: bool,
+    /// Whether a cookie says that the browser is of somebody who works there.
+    pub staff: bool,
     /// What proves users.
     pub identity_secrets: Vec<Vec<u8>>,
     /// Who the browser is linked to already, as its visitor cookie proves.
@@ -111,6 +113,7 @@ impl Arrival {
             consent: Consent::ALL,
             automated: false,
             server: false,
+            staff: false,
             identity_secrets: Vec::new(),
             linked: Vec::new(),
             nameless: None,
@@ -152,6 +155,7 @@ impl Arrival {
             ip: self.ip.as_deref(),
             user_agent: self.user_agent.as_deref(),
             proven: proof == Some(Ok(())),
+            staff: self.staff,
         };
         let item = Item::new(draft, reading.plain(arrived, &compact)?);
         let anonymous_id = reading.flat.anonymous_id.map(Cow::into_owned);

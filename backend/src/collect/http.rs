@@ -197,6 +197,7 @@ async fn arrival(
         consent: settings.consent.into(),
         automated: settings.automated_browsers || scope.environment == Environment::Test,
         server,
+        staff: settings.staff.cookies.iter().any(|name| source.cookies.contains(name)),
         identity_secrets,
         linked,
         nameless,

@@ -18,6 +18,7 @@ mod writer;
 
 pub use batch::{Batch, EVENT_SCHEMA, MAX_BATCH};
 pub use body::MAX_BODY;
+pub use bots::is_program;
 pub use door::{Admitted, Arrival, Refusal, consent};
 pub use history::{History, HistoryRefusal};
 pub use http::{Parcel, may_send};

@@ -1,7 +1,7 @@
 //! Where a request comes from, as far as that can be known.
 
 use crate::clock::{self, Millis};
-use crate::identity::credential::cookie;
+use crate::identity::credential::{cookie, cookie_names};
 use crate::identity::proof::VISITOR_COOKIE;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
@@ -27,6 +27,8 @@ pub struct Source {
     pub first_party: bool,
     /// The visitor cookie, not looked at yet.
     pub cookie: Option<String>,
+    /// The names of all cookies.
+    pub cookies: Vec<String>,
 }
 
 impl Source {
@@ -49,6 +51,7 @@ impl Source {
             origin,
             referrer: text(headers, &header::REFERER).map(str::to_owned),
             cookie: cookie(headers, VISITOR_COOKIE).map(str::to_owned),
+            cookies: cookie_names(headers),
         }
     }
 

@@ -39,7 +39,7 @@ pub fn check(before: &[Definition], next: &[Definition]) -> Vec<Wrong> {
 fn together(definitions: &[Definition]) -> Vec<Wrong> {
     let mut wrong = references(definitions);
     wrong.extend(cycles(definitions));
-    wrong.extend(conditions_of_audiences(definitions));
+    wrong.extend(harmful_changes(definitions));
     match Payload::of(definitions).compile() {
         Ok((_, problems)) => wrong.extend(problems),
         Err(error) => wrong.push(Wrong::new("", error.to_string())),
@@ -192,9 +192,6 @@ fn shape(one: &Definition) -> Vec<Wrong> {
     if count > MAX_VARIATIONS {
         problem("variations", format!("there are more than {MAX_VARIATIONS}"));
     }
-    if one.kind == Kind::Experience && has("slot") == has("changes") {
-        problem("slot", "an experience has either a `slot` or `changes`".to_owned());
-    }
     if one.kind == Kind::Goal && has("event") == has("page") {
         problem(
             "event",
@@ -313,19 +310,20 @@ fn cycles(definitions: &[Definition]) -> Vec<Wrong> {
     wrong
 }
 
-/// What is wrong with the conditions of audiences, which stand in no rule by themselves.
-fn conditions_of_audiences(definitions: &[Definition]) -> Vec<Wrong> {
-    let audiences = definitions
-        .iter()
-        .filter(|one| one.kind == Kind::Audience && one.status == Status::Running);
+/// What of an experiment's changes does harm to pages: core says so of an experience's.
+fn harmful_changes(definitions: &[Definition]) -> Vec<Wrong> {
+    let alone = definitions.iter().filter(|one| {
+        let running = one.status == Status::Running;
+        running && one.kind == Kind::Experiment && !one.content.contains_key("feature")
+    });
     let mut wrong = Vec::new();
-    for one in audiences {
-        let probe = json!({ "features": { "x": { "rules": [{ "force": true, "condition": one.content.get("condition") }] } } });
+    for one in alone {
+        let variations = one.content.get("variations");
+        let probe = json!({ "experiences": [{ "key": "x", "variations": variations }] });
         let Ok(probe) = Deserialize::deserialize(&probe) else { continue };
-        wrong.extend(compile_flags(&probe).1.into_iter().map(|problem| {
-            let at = problem.at.strip_prefix("features.x.rules.0.").unwrap_or(&problem.at);
-            Wrong::new(format!("{}.{at}", place(one)), problem.reason)
-        }));
+        let reasons = compile_flags(&probe).1.into_iter().map(|problem| problem.reason);
+        let at = format!("{}.variations", place(one));
+        wrong.extend(reasons.map(|reason| Wrong::new(at.clone(), reason)));
     }
     wrong
 }

@@ -13,7 +13,7 @@ mod view;
 pub use definition::{Definition, Kind, Status};
 pub use payload::{Payload, Wrong};
 pub use publisher::{Changes, Publisher, payload, publish_all};
-pub use service::ensure;
+pub use service::{ensure, one, variation_keys};
 pub use store::DefinitionStore;
 pub(crate) use store::TABLE;
 pub use view::WrongView;

@@ -83,7 +83,7 @@ impl Payload {
         }
         let mut experiences = Vec::new();
         for one in of_kind(Kind::Experience) {
-            origin(format!("experiences.{}", experiences.len()), place(one));
+            origin(format!("experiences.{}", one.key), place(one));
             let mut content = one.content.clone();
             content.retain(|name, _| !matches!(name.as_str(), "description" | "goals"));
             content.insert("key".to_owned(), Value::from(one.key.clone()));

@@ -1,5 +1,6 @@
 //! Who is asked about, as core reads it.
 
+use crate::clock;
 use rapport_core::targeting::Value as CoreValue;
 use serde_json::{Map, Value};
 
@@ -14,6 +15,7 @@ pub fn context(
         ("attributes".into(), core(&Value::Object(attributes))),
         ("url".into(), CoreValue::Text(url.to_owned().into())),
         ("forcedVariations".into(), core(&Value::Object(forced))),
+        ("now".into(), CoreValue::Number(clock::now() as f64)),
     ])
 }
 

@@ -205,6 +205,13 @@ pub fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     })
 }
 
+/// The names of cookies, as many as any browser has for a host.
+pub fn cookie_names(headers: &HeaderMap) -> Vec<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let names = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
+    names.map(|(name, _)| name.trim().to_owned()).take(180).collect()
+}
+
 fn basic_user(encoded: &str) -> Option<String> {
     let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
     let (user, _) = decoded.split_once(':')?;

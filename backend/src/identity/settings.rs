@@ -12,12 +12,13 @@ use crate::request::JsonBody;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use rapport_core::targeting::Network;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Settings of a workspace's environment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     /// What holds for a visitor who was not asked or has not answered.
@@ -29,6 +30,43 @@ pub struct Settings {
     /// follows from them with them; at least two days are kept. All are kept where it is absent.
     #[schema(minimum = 1, example = 395)]
     pub retention_days: Option<u32>,
+    /// Who works here, and is left out of experiments' results.
+    pub staff: Staff,
+}
+
+/// What tells staff from visitors; any of it will do, once is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Staff {
+    /// Names of cookies that only their browsers have. They arrive where pages and server share a host.
+    #[schema(example = json!(["staff"]))]
+    pub cookies: Vec<String>,
+    /// Where they come from.
+    #[schema(example = json!(["192.0.2.0/24"]))]
+    pub networks: Vec<String>,
+    /// What stands behind the `@` of their e-mail addresses.
+    #[schema(example = json!(["acme.example"]))]
+    pub email_domains: Vec<String>,
+}
+
+impl Staff {
+    const MOST: usize = 100;
+
+    fn check(&self) -> Result<(), Problem> {
+        let lists = [&self.cookies, &self.networks, &self.email_domains];
+        if lists.iter().any(|list| list.len() > Self::MOST) {
+            return Err(Problem::Malformed(format!(
+                "lists of `staff` hold at most {}",
+                Self::MOST
+            )));
+        }
+        match self.networks.iter().find(|text| Network::parse(text).is_none()) {
+            Some(text) => Err(Problem::Malformed(format!(
+                "`{text}` is no network; write one such as 192.0.2.0/24"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Purposes that visitors are taken to agree to until they say something.
@@ -135,6 +173,7 @@ pub async fn change_settings(
     if settings.retention_days == Some(0) {
         return Err(Problem::Malformed("`retentionDays` must be 1 or more, or absent".to_owned()));
     }
+    settings.staff.check()?;
     blocking(move || change(&app, &permit, &settings)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

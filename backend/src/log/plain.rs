@@ -15,6 +15,8 @@ pub struct Arrived<'a> {
     pub user_agent: Option<&'a str>,
     /// Whether the customer's own server vouches for the event's `userId`.
     pub proven: bool,
+    /// Whether a cookie says that somebody sent it who works there.
+    pub staff: bool,
 }
 
 /// What will be sealed.
@@ -30,6 +32,7 @@ pub const SCHEMA_VERSION: u16 = 1;
 /// The version of those whose sealed half holds the compact form; its first byte too.
 const COMPACT: u8 = 2;
 const PROVEN: u16 = 1 << 8;
+const STAFF: u16 = 1 << 9;
 /// Ids and times, as `texts` lists them.
 const TEXTS: usize = 8;
 
@@ -52,7 +55,9 @@ impl Plain {
         let present: u16 = present.map(|(bit, _)| 1 << bit).sum();
         let mut bytes = Vec::with_capacity(compact.len() + 256);
         bytes.push(COMPACT);
-        bytes.extend((present | if arrived.proven { PROVEN } else { 0 }).to_le_bytes());
+        let said = [(arrived.proven, PROVEN), (arrived.staff, STAFF)];
+        let said: u16 = said.iter().filter(|(said, _)| *said).map(|(_, bit)| bit).sum();
+        bytes.extend((present | said).to_le_bytes());
         for text in texts.iter().flatten() {
             bytes.extend((text.len() as u16).to_le_bytes());
             bytes.extend(text.as_bytes());
@@ -73,10 +78,12 @@ impl Plain {
             user_agent: Option<&'a str>,
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             proven: bool,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            staff: bool,
             event: &'a EventWire,
         }
-        let Arrived { ip, user_agent, proven } = arrived;
-        let bytes = serde_json::to_vec(&Borrowed { ip, user_agent, proven, event })?;
+        let Arrived { ip, user_agent, proven, staff } = arrived;
+        let bytes = serde_json::to_vec(&Borrowed { ip, user_agent, proven, staff, event })?;
         Ok(Self { bytes, schema_version: SCHEMA_VERSION })
     }
 }
@@ -89,7 +96,7 @@ pub fn read(plain: &[u8], message_id: &str) -> Result<SealedWire, StoreError> {
     let Some(rest) = plain.strip_prefix(&[COMPACT]) else {
         return serde_json::from_slice(plain).map_err(corrupt);
     };
-    let (proven, texts, compact) = split(rest).ok_or_else(|| corrupt("it breaks off"))?;
+    let (said, texts, compact) = split(rest).ok_or_else(|| corrupt("it breaks off"))?;
     let [ip, user_agent, anonymous_id, user_id, previous_id, group_id, timestamp, sent_at] =
         texts.map(|text| text.map(str::to_owned));
     let time = |text: Option<String>| text.map(|text| serde_json::from_str(&text)).transpose();
@@ -103,7 +110,8 @@ pub fn read(plain: &[u8], message_id: &str) -> Result<SealedWire, StoreError> {
         sent_at: time(sent_at).map_err(corrupt)?,
         ..EventWire::of(&Event::decode(compact).map_err(corrupt)?)
     };
-    Ok(SealedWire { ip, user_agent, proven, event })
+    let (proven, staff) = (said & PROVEN != 0, said & STAFF != 0);
+    Ok(SealedWire { ip, user_agent, proven, staff, event })
 }
 
 /// The compact form of what was sealed, which core folds.
@@ -136,7 +144,8 @@ pub fn claims_proof(plain: &[u8]) -> bool {
     }
 }
 
-type Parts<'a> = (bool, [Option<&'a str>; TEXTS], &'a [u8]);
+/// What is said by bits, the texts, and the compact form.
+type Parts<'a> = (u16, [Option<&'a str>; TEXTS], &'a [u8]);
 
 fn split(bytes: &[u8]) -> Option<Parts<'_>> {
     let (present, mut rest) = bytes.split_first_chunk::<2>()?;
@@ -149,7 +158,7 @@ fn split(bytes: &[u8]) -> Option<Parts<'_>> {
             (*text, rest) = (Some(std::str::from_utf8(bytes).ok()?), behind);
         }
     }
-    Some((present & PROVEN != 0, texts, rest))
+    Some((present, texts, rest))
 }
 
 /// Where the compact form holds eight bytes of a number; nowhere in JSON, nor where it breaks off.

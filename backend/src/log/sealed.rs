@@ -17,6 +17,9 @@ pub struct SealedWire {
     /// Whether the customer's own server vouches for the event's `userId`: without, it is a claim.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proven: bool,
+    /// Whether a cookie says that somebody sent it who works there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staff: bool,
     pub event: EventWire,
 }
 

@@ -18,6 +18,7 @@ fn words(lines: &str) -> Vec<u8> {
             ip: line["ip"].as_str(),
             user_agent: line["userAgent"].as_str(),
             proven: false,
+            staff: false,
         };
         let plain = Plain::compact(arrived, &flat, &flat.encode(time).unwrap());
         let draft = Draft {

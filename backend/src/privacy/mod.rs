@@ -101,6 +101,8 @@ fn apply(app: &App, scope: Scope, erasures: &[Erasure]) -> Result<(), StoreError
         app.keys.shred(scope, *subject, *at)?;
     }
     app.profiles.forget(scope, &erased)?;
+    app.results.forget(scope, &erased)?;
+    app.exposures.forget(scope, erased.clone());
     for subject in erased {
         app.feed.tell(scope, Happening::Gone(subject));
     }

@@ -217,7 +217,12 @@ fn merges(records: &dyn Records, by: &Actor, one: Scope) {
 fn settings(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert_eq!(records.settings(one).unwrap(), Settings::default());
     let consent = ConsentDefault { profiling: false, ..ConsentDefault::default() };
-    let settings = Settings { consent, automated_browsers: true, retention_days: Some(395) };
+    let settings = Settings {
+        consent,
+        automated_browsers: true,
+        retention_days: Some(395),
+        ..Settings::default()
+    };
     records.change_settings(by, one, &settings, 5).unwrap();
     assert_eq!(records.settings(one).unwrap(), settings);
     for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {

@@ -25,6 +25,7 @@ mod wire;
 pub use compile::{Compiler, Refusal};
 pub use condition::{Condition, Scope, Test};
 pub use members::Members;
+pub use network::Network;
 pub use own::Own;
 pub use pattern::Pattern;
 #[cfg(feature = "wire")]
