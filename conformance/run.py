@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gbstats import gbstats
 from growthbook import growthbook, plain
 from rapport import BundleError, RapportError, testing
 
@@ -40,6 +41,7 @@ def suites() -> Iterator[tuple[str, Results]]:
             yield suite["name"], []
             continue
         yield suite["name"], [case for file in suite["files"] for case in run(file, read(file))]
+    yield "gbstats", gbstats(read("suites/gbstats/cases.json"))
     yield "growthbook", growthbook(read("suites/growthbook/cases.json"))
 
 

@@ -7,6 +7,7 @@ use crate::feature::{Exposure, Feature, Variation};
 use crate::flags::{Asking, Held};
 use crate::values;
 use crate::visitor::Described;
+use crate::wire::wire;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -393,9 +394,9 @@ fn compact(events: &Bound<'_, PyAny>, now: Millis) -> PyResult<Vec<Vec<u8>>> {
     };
     let numbered = list.iter().enumerate();
     let compact = numbered.map(|(at, event)| {
-        let wire: EventWire = values::wire(&event, "event")?;
-        let time = wire.client_time().map(|time| time.unwrap_or(now));
-        let bytes = time.and_then(|time| wire.encode(time));
+        let event: EventWire = wire(&event, "event")?;
+        let time = event.client_time().map(|time| time.unwrap_or(now));
+        let bytes = time.and_then(|time| event.encode(time));
         bytes.map_err(|error| visitor(format!("event {at}: {error}")))
     });
     compact.collect()

@@ -12,6 +12,7 @@ mod flags;
 mod testing;
 mod values;
 mod visitor;
+mod wire;
 
 use pyo3::prelude::*;
 

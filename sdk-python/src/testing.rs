@@ -6,12 +6,14 @@ use pyo3::prelude::*;
 pub mod testing {
     use crate::bundle::hex;
     use crate::error::{bundle, guarded, visitor};
-    use crate::values::{wire, write};
+    use crate::values::write;
+    use crate::wire::wire;
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
     use ed25519_dalek::{Signer, SigningKey};
     use pyo3::prelude::*;
-    use pyo3::types::PyBytes;
+    use pyo3::types::{PyBytes, PyDict};
+    use rapport_core::bandit::{Posterior, Thompson};
     use rapport_core::bundle::{BundleWire, compile};
     use rapport_core::event::{Event, EventWire, Millis};
     use rapport_core::experiment::{
@@ -21,6 +23,7 @@ pub mod testing {
     use rapport_core::person::{ArrivalWire, History};
     use rapport_core::profile::{Profile, Signals};
     use rapport_core::scoring::{self, Explainer};
+    use rapport_core::stats::{Comparison, Statistic};
     use rapport_core::targeting::Value;
     use std::collections::BTreeMap;
 
@@ -230,6 +233,44 @@ pub mod testing {
                 Ok((explanation.base.0, contributions, base, score, points.points))
             })
         }
+    }
+
+    /// How a treatment differs from its control: see `Comparison` in core.
+    #[pyfunction]
+    fn compare_variations<'py>(question: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(question.py());
+        let question: Comparison = wire(question, "comparison")?;
+        let found = question.answer().map_err(visitor)?;
+        dict.set_item("estimate", found.estimate)?;
+        dict.set_item("standard_error", found.standard_error)?;
+        dict.set_item("units", found.units)?;
+        dict.set_item("interval", found.interval)?;
+        dict.set_item("p_value", found.p_value)?;
+        dict.set_item("chance_to_win", found.chance_to_win)?;
+        dict.set_item("risk", found.risk)?;
+        Ok(dict)
+    }
+
+    type Weights = (Vec<f64>, Vec<f64>, Vec<Option<[f64; 2]>>);
+
+    /// By which weights Thompson sampling shows arms from now on, the chance of each to be the best,
+    /// and the interval that holds each arm's mean in 95 of 100 cases.
+    #[pyfunction]
+    fn bandit_weights(
+        arms: &Bound<'_, PyAny>,
+        seed: u64,
+        top_two: bool,
+        less_is_better: bool,
+        floor: f64,
+    ) -> PyResult<Weights> {
+        let arms: Vec<Statistic> = wire(arms, "list of arms")?;
+        let beliefs = arms.iter().map(Posterior::of).collect::<Option<Vec<_>>>();
+        let beliefs =
+            beliefs.ok_or_else(|| visitor("an arm has no variance: wait for more data"))?;
+        let sampled = Thompson { seed, top_two, less_is_better, floor, ..Thompson::default() };
+        let sampled = sampled.weights(&beliefs);
+        let intervals = beliefs.iter().map(|belief| belief.interval(0.05)).collect();
+        Ok((sampled.weights, sampled.best, intervals))
     }
 
     type Signed = (String, String, String, BTreeMap<String, Vec<u8>>, Vec<String>);

@@ -4,7 +4,6 @@ use crate::error::visitor;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rapport_core::targeting::Value;
-use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
 /// Lists and dicts nest at most this deep.
@@ -93,16 +92,6 @@ fn float_of(whole: &Bound<'_, PyInt>) -> PyResult<f64> {
         Err(_) if whole.lt(0)? => Ok(f64::NEG_INFINITY),
         Err(_) => Ok(f64::INFINITY),
     }
-}
-
-/// What serde reads, such as an event.
-///
-/// # Errors
-/// `VisitorError` that says what it is not.
-pub fn wire<T: DeserializeOwned>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<T> {
-    let json = serde_json::to_value(read(object)?);
-    json.and_then(serde_json::from_value)
-        .map_err(|error| visitor(format!("this is no {what}: {error}")))
 }
 
 /// Python's own object.

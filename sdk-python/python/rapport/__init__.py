@@ -20,6 +20,7 @@ from .bundle import Bundle
 from .client import AsyncClient, Client
 from .events import DeliveryError
 from .identity import identity_token
+from .visitor import Visitor
 
 __all__ = [
     "AsyncClient",
@@ -34,6 +35,7 @@ __all__ = [
     "RapportError",
     "Reason",
     "Variation",
+    "Visitor",
     "VisitorError",
     "identity_token",
 ]

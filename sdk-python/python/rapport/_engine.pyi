@@ -1,25 +1,13 @@
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, final
 
-class Visitor(TypedDict, total=False):
-    attributes: Mapping[str, Any]
-    url: str | None
-    anonymous_id: str | None
-    user_id: str | None
-    profile: bytes | None
-    events: list[dict[str, Any]] | None
-    now: float | None
-    consent: Mapping[str, bool] | None
-    shown: Mapping[str, Mapping[str, int]] | None
-    sticky: Mapping[str, Any] | Sequence[Any] | None
-    forced_variations: Mapping[str, int] | None
-    enabled: bool
-    qa_mode: bool
+from .visitor import Visitor
 
 class RapportError(Exception): ...
 class BundleError(RapportError): ...
 class VisitorError(RapportError): ...
 
+@final
 class Engine:
     @staticmethod
     def open(
@@ -58,6 +46,7 @@ class Engine:
     def score(self, visitor: Visitor) -> int | None: ...
     def explain(self, visitor: Visitor) -> list[Reason]: ...
 
+@final
 class Feature:
     @property
     def value(self) -> Any: ...
@@ -89,6 +78,7 @@ class Feature:
     @property
     def sticky(self) -> dict[str, Any] | None: ...
 
+@final
 class Variation:
     @property
     def value(self) -> Any: ...
@@ -103,6 +93,7 @@ class Variation:
     @property
     def sticky(self) -> dict[str, Any] | None: ...
 
+@final
 class Exposure:
     @property
     def visitor(self) -> Visitor: ...
@@ -123,6 +114,7 @@ class Exposure:
     @property
     def result(self) -> dict[str, Any]: ...
 
+@final
 class Decision:
     @property
     def score(self) -> int | None: ...
@@ -153,6 +145,7 @@ class Decision:
     @property
     def bundle(self) -> str | None: ...
 
+@final
 class Reason:
     @property
     def signal(self) -> int: ...
@@ -190,6 +183,16 @@ class testing:
     def import_model(
         format: str, bytes: bytes, not_below: float, qualified_from: float
     ) -> bytes: ...
+    @staticmethod
+    def compare_variations(question: Mapping[str, Any]) -> dict[str, Any]: ...
+    @staticmethod
+    def bandit_weights(
+        arms: Sequence[Mapping[str, Any]],
+        seed: int,
+        top_two: bool,
+        less_is_better: bool,
+        floor: float,
+    ) -> tuple[list[float], list[float], list[list[float] | None]]: ...
     @staticmethod
     def compile_bundle(
         authored: Mapping[str, Any], models: Mapping[str, bytes], seed: bytes

@@ -22,7 +22,7 @@ from .bundle import Bundle
 from .events import Answer, Outbox, Post, Step
 
 if TYPE_CHECKING:
-    from ._engine import Visitor
+    from .visitor import Visitor
 
 log = logging.getLogger("rapport")
 

@@ -24,8 +24,8 @@ from ._engine import BundleError, Engine, Feature, RapportError
 from .client import Client
 
 if TYPE_CHECKING:
-    from ._engine import Visitor
     from .testing import FakeEngine
+    from .visitor import Visitor
 
 T = TypeVar("T")
 

@@ -12,11 +12,13 @@ from ._engine import testing as _core
 from .bundle import Bundle
 
 if TYPE_CHECKING:
-    from ._engine import Visitor
+    from .visitor import Visitor
 
 Folding = _core.Folding
 Scorer = _core.Scorer
+bandit_weights = _core.bandit_weights
 chosen_of = _core.chosen_of
+compare_variations = _core.compare_variations
 encode_event = _core.encode_event
 equal_weights_of = _core.equal_weights_of
 event_time = _core.event_time
