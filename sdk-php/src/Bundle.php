@@ -46,6 +46,9 @@ final class Bundle
             throw new RapportException("the manifest's signature is not that of the workspace's key: nothing of it is used");
         }
         $named = json_decode($manifest, true, 16, JSON_THROW_ON_ERROR);
+        if (($named['format'] ?? null) !== 1) {
+            throw new RapportException('the bundle has another format than this SDK reads: update it');
+        }
         $bytes = static function (string $kind) use ($named, $part): string {
             $candidates = array_values(array_filter($named['parts'], static fn (array $one): bool => $one['kind'] === $kind));
             $defaults = array_values(array_filter($candidates, static fn (array $one): bool => $one['default'] ?? false));
@@ -62,6 +65,20 @@ final class Bundle
         return new self($bytes('flags'), $bytes('signals'), $bytes('model'), $bytes('words'), hash('sha256', $manifest));
     }
 
+    /**
+     * From the file that `rapport bundle compile` writes, for hosts without a network.
+     *
+     * @param string|null $publicKey without one the file's own is taken, which proves that nothing was damaged, not who published it
+     */
+    public static function ofFile(string $path, ?string $publicKey = null): self
+    {
+        $file = is_file($path) ? json_decode((string) file_get_contents($path), true) : null;
+        if (!isset($file['manifest'], $file['signature'], $file['publicKey'], $file['parts'])) {
+            throw new RapportException("$path holds no bundle: name a file that `rapport bundle compile` wrote");
+        }
+        return self::open($file, static fn (string $hash): string => (string) base64_decode($file['parts'][$hash] ?? '', true), $publicKey ?? $file['publicKey']);
+    }
+
     /** Asks a server for what is published under a key. */
     public static function fetch(string $server, string $key, string $publicKey, ?Transport $transport = null): self
     {
@@ -75,13 +92,6 @@ final class Bundle
         if (!isset($config['manifest'])) {
             throw new RapportException('nothing is published yet under this key');
         }
-        $addresses = [];
-        foreach ($config['parts'] ?? [] as $path) {
-            if (preg_match('~/([0-9a-f]{64})\.~', $path, $found) === 1) {
-                $addresses[$found[1]] = $path;
-            }
-        }
-        $part = static fn (string $hash): string => isset($addresses[$hash]) ? $get($addresses[$hash]) : '';
-        return self::open($config, $part, $publicKey);
+        return self::open($config, static fn (string $hash): string => $get('/v1/parts/' . rawurlencode($key) . "/$hash.bin"), $publicKey);
     }
 }

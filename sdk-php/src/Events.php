@@ -75,21 +75,32 @@ final class Events
             'experimentId' => $exposure->experiment['key'] ?? null,
             'variationId' => $result['key'],
             'variationName' => $result['name'] ?? null,
-            'featureId' => $result['featureId'],
-            'propensity' => $result['variationWeights'][$result['variationId']] ?? null,
+            'featureId' => $result['featureId'] ?? null,
+            'propensity' => isset($result['variationId']) ? $result['variationWeights'][$result['variationId']] ?? null : null,
             'bundle' => $bundle === '' ? null : $bundle,
             'leafId' => $result['leafId'] ?? null,
             'banditVersion' => $result['banditVersion'] ?? null,
         ], static fn (mixed $value): bool => $value !== null);
-        $once = json_encode([$visitor['anonymousId'] ?? null, $visitor['userId'] ?? null, $properties]);
-        if (isset($this->exposed[$once]) || ($visitor['consent']['personalization'] ?? true) === false) {
+        $this->once('Experiment Viewed', $visitor, $properties);
+    }
+
+    /** Notes that an experience without an experiment was shown. */
+    public function viewed(string $experience, array $visitor): void
+    {
+        $this->once('Experience Viewed', $visitor, ['experienceId' => $experience]);
+    }
+
+    private function once(string $event, array $visitor, array $properties): void
+    {
+        $once = json_encode([$visitor['anonymousId'] ?? null, $visitor['userId'] ?? null, $event, $properties]);
+        if (isset($this->exposed[$once]) || !Visitor::isPersonal($visitor)) {
             return;
         }
         if (count($this->exposed) >= self::MAX_EXPOSURES) {
             $this->exposed = [];
         }
         $this->exposed[$once] = true;
-        $this->track('Experiment Viewed', $visitor, $properties);
+        $this->track($event, $visitor, $properties);
     }
 
     /** An event in Segment's shape; of nobody it is not sent. */

@@ -40,14 +40,14 @@ final class Local implements Rapport
         return new self(Bundle::ofFlags(Flags::compile(Library::get(), $payload)), $events, $onExposure);
     }
 
+    /** All at once; nobody is told of it: what a visitor sees is asked by {@see feature}. */
     public function decide(array $visitor): Decision
     {
-        $score = $this->explain($visitor);
         $features = [];
         foreach ($this->flags?->keys() ?? [] as $key) {
-            $features[$key] = $this->feature($key, $visitor);
+            $features[$key] = $this->decided($key, $visitor, false);
         }
-        return new Decision($score, $features);
+        return new Decision($this->explain($visitor), $features);
     }
 
     public function score(array $visitor): ?int
@@ -57,7 +57,7 @@ final class Local implements Rapport
 
     public function explain(array $visitor, int $reasons = 5): ?Score
     {
-        if ($this->engine === null) {
+        if ($this->engine === null || !Visitor::isProfiled($visitor)) {
             return null;
         }
         $now = $visitor['now'] ?? floor(microtime(true) * 1000);
@@ -70,26 +70,25 @@ final class Local implements Rapport
 
     public function feature(string $key, array $visitor): Feature
     {
-        return match (true) {
-            $this->flags === null => new Feature(null, 'unknownFeature'),
-            self::refuses($visitor) => $this->flags->unpersonalized($key),
-            default => $this->flags->feature($key, $visitor),
-        };
+        $feature = $this->decided($key, $visitor, true);
+        $experience = $this->events === null ? null : $this->flags?->experienceOf($feature);
+        if ($experience !== null) {
+            $this->events->viewed($experience, $visitor);
+        }
+        return $feature;
     }
 
     public function value(string $key, mixed $otherwise, array $visitor): mixed
     {
-        return match (true) {
-            $this->flags === null => $otherwise,
-            self::refuses($visitor) => $this->flags->unpersonalized($key)->value ?? $otherwise,
-            default => $this->flags->value($key, $otherwise, $visitor),
-        };
+        // The short way makes nothing but the value.
+        $isShort = $this->flags !== null && !isset($visitor['consent']) && ($this->events === null || !$this->flags->hasExperiences());
+        return $isShort ? $this->flags->value($key, $otherwise, $this->asked($visitor)) : $this->feature($key, $visitor)->value ?? $otherwise;
     }
 
     /** What the experiment of that number among the bundle's page experiments is. */
     public function experiment(int $number, array $visitor): Exposure
     {
-        return ($this->flags ?? throw new RapportException('the bundle has no flags'))->experiment($number, $visitor);
+        return ($this->flags ?? throw new RapportException('the bundle has no flags'))->experiment($number, $this->asked($visitor));
     }
 
     /** What is remembered of an exposure, as GrowthBook's sticky documents: those that change. */
@@ -103,9 +102,25 @@ final class Local implements Rapport
         $this->events?->track($event, $visitor, $properties);
     }
 
-    /** Who does not want to be personalized gets what everybody gets, and is in no experiment. */
-    private static function refuses(array $visitor): bool
+    private function decided(string $key, array $visitor, bool $isSeen): Feature
     {
-        return isset($visitor['consent']) && ($visitor['consent']['personalization'] ?? true) === false;
+        return match (true) {
+            $this->flags === null => new Feature(null, 'unknownFeature'),
+            // Who does not want to be personalized gets what everybody gets, and is in no experiment.
+            !Visitor::isPersonal($visitor) => $this->flags->unpersonalized($key),
+            default => $this->flags->feature($key, $this->asked($visitor), $isSeen),
+        };
+    }
+
+    /** The visitor with what is known of them here, whatever the caller says of that. */
+    private function asked(array $visitor): array
+    {
+        if (isset($visitor['anonymousId']) || isset($visitor['userId'])) {
+            $visitor = Visitor::asked($visitor);
+        }
+        if ($this->engine !== null || isset($visitor['score'])) {
+            $visitor['score'] = $this->explain($visitor, 0);
+        }
+        return $visitor;
     }
 }

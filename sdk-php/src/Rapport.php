@@ -9,7 +9,9 @@ namespace Rapport;
  *
  * A visitor is an array; everything in it may be left out: `attributes` (a feature's conditions read them),
  * `url`, `anonymousId`, `userId`, `profile` (bytes, as the engine stores them), `events` (in Segment's
- * shape, folded on top of the profile), `consent` (`['personalization' => false]`), `forcedVariations`, `stickyBucketAssignmentDocs`, `enabled`, `qaMode`.
+ * shape, folded on top of the profile), `consent` (`['personalization' => false]`), `now`
+ * (milliseconds since 1970), `shown` (`[experience => ['times' => n, 'last' => milliseconds]]`, for caps), `grade`,
+ * `forcedVariations`, `stickyBucketAssignmentDocs`, `enabled`, `qaMode`.
  */
 interface Rapport
 {

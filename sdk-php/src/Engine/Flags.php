@@ -13,7 +13,8 @@ use Rapport\RapportException;
  * Features and experiments, decided by the engine: bytes there, numbers back (core/src/experiment/numbers.rs).
  *
  * A visitor is `['attributes' => [...], 'url' => ..., 'forcedVariations' => [key => index],
- * 'stickyBucketAssignmentDocs' => [...], 'enabled' => bool, 'qaMode' => bool]`; all may be left out.
+ * 'stickyBucketAssignmentDocs' => [...], 'enabled' => bool, 'qaMode' => bool, 'now' => milliseconds since 1970,
+ * 'shown' => [experience => ['times' => n, 'last' => milliseconds]], 'grade' => ..., 'score' => Score]`; all may be left out.
  */
 final class Flags
 {
@@ -24,6 +25,10 @@ final class Flags
     private const ADDRESS = 4;
     private const FORCED = 8;
     private const STICKY = 16;
+    private const TIME = 32;
+    private const SCORE = 64;
+    private const GRADE = 128;
+    private const BANDS = ['not' => "\0", 'undecided' => "\1", 'qualified' => "\2"];
     private const SOURCES = ['unknownFeature', 'defaultValue', 'force', 'experiment', 'prerequisite', 'cyclicPrerequisite'];
     private const DEFAULT = 1;
     private const FORCE = 2;
@@ -43,14 +48,14 @@ final class Flags
         'the experiment gives this variation to all',
         'there are fewer than two variations',
         'experiments are switched off',
-        'the experiment is for other pages',
-        'the experiment does not run',
+        'this is for other pages',
+        'this does not run',
         'the visitor lacks the attribute that decides the variation',
-        "the visitor is outside the experiment's share",
+        'the visitor is outside its share',
         'the visitor belongs to another experiment of the namespace',
-        'the experiment is for others',
+        'this is for others',
         'a feature that it depends on has another value',
-        "the experiment's hash version is not known here",
+        'its hash version is not known here',
         'the visitor took part in an earlier version',
         'the visitor falls outside the covered share',
         'only what is forced happens',
@@ -65,6 +70,8 @@ final class Flags
     private readonly array $experiments;
     /** @var array<string, int> */
     private readonly array $byKey;
+    /** @var array<string, int> the keys of experiences */
+    private readonly array $experiences;
     /** Of each feature and each page's experiment: the attributes that it reads, each with the bytes before its value. */
     private readonly array $reads;
     private readonly array $pages;
@@ -76,6 +83,7 @@ final class Flags
         $at = self::DESCRIBED_AT;
         $about = Bytes::read($bytes, $at);
         ['attributes' => $this->attributes, 'features' => $this->features, 'experiments' => $this->experiments] = $about;
+        $this->experiences = array_flip(array_column($about['experiences'] ?? [], 'key'));
         $this->byKey = array_flip(array_column($this->features, 'key'));
         $this->reads = array_map($this->prefixes(...), array_column($this->features, 'reads'));
         $this->pages = array_map($this->prefixes(...), $about['pages']);
@@ -100,6 +108,17 @@ final class Flags
         return array_map(strval(...), array_keys($this->byKey));
     }
 
+    public function hasExperiences(): bool
+    {
+        return $this->experiences !== [];
+    }
+
+    /** The experience that a feature's value comes from, where that is no experiment. */
+    public function experienceOf(Feature $feature): ?string
+    {
+        return $feature->source === 'force' && isset($this->experiences[$feature->ruleId]) ? $feature->ruleId : null;
+    }
+
     /** The feature's value, or `$otherwise` where it is unknown or null. */
     public function value(string $key, mixed $otherwise, array $visitor): mixed
     {
@@ -115,8 +134,8 @@ final class Flags
         return $value ?? $otherwise;
     }
 
-    /** What the feature is, and why. */
-    public function feature(string $key, array $visitor): Feature
+    /** What the feature is, and why; `$isSeen` says whether its exposures are heard of. */
+    public function feature(string $key, array $visitor, bool $isSeen = true): Feature
     {
         $number = $this->byKey[$key] ?? null;
         if ($number === null) {
@@ -132,7 +151,9 @@ final class Flags
             $assigned ? $this->experimentAt($answer, 3) : null,
             $assigned ? $this->resultAt($answer, 3, $visitor) : null,
         );
-        $this->expose($answer, $assigned ? 3 + self::PER_ASSIGNMENT : 3, $visitor);
+        if ($isSeen) {
+            $this->expose($answer, $assigned ? 3 + self::PER_ASSIGNMENT : 3, $visitor);
+        }
         return $feature;
     }
 
@@ -202,8 +223,10 @@ final class Flags
     private static function question(array $reads, array $visitor): string
     {
         $attributes = $visitor['attributes'] ?? [];
-        // With attributes alone there is nothing to announce.
-        $question = count($visitor) === 1 && isset($visitor['attributes']) ? "\0" : self::head($visitor);
+        // With attributes alone there is the time to announce, and nothing that was shown.
+        $question = count($visitor) === 1 && isset($visitor['attributes'])
+            ? ' ' . pack('eV', floor(microtime(true) * 1000), 0)
+            : self::head($visitor);
         foreach ($reads as [$name, $number, $text]) {
             $value = $attributes[$name] ?? null;
             if (is_string($value)) {
@@ -243,6 +266,20 @@ final class Flags
                 }
             }
             $announced .= pack('V', $count) . $entries;
+        }
+        $bits |= self::TIME;
+        $shown = $visitor['shown'] ?? [];
+        $announced .= pack('eV', $visitor['now'] ?? floor(microtime(true) * 1000), count($shown));
+        foreach ($shown as $experience => ['times' => $times, 'last' => $last]) {
+            $announced .= self::text((string) $experience) . pack('Ve', $times, $last);
+        }
+        if (isset($visitor['score'])) {
+            $bits |= self::SCORE;
+            $announced .= chr($visitor['score']->score) . self::BANDS[$visitor['score']->band];
+        }
+        if (isset($visitor['grade'])) {
+            $bits |= self::GRADE;
+            $announced .= self::text($visitor['grade']);
         }
         return chr($bits) . $announced;
     }
