@@ -96,9 +96,16 @@ pub fn php() -> Result<()> {
     let modules = ["FFI", "curl", "mbstring", "sodium", "dom"];
     let complete = modules.iter().all(|module| loaded.lines().any(|line| line == *module))
         && ["phpunit", "composer"].iter().all(|program| on_path(program).is_some());
-    let packages =
-        ["php-cli", "php-fpm", "php-curl", "php-mbstring", "php-xml", "phpunit", "composer"];
-    if complete { Ok(()) } else { debian(&packages) }
+    let psr = ["php-psr-http-client", "php-psr-simple-cache", "php-nyholm-psr7"];
+    let own = ["php-cli", "php-fpm", "php-curl", "php-mbstring", "php-xml", "phpunit", "composer"];
+    if complete { Ok(()) } else { debian(&[own.as_slice(), &psr].concat()) }
+}
+
+/// Debian's WordPress, and a MariaDB that the test starts by itself.
+pub fn wordpress() -> Result<()> {
+    let complete = Path::new("/usr/share/wordpress/wp-load.php").is_file()
+        && ["mariadbd", "mariadb-install-db", "mariadb"].iter().all(|name| on_path(name).is_some());
+    if complete { Ok(()) } else { debian(&["wordpress", "mariadb-server", "php-mysql"]) }
 }
 
 /// Debian packages: installed when root, else named in one line.

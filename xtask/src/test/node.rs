@@ -15,7 +15,7 @@ pub enum Host {
 }
 
 impl Host {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
             Self::Chromium => "chromium",

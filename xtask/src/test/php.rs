@@ -1,11 +1,12 @@
-//! The PHP tests, the conformance cases through PHP's FFI, and the package in a clean project.
+//! The PHP tests, the conformance cases through PHP's FFI, the package in a clean project, and the
+//! plugin in a real WordPress.
 
-use super::node::conformance;
+use super::node::{Host, conformance, tap};
 use super::{Outcome, counted, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::php::{Build, library};
 use crate::setup;
-use crate::shell::command;
+use crate::shell::{command, executable};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -22,7 +23,22 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     phpunit(root, matrix)?;
     let install = command(&root.join("sdk-php"), "sh", ["tests/install.sh"]);
     one("sdk-php in a clean project", install, matrix)?;
-    conformance(command(root, "php", ["conformance/run.php"]), HOST, matrix)
+    conformance(command(root, "php", ["conformance/run.php"]), HOST, matrix)?;
+    wordpress(root, matrix)
+}
+
+/// The plugin in a real WordPress, with a server and Chromium.
+fn wordpress(root: &Path, matrix: &mut Matrix) -> Result<()> {
+    let suite = "sdk-php wordpress";
+    if let Err(error) = setup::wordpress() {
+        matrix.skip(suite, Host::Chromium.name(), 1, &format!("{error:#}"));
+        return Ok(());
+    }
+    let file = "sdk-php/wordpress/test/wordpress.test.mjs";
+    let mut test = command(root, "node", ["--test", "--test-reporter=tap", file]);
+    test.env("RAPPORT", executable(root, "rapport-cli", "rapport")?);
+    test.env("CHROMIUM", setup::chromium()?);
+    tap(test, suite, Host::Chromium, matrix)
 }
 
 /// Runs the unit tests; phpunit counts them in the report that it writes.
