@@ -232,6 +232,8 @@ final class Flags
             if (is_string($value)) {
                 $length = strlen($value);
                 $question .= $length < 256 ? $text . chr($length) . "\0\0\0" . $value : $text . pack('V', $length) . $value;
+            } elseif (is_int($value)) {
+                $question .= $number . "\x03" . pack('e', $value);
             } elseif ($value !== null) {
                 $question .= $number . Bytes::value($value);
             }
@@ -300,9 +302,14 @@ final class Flags
         if ($this->onExposure === null) {
             return;
         }
+        $count = (int) $answer[$from];
+        if ($count === 1) {
+            ($this->onExposure)(new Exposure($this->experimentAt($answer, $from + 1), $this->resultAt($answer, $from + 1, $visitor)), $visitor);
+            return;
+        }
         // The hearer may ask again, which overwrites the answer.
         $heard = [];
-        for ($left = (int) $answer[$from], $at = $from + 1; $left > 0; $left--, $at += self::PER_ASSIGNMENT) {
+        for ($left = $count, $at = $from + 1; $left > 0; $left--, $at += self::PER_ASSIGNMENT) {
             $heard[] = new Exposure($this->experimentAt($answer, $at), $this->resultAt($answer, $at, $visitor));
         }
         foreach ($heard as $exposure) {
@@ -313,7 +320,7 @@ final class Flags
     private function experimentAt(CData $answer, int $at): array
     {
         $described = $this->experiments[(int) $answer[$at]];
-        $leaf = $described['leaves'][(int) $answer[$at + 5]] ?? null;
+        $leaf = $described['leaves'] === [] ? null : $described['leaves'][(int) $answer[$at + 5]] ?? null;
         if ($leaf === null) {
             return $described['authored'];
         }
@@ -340,7 +347,7 @@ final class Flags
             'variationId' => $variation,
             'value' => $chosen['value'],
             'hashAttribute' => $attribute,
-            'hashValue' => Feature::truthy($value) ? $value : '',
+            'hashValue' => is_string($value) || Feature::truthy($value) ? $value : '',
             'stickyBucketUsed' => ($bits & self::REMEMBERED) !== 0,
             'why' => self::WHY[(int) $answer[$at + 6]],
         ];
@@ -354,7 +361,7 @@ final class Flags
         if (isset($chosen['passthrough'])) {
             $result['passthrough'] = true;
         }
-        $leaf = $described['leaves'][(int) $answer[$at + 5]] ?? null;
+        $leaf = $described['leaves'] === [] ? null : $described['leaves'][(int) $answer[$at + 5]] ?? null;
         if ($leaf !== null && $result['hashUsed']) {
             $result += $leaf + array_intersect_key($described, ['banditVersion' => true]);
         }

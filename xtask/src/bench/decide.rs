@@ -1,5 +1,6 @@
 //! Deciding, on every host.
 
+mod php;
 mod python;
 
 use super::Figure;
@@ -9,5 +10,7 @@ use std::path::Path;
 const SUITE: &str = "decide";
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
-    python::figures(root)
+    let mut figures = python::figures(root)?;
+    figures.extend(php::figures(root)?);
+    Ok(figures)
 }

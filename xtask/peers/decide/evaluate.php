@@ -1,16 +1,16 @@
 <?php
-// Microseconds an evaluation, and what a million of them leave in memory:  php bench/decide.php
-// Prints `NAME VALUE UNIT` a line. One experiment of three variations behind three conditions; each call takes a new
-// array of a visitor, evaluates from scratch and tells the exposure. RAPPORT_LIBRARY names the engine.
+// Microseconds an evaluation in PHP, and what a million of them leave in memory:  php evaluate.php
+// Prints a figure a line. One experiment of three variations behind three conditions; each call takes a new array of
+// a visitor, evaluates from scratch and tells the exposure. RAPPORT_LIBRARY names the engine.
 declare(strict_types=1);
 
 use Rapport\Local;
 
-require dirname(__DIR__) . '/tests/bootstrap.php';
+require dirname(__DIR__, 3) . '/sdk-php/tests/bootstrap.php';
 
 const VISITORS = 1_000;
-const ROUND = 20_000;
-const ROUNDS = 15;
+const ROUND = 2_000;
+const ROUNDS = 60;
 
 $rule = [
     'id' => 'r1', 'key' => 'exp', 'seed' => 'exp', 'hashAttribute' => 'id', 'hashVersion' => 2,
@@ -47,7 +47,7 @@ for ($round = 0; $round < ROUNDS; $round++) {
     }
     $best = min($best, (hrtime(true) - $start) / ROUND / 1_000);
 }
-echo "evaluate_php_us $best us\n";
+said('evaluate_php_us', $best, 'us');
 
 $resident = static fn (): int => (int) explode(' ', (string) file_get_contents('/proc/self/statm'))[1] * 4_096;
 for ($at = 0; $at < 1_000_000; $at++) {
@@ -56,4 +56,9 @@ for ($at = 0; $at < 1_000_000; $at++) {
     }
     $ask(['id' => "fresh $at", 'country' => 'US', 'plan' => 'pro', 'age' => $at % 90]);
 }
-echo 'rss_growth_bytes_php ', $resident() - $before, " bytes\n";
+said('rss_growth_bytes_php', $resident() - $before, 'bytes');
+
+function said(string $name, float $value, string $unit): void
+{
+    echo json_encode(compact('name', 'value', 'unit')), "\n";
+}
