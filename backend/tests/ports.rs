@@ -10,6 +10,7 @@ use rapport_backend::keys::DirectoryKeys;
 use rapport_backend::log::DayLog;
 use rapport_backend::profiles::SqliteProfiles;
 use rapport_backend::records::SqliteRecords;
+use rapport_backend::results::SqliteExposures;
 
 #[test]
 fn sqlite_keeps_records() {
@@ -27,6 +28,12 @@ fn days_keep_the_event_log() {
 fn sqlite_keeps_profiles() {
     let directory = scratch();
     contract::profiles::holds(&|| Box::new(SqliteProfiles::open(&directory).unwrap()));
+}
+
+#[test]
+fn sqlite_keeps_exposures() {
+    let directory = scratch();
+    contract::exposures::holds(&|| Box::new(SqliteExposures::open(&directory).unwrap()));
 }
 
 #[test]

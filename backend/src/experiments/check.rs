@@ -20,17 +20,17 @@ pub fn check(before: &[Definition], next: &[Definition]) -> Vec<Wrong> {
     }
     let is_next =
         |one: &Definition| next.iter().any(|next| (next.kind, &next.key) == (one.kind, &one.key));
-    let others: Vec<_> = before.iter().filter(|one| !is_next(one)).cloned().collect();
-    let mut after = others;
-    after.extend(next.iter().cloned().map(|mut one| {
-        // What is to run later is looked at as if it ran.
-        if one.status != Status::Archived {
-            one.status = Status::Running;
-        }
-        one
-    }));
+    let others = || before.iter().filter(|one| !is_next(one)).cloned();
+    // What is to run later is looked at as if it ran, and the others as what they are left with.
+    let later = next.iter().cloned().map(|one| match one.status {
+        Status::Archived => one,
+        _ => Definition { status: Status::Running, ..one },
+    });
+    wrong = together(&others().chain(later).collect::<Vec<_>>());
+    wrong.extend(together(&others().chain(next.iter().cloned()).collect::<Vec<_>>()));
+    wrong.sort();
+    wrong.dedup();
     let known: BTreeSet<_> = together(before).into_iter().collect();
-    wrong = together(&after);
     wrong.retain(|wrong| !known.contains(wrong));
     wrong
 }
@@ -44,8 +44,6 @@ fn together(definitions: &[Definition]) -> Vec<Wrong> {
         Ok((_, problems)) => wrong.extend(problems),
         Err(error) => wrong.push(Wrong::new("", error.to_string())),
     }
-    wrong.sort();
-    wrong.dedup();
     wrong
 }
 

@@ -309,8 +309,7 @@ fn only(kept: Vec<Definition>) -> Result<Definition, Problem> {
     kept.into_iter().next().ok_or(Problem::NotFound("definition"))
 }
 
-/// For examples and tests: all of `definitions`, `[{"kind", "key", "status"?, "definition"}]`, where they
-/// are not there yet.
+/// Makes and starts those of `definitions` that are not there yet, in their order.
 ///
 /// # Errors
 /// As [`create`].

@@ -106,7 +106,7 @@ async fn tell(
 }
 
 /// Who asks, as GrowthBook's clients say it.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AskingWire {
     #[schema(value_type = serde_json::Value)]
@@ -117,13 +117,6 @@ pub struct AskingWire {
     /// Values by keys of features, as pairs.
     forced_features: Vec<(String, Value)>,
     url: String,
-}
-
-impl Default for AskingWire {
-    fn default() -> Self {
-        let (attributes, forced_variations) = Default::default();
-        Self { attributes, forced_variations, forced_features: Vec::new(), url: String::new() }
-    }
 }
 
 /// Answers for one visitor, and nothing of how they came about: features with their values,

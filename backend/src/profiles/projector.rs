@@ -190,7 +190,9 @@ fn forget(app: &App, scope: Scope, day: DayNumber) -> Result<(), StoreError> {
     if !whom.is_empty() {
         mend(app, scope, &whom.into_iter().collect::<Vec<_>>())?;
     }
-    app.log.discard(scope)
+    app.log.discard(scope)?;
+    app.exposures.grew(scope);
+    Ok(())
 }
 
 fn rebuild(app: &App, scope: Scope) -> Result<usize, StoreError> {
