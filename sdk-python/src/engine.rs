@@ -9,6 +9,7 @@ use crate::values;
 use crate::visitor::Described;
 use crate::wire::wire;
 use pyo3::exceptions::PyIndexError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rapport_core::decide::{self, Want};
@@ -139,9 +140,9 @@ impl Engine {
         guarded(|| {
             let asking = &self.asking;
             let described = Described::read(visitor)?;
-            let Some(number) = asking.find(key) else { return Feature::unknown(py, asking) };
+            let Some(number) = asking.find(key) else { return Ok(Feature::unknown(py, asking)) };
             if !described.allows(PERSONALIZATION)? {
-                return Feature::standard(py, asking, number);
+                return Feature::refused(py, asking, number);
             }
             let reads = asking.feature(number);
             let scored = self.scored(&described, reads.score)?;
@@ -214,8 +215,8 @@ impl Engine {
             let (mut decision, scored) = self.verdict(py, &described, want)?;
             if !described.allows(PERSONALIZATION)? {
                 for (number, feature) in flags.features.iter().enumerate() {
-                    let standard = Py::new(py, Feature::standard(py, asking, number)?)?;
-                    decision.features.insert(feature.key.to_string(), standard);
+                    let refused = Py::new(py, Feature::refused(py, asking, number)?)?;
+                    decision.features.insert(feature.key.to_string(), refused);
                 }
                 return Ok(decision);
             }
@@ -249,6 +250,10 @@ impl Engine {
     fn explain(&self, py: Python<'_>, visitor: &Bound<'_, PyAny>) -> PyResult<Vec<Py<Reason>>> {
         let want = Want { reasons: ALL, next_change: false };
         guarded(|| Ok(self.verdict(py, &Described::read(visitor)?, want)?.0.reasons))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.on_exposure)
     }
 
     fn __repr__(&self) -> String {

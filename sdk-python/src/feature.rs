@@ -29,6 +29,8 @@ pub struct Feature {
     rule: Option<(usize, Option<usize>)>,
     source: Source,
     assignment: Option<Held>,
+    /// Whether it is the default because the visitor allows nothing else.
+    refused: bool,
 }
 
 impl Feature {
@@ -50,23 +52,35 @@ impl Feature {
             rule: Some((number, outcome.rule_number)),
             source: outcome.source,
             assignment: outcome.assignment.map(hold),
+            refused: false,
         })
     }
 
-    /// The default, for who gets nothing else.
-    pub fn standard(py: Python<'_>, asking: &Arc<Asking>, number: usize) -> PyResult<Self> {
+    /// The default, for who refuses all else.
+    pub fn refused(py: Python<'_>, asking: &Arc<Asking>, number: usize) -> PyResult<Self> {
         let default = asking.flags.features.get(number).map(|feature| &feature.default);
         let value = default.unwrap_or(&Value::Null);
-        let (on, source) = (value.truthy(), Source::Default);
-        let value = values::write(py, value)?.unbind();
-        let rule = Some((number, None));
-        let asking = asking.clone();
-        Ok(Self { asking, value, on, sticky: None, rule, source, assignment: None })
+        Ok(Self {
+            value: values::write(py, value)?.unbind(),
+            on: value.truthy(),
+            rule: Some((number, None)),
+            source: Source::Default,
+            refused: true,
+            ..Self::unknown(py, asking)
+        })
     }
 
-    pub fn unknown(py: Python<'_>, asking: &Arc<Asking>) -> PyResult<Self> {
-        let (asking, value, source) = (asking.clone(), py.None(), Source::UnknownFeature);
-        Ok(Self { asking, value, on: false, sticky: None, rule: None, source, assignment: None })
+    pub fn unknown(py: Python<'_>, asking: &Arc<Asking>) -> Self {
+        Self {
+            asking: asking.clone(),
+            value: py.None(),
+            on: false,
+            sticky: None,
+            rule: None,
+            source: Source::UnknownFeature,
+            assignment: None,
+            refused: false,
+        }
     }
 }
 
@@ -104,14 +118,10 @@ impl Feature {
     /// Why, in a sentence.
     #[getter]
     fn why(&self) -> &'static str {
-        match (&self.assignment, self.source) {
-            (Some(assignment), _) => assignment.why.sentence(),
-            (None, Source::UnknownFeature) => "the bundle has no such feature",
-            (None, Source::Default) => "no rule applies",
-            (None, Source::Force) => "a rule gives this value",
-            (None, Source::Experiment) => "an experiment gives this value",
-            (None, Source::Prerequisite) => "a feature that it depends on has another value",
-            (None, Source::CyclicPrerequisite) => "features depend on one another in a ring",
+        match &self.assignment {
+            Some(assignment) => assignment.why.sentence(),
+            None if self.refused => "the visitor does not allow personalization",
+            None => self.source.sentence(),
         }
     }
 

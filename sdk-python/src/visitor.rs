@@ -6,7 +6,7 @@ use crate::values;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use rapport_core::event::Millis;
-use rapport_core::experiment::{Known, Shown, StickyBuckets, Visitor};
+use rapport_core::experiment::{Known, Shown, StickyBuckets, Visitor, stand_ins};
 use rapport_core::scoring::Band;
 use rapport_core::targeting::Value;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -108,7 +108,7 @@ impl<'py> Described<'py> {
                 _ => None,
             };
             let found =
-                found.or_else(|| self.aside(asking.flags.attributes.get(usize::from(*number))?));
+                found.or_else(|| self.stand_in(asking.flags.attributes.get(usize::from(*number))?));
             attributes.extend(found.map(|value| (*number, value)));
         }
         Ok(Found {
@@ -129,13 +129,12 @@ impl<'py> Described<'py> {
     }
 
     /// Ids stand for attributes that are not given.
-    fn aside(&self, name: &str) -> Given<'py> {
-        match name {
-            "id" => self.anonymous_id.clone().or_else(|| self.user_id.clone()),
+    fn stand_in(&self, attribute: &str) -> Given<'py> {
+        stand_ins(attribute).iter().find_map(|id| match *id {
             "anonymousId" => self.anonymous_id.clone(),
             "userId" => self.user_id.clone(),
             _ => None,
-        }
+        })
     }
 
     /// The question as core takes it.

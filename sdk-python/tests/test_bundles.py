@@ -132,6 +132,7 @@ def test_who_refuses_personalization_gets_the_default_and_nobody_is_told(bundle)
     engine = bundle.engine(on_exposure=seen.append)
     refused = visitor(consent={"personalization": False})
     assert engine.feature("banner", refused).value == "none"
+    assert engine.feature("banner", refused).why == "the visitor does not allow personalization"
     decided = engine.decide(refused)
     assert {key: one.source for key, one in decided.features.items()} == {
         "banner": "defaultValue",

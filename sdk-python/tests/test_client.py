@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import logging
 import os
@@ -10,11 +11,21 @@ import subprocess
 import sys
 import threading
 import urllib.request
+import weakref
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rapport import AsyncClient, BundleError, Client, DeliveryError, RapportError, events, testing
+from rapport import (
+    AsyncClient,
+    Bundle,
+    BundleError,
+    Client,
+    DeliveryError,
+    RapportError,
+    events,
+    testing,
+)
 
 SERVER = os.environ.get("RAPPORT")
 needs_server = pytest.mark.skipif(
@@ -266,6 +277,15 @@ def test_many_events_go_in_batches_that_the_server_takes(failing):
     assert all(len(json.dumps(batch)) < 512_000 for batch in failing.batches)
 
 
+def test_a_client_that_nobody_holds_is_gone(failing):
+    client = Client(failing.url, "wk_test", bundle=testing.bundle(flags=HERO))
+    client.feature("hero", WHO)
+    held = weakref.ref(client)
+    del client
+    gc.collect()
+    assert held() is None
+
+
 def test_a_full_queue_drops_and_says_so(failing):
     client = Client(failing.url, "wk_test", capacity=2)
     assert [client.track("A", WHO) for _ in range(3)] == [True, True, False]
@@ -361,7 +381,5 @@ def test_a_part_that_a_proxy_damaged_is_refused(tmp_path):
     held = json.loads(path.read_text())
     held["parts"] = {hash: base64.b64encode(b"?").decode() for hash in held["parts"]}
     path.write_text(json.dumps(held))
-    from rapport import Bundle
-
     with pytest.raises(BundleError, match="hash differs"):
         Bundle.read(path).engine()

@@ -1,5 +1,6 @@
 //! Asking in JSON, as GrowthBook's SDKs put it: for servers, tools and tests; pages ask in bytes.
 
+use super::known::stand_ins;
 use super::view::{assignment_json, experiment_json, outcome_json, why_json};
 use super::{Answers, Assignment, Flags, Known, Shown, StickyBuckets, Visitor};
 use crate::event::Millis;
@@ -30,12 +31,8 @@ impl<'c> Asker<'c> {
     fn visitor<'a>(&'a self, flags: &'a Flags) -> Visitor<'a> {
         let given = self.context.member("attributes").unwrap_or(&Value::Null);
         let attribute = |name: &String| {
-            let aside = || match name.as_str() {
-                "anonymousId" | "userId" => self.context.member(name),
-                "id" => ["anonymousId", "userId"].iter().find_map(|id| self.context.member(id)),
-                _ => None,
-            };
-            given.member(name).or_else(aside).cloned().unwrap_or_default()
+            let ids = || stand_ins(name).iter().find_map(|id| self.context.member(id));
+            given.member(name).or_else(ids).cloned().unwrap_or_default()
         };
         let forced = match self.context.member("forcedVariations") {
             Some(Value::Map(forced)) => {

@@ -28,6 +28,17 @@ pub struct Shown<'a> {
     pub last: Millis,
 }
 
+/// The ids that stand for an attribute where a caller gives none, the first one that there is: `id`
+/// is the browser's, so that nobody changes variations by signing in.
+pub fn stand_ins(attribute: &str) -> &'static [&'static str] {
+    match attribute {
+        "id" => &["anonymousId", "userId"],
+        "anonymousId" => &["anonymousId"],
+        "userId" => &["userId"],
+        _ => &[],
+    }
+}
+
 impl Flags {
     /// Puts what is known where conditions read it, over whatever a caller may have put there. What was
     /// shown so long ago that its cap counts anew was never shown.

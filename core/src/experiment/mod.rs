@@ -38,7 +38,7 @@ pub use flags::{
     Hashing, Leaf, Parent, Rollout, Rule, Sticky, Variation,
 };
 pub use hash::HashVersion;
-pub use known::{Known, Shown};
+pub use known::{Known, Shown, stand_ins};
 pub use numbers::Question;
 pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};

@@ -127,15 +127,12 @@ pub fn why_json(
         sentences.push(format!("{}: {}{because}", name(number), why.sentence()));
     }
     let last = match outcome.source {
-        Source::UnknownFeature => "there is no such feature".to_owned(),
-        Source::Default => "no rule applies, so this is the default".to_owned(),
-        Source::Prerequisite => "a feature that it depends on has another value".to_owned(),
-        Source::CyclicPrerequisite => "features depend on one another in a ring".to_owned(),
         Source::Force | Source::Experiment => {
             let why = outcome.assignment.as_ref().map(|assignment| assignment.why.sentence());
-            let why = why.unwrap_or("its condition holds");
+            let why = why.unwrap_or(outcome.source.sentence());
             format!("{}: {why}", name(outcome.rule_number.unwrap_or_default()))
         }
+        source => source.sentence().to_owned(),
     };
     sentences.push(last);
     Value::List(sentences.into_iter().map(|sentence| Value::Text(sentence.into())).collect())

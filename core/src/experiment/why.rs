@@ -24,6 +24,17 @@ impl Source {
             Self::CyclicPrerequisite => "cyclicPrerequisite",
         }
     }
+
+    /// A sentence for people; where an experiment decides, its own says more.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::UnknownFeature => "there is no such feature",
+            Self::Default => "no rule applies, so this is the default",
+            Self::Force | Self::Experiment => "its condition holds",
+            Self::Prerequisite => "a feature that it depends on has another value",
+            Self::CyclicPrerequisite => "features depend on one another in a ring",
+        }
+    }
 }
 
 /// Why a visitor is in an experiment, or is not.

@@ -238,8 +238,10 @@ class Client(_Base):
         """Starts a thread that sends events and gets new bundles, each so many seconds."""
         if self._thread is None:
             self._ended.clear()
-            tick = (weakref.ref(self), self._ended, every, refresh_every)
-            self._thread = threading.Thread(target=_run, args=tick, name="rapport", daemon=True)
+            pace = (every, refresh_every)
+            self._thread = threading.Thread(
+                target=self._run, args=pace, name="rapport", daemon=True
+            )
             self._thread.start()
             atexit.register(self.close)
 
@@ -263,6 +265,15 @@ class Client(_Base):
     ) -> None:
         self.close()
 
+    def _run(self, every: float, refresh_every: float) -> None:
+        """What the thread does until the client is closed."""
+        due = time.monotonic() + refresh_every
+        while not self._ended.wait(every):
+            _logged(self.flush)
+            if time.monotonic() >= due:
+                _logged(self.refresh)
+                due = time.monotonic() + refresh_every
+
     def _send(self, retries: int) -> None:
         with self._sending:
             steps = self._outbox.deliver(retries)
@@ -275,22 +286,6 @@ class Client(_Base):
                     # Whoever closes meanwhile does not wait for the pause.
                     self._ended.wait(step.seconds)
                 step = _next(steps, answer)
-
-
-def _run(
-    client: weakref.ref[Client], ended: threading.Event, every: float, refresh_every: float
-) -> None:
-    """What the thread does until its client ends, or is gone."""
-    due = time.monotonic() + refresh_every
-    while not ended.wait(every):
-        held = client()
-        if held is None:
-            return
-        _logged(held.flush)
-        if time.monotonic() >= due:
-            _logged(held.refresh)
-            due = time.monotonic() + refresh_every
-        del held
 
 
 class AsyncClient(_Base):

@@ -90,6 +90,8 @@ fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
             "archive",
             "backend",
             "cli",
+            "ffi",
+            "sdk-python",
             "xtask",
             "conformance",
         ],
