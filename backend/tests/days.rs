@@ -5,12 +5,15 @@
 #[path = "contract/log.rs"]
 mod contract;
 mod house;
+#[path = "sealing/written.rs"]
+mod written;
 
 use contract::draft;
 use house::scratch;
 use rapport_backend::identity::{Scope, SubjectId, WorkspaceId};
 use rapport_backend::log::{Appended, DayLog, Draft, Envelope, EventLog, Offset};
 use std::path::{Path, PathBuf};
+use written::Written;
 
 const DAY: i64 = 86_400_000;
 
@@ -94,4 +97,34 @@ fn messages_are_remembered_for_thirty_days() {
     assert_eq!(again(&log, 2), [Appended::At(Offset(6))], "nor after a start");
     assert_eq!(again(&log, 1), [Appended::Duplicate]);
     assert_eq!(log.read(scope, Offset(0), 100).unwrap().len(), 6, "the events stay");
+}
+
+#[test]
+fn who_brings_events_of_the_past_finds_messages_of_all_days() {
+    let (written, long) = (Written::days(3, 60), 100);
+    let (log, scope) = (written.sealed(), written.scopes[0]);
+    log.append(&[written.draft(scope, long, 0)]).unwrap();
+    log.tidy().unwrap();
+    drop(log);
+    let sealed = |day| !written.day(day).join("events.journal").exists();
+    assert!(sealed(0) && !sealed(2), "one day of each form");
+    let again = |log: &DayLog, day, number| {
+        let mut draft = written.draft(scope, day, number);
+        draft.received_at = (long * DAY) + 1;
+        log.append(&[draft]).unwrap()[0]
+    };
+    let mut known = Vec::new();
+    for day in 0..3 {
+        known.extend((3..60).step_by(3).map(|number| (day, number)));
+    }
+    for _ in 0..2 {
+        let log = DayLog::open_remembering(&written.directory).unwrap();
+        for (day, number) in &known {
+            assert_eq!(again(&log, *day, *number), Appended::Duplicate, "{day} {number}");
+            log.tidy().unwrap();
+        }
+    }
+    let log = written.open();
+    log.tidy().unwrap();
+    assert!(matches!(again(&log, 0, 3), Appended::At(_)), "others remember thirty days");
 }

@@ -6,7 +6,7 @@ use super::sealed_day::SealedDay;
 use super::sealing::{Sealing, clear, sweep};
 use super::shelf::Shelf;
 use super::stored::Stored;
-use super::{Appended, Draft, Envelope, EventLog, Offset, forgotten, old};
+use super::{Appended, Draft, Envelope, EventLog, Offset, Word, forgotten, old};
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::KeyStore;
@@ -32,6 +32,8 @@ pub struct DayLog {
     sealing: Mutex<Option<Sealing>>,
     /// So many envelopes of a journal are worth to be read by subject.
     sorting_from: i64,
+    /// Whether messages are remembered for good.
+    remembers_all: bool,
     /// Up to where each scope's envelopes are forgotten.
     forgotten: Mutex<BTreeMap<Scope, Offset>>,
 }
@@ -58,6 +60,19 @@ impl DayLog {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_on(data: &Path, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        Self::open_as(data, disk, false)
+    }
+
+    /// As [`Self::open`], for who brings events of the past: every message that the log holds is known,
+    /// however long ago it arrived. Where it was forgotten, it is read from its day again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_remembering(data: &Path) -> Result<Self, StoreError> {
+        Self::open_as(data, Arc::new(MachineDisk), true)
+    }
+
+    fn open_as(data: &Path, disk: Arc<dyn Disk>, all: bool) -> Result<Self, StoreError> {
         let directory = data.join("log");
         old::refuse_newer(data)?;
         let numbers = numbers(&directory)?;
@@ -67,7 +82,7 @@ impl DayLog {
         let shelf = Arc::new(Shelf::default());
         let newest = numbers.last().copied();
         for number in numbers {
-            let remembers = newest.is_some_and(|newest| remembered(number, newest));
+            let remembers = all || newest.is_some_and(|newest| remembered(number, newest));
             let of_day = directory.join(number.to_string());
             let day = if is_sealed(&of_day)? {
                 sweep(&of_day)?;
@@ -81,7 +96,7 @@ impl DayLog {
         }
         let (days, ends) = (RwLock::new(days), Mutex::new(ends));
         let (keys, sealing, forgotten) = (None, Mutex::default(), Mutex::new(forgotten));
-        let (writing, sorting_from) = (Mutex::default(), i64::MAX);
+        let (writing, sorting_from, remembers_all) = (Mutex::default(), i64::MAX, all);
         let log = Self {
             directory,
             disk,
@@ -92,6 +107,7 @@ impl DayLog {
             keys,
             sealing,
             sorting_from,
+            remembers_all,
             forgotten,
         };
         old::move_into(data, &log)?;
@@ -176,7 +192,7 @@ impl DayLog {
         }
         let (number, directory) = (job.day().number, job.day().directory().to_owned());
         let newest = self.days().last().map_or(number, Stored::number);
-        let remembers = remembered(number, newest);
+        let remembers = self.remembers(number, newest);
         let sealed = SealedDay::open(directory, number, self.shelf.clone(), remembers)?;
         let mut days = self.days.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(day) = days.iter_mut().find(|day| day.number() == number) {
@@ -188,6 +204,10 @@ impl DayLog {
     /// The day that holds what follows an offset.
     fn behind(&self, scope: Scope, after: Offset) -> Option<Stored> {
         self.days().into_iter().find(|day| day.range(scope).is_some_and(|(_, last)| last > after))
+    }
+
+    fn remembers(&self, day: DayNumber, newest: DayNumber) -> bool {
+        self.remembers_all || remembered(day, newest)
     }
 
     fn holds_message(days: &[Stored], message: &super::index::Entry) -> Result<bool, StoreError> {
@@ -327,6 +347,22 @@ impl EventLog for DayLog {
         Ok(subjects.into_iter().collect())
     }
 
+    fn last_words(&self, scope: Scope) -> Result<Vec<Word>, StoreError> {
+        let mut last: BTreeMap<SubjectId, Word> = BTreeMap::new();
+        for day in self.days() {
+            let Stored::Sealed(day) = day else { continue };
+            for volume in day.aside(scope)? {
+                SealedDay::words(&volume, |word| {
+                    let known = last.entry(word.subject).or_insert(word);
+                    if (word.event_time, word.offset) > (known.event_time, known.offset) {
+                        *known = word;
+                    }
+                })?;
+            }
+        }
+        Ok(last.into_values().collect())
+    }
+
     fn discard(&self, scope: Scope) -> Result<(), StoreError> {
         for day in self.days() {
             let Stored::Sealed(day) = day else { continue };
@@ -347,12 +383,12 @@ impl EventLog for DayLog {
         let days = self.days();
         let Some(newest) = days.last().map(Stored::number) else { return Ok(()) };
         for day in days {
-            if !remembered(day.number(), newest) {
+            if !self.remembers(day.number(), newest) {
                 day.forget_messages()?;
             }
             day.tidy(day.number() < newest)?;
             if let Stored::Sealed(sealed) = &day
-                && !remembered(day.number(), newest)
+                && !self.remembers(day.number(), newest)
                 && sealed.vanish(&*self.disk)?
             {
                 let mut days = self.days.write().unwrap_or_else(PoisonError::into_inner);

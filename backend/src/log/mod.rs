@@ -36,6 +36,7 @@ pub use sealed::{
 };
 pub use survey::{Damage, DaySurvey, Span, survey};
 
+use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 
@@ -85,6 +86,10 @@ pub trait EventLog: Send + Sync {
     fn forget(&self, _scope: Scope, _day: DayNumber) -> Result<Vec<SubjectId>, StoreError> {
         Ok(Vec::new())
     }
+    /// What each subject said of profiling last in what was forgotten, until [`Self::discard`].
+    fn last_words(&self, _scope: Scope) -> Result<Vec<Word>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Deletes what was forgotten, for good.
     fn discard(&self, _scope: Scope) -> Result<(), StoreError> {
         Ok(())
@@ -97,6 +102,16 @@ pub trait EventLog: Send + Sync {
     fn tidy(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// What a visitor said of being profiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    pub subject: SubjectId,
+    /// When it happened, and where it stood in the log.
+    pub event_time: Millis,
+    pub offset: Offset,
+    pub granted: bool,
 }
 
 /// What became of a draft.

@@ -6,7 +6,7 @@ use super::disk::files;
 use super::index::{Entry, Index, entry};
 use super::run::Run;
 use super::shelf::{Shelf, Volume};
-use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed};
+use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed, Word};
 use crate::error::StoreError;
 use crate::identity::{Environment, Scope, SubjectId};
 use rapport_archive::{ArchiveError, Row, Slab};
@@ -203,6 +203,28 @@ impl SealedDay {
     /// Adds the subjects of a volume to `subjects`.
     pub fn subjects(volume: &Volume, subjects: &mut BTreeSet<SubjectId>) -> Result<(), StoreError> {
         names(volume, |_, subject, _| subjects.extend(subject.map(SubjectId))).map(drop)
+    }
+
+    /// Shows `visit` what the subjects of a volume said of being profiled.
+    pub fn words(volume: &Volume, mut visit: impl FnMut(Word)) -> Result<(), StoreError> {
+        let Some(archive) = told(volume, volume.open())? else { return Ok(()) };
+        for number in 0..archive.slabs() {
+            let Some(slab) = told(volume, archive.slab(number))? else { continue };
+            for row in (0..slab.rows()).map(|at| slab.row(at)) {
+                let consent = Consent::from_bits(row.consent);
+                if let Some(subject) = row.subject
+                    && consent.said
+                {
+                    visit(Word {
+                        subject: SubjectId(subject),
+                        event_time: row.event_time,
+                        offset: Offset(row.offset),
+                        granted: consent.profiling,
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Deletes the directory, where nothing is in it that anybody needs; answers whether it did.

@@ -171,7 +171,8 @@ impl Acts {
         goes_on.then(|| place(newest))
     }
 
-    /// Reads all proofs of a browser's own from the log again, up to and with `until`.
+    /// Reads all proofs of a browser's own from the log again, up to and with `until`; those that the
+    /// log has forgotten stay as they are.
     fn unfold(
         &mut self,
         app: &App,
@@ -180,9 +181,16 @@ impl Acts {
         until: Offset,
     ) -> Result<(), StoreError> {
         self.load(&*app.profiles, scope, browser)?;
+        let forgotten = app.log.forgotten(scope)?.0;
         let own: Vec<_> =
             self.naming(browser).filter(|act| is_own(act, browser)).copied().collect();
         for act in own {
+            if act.at.arrival <= forgotten {
+                let run = self.known.get_mut(&place(&act));
+                let again = act.again.filter(|again| again.arrival <= forgotten);
+                run.into_iter().for_each(|run| run.again = again);
+                continue;
+            }
             self.known.remove(&place(&act));
             self.changed.remove(&place(&act));
             for subject in names(&act) {

@@ -1,7 +1,7 @@
 //! Folding what the log holds of a person into their profile.
 
 use super::given;
-use super::people::Who;
+use super::people::{Who, moment};
 use super::service::{band_word, open, seal};
 use super::store::{Change, StoredProfile, Trail};
 use crate::app::App;
@@ -13,7 +13,7 @@ use crate::log::{Draft, Envelope, Offset, compact, open_plain};
 use crate::seal::{Opener, SecretKey};
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, Millis, WireError};
-use rapport_core::person::Words;
+use rapport_core::person::{Consent, Moment, Words};
 use rapport_core::profile::Profile;
 
 /// Fewer subjects are not worth a second thread.
@@ -48,6 +48,16 @@ pub(super) fn in_lanes<T: Send>(
     })
 }
 
+/// What folding goes on from.
+#[derive(Default)]
+struct Start {
+    profile: Option<(StoredProfile, Profile)>,
+    /// Refusals that the envelopes do not say.
+    refusals: Vec<(Moment, SubjectId)>,
+}
+
+pub(super) const REFUSED: Consent = Consent { granted: false, said: true };
+
 /// One step of folding.
 pub(super) struct Fold<'a> {
     pub(super) app: &'a App,
@@ -81,10 +91,13 @@ impl Fold<'_> {
             // Who has no profile is new, or took consent back and has a history.
             let first = envelopes.first().map(|envelope| envelope.offset).unwrap_or_default();
             let alone = self.who.members(person)? == [person];
-            if !alone || self.app.log.knows(self.scope, person, first)? {
+            if !alone
+                || !self.who.refusals(person)?.is_empty()
+                || self.app.log.knows(self.scope, person, first)?
+            {
                 return self.refold(person);
             }
-            return self.fold(person, None, envelopes);
+            return self.fold(person, Start::default(), envelopes);
         };
         if stored.signals != self.bundle.signals {
             return self.refold(person);
@@ -94,7 +107,10 @@ impl Fold<'_> {
         };
         let opened = open(&key, self.scope, &self.bundle.folding_engine(self.lane), &stored);
         match opened {
-            Ok(profile) => self.fold(person, Some((stored, profile)), envelopes),
+            Ok(profile) => {
+                let start = Start { profile: Some((stored, profile)), ..Start::default() };
+                self.fold(person, start, envelopes)
+            }
             // Whatever is wrong with a profile, the log still has what it was made of.
             Err(error) => {
                 tracing::warn!(%error, scope = %self.scope, "a profile is folded anew");
@@ -105,22 +121,29 @@ impl Fold<'_> {
 
     /// Folds all that the log holds of a person, in the order in which it happened.
     pub(super) fn refold(&self, person: SubjectId) -> Result<Change, StoreError> {
-        self.fold(person, None, self.who.events(&*self.app.log, person, self.until)?)
+        let start = Start { refusals: self.who.refusals(person)?, ..Start::default() };
+        self.fold(person, start, self.who.events(&*self.app.log, person, self.until)?)
     }
 
     fn fold(
         &self,
         person: SubjectId,
-        start: Option<(StoredProfile, Profile)>,
+        start: Start,
         envelopes: Vec<Envelope>,
     ) -> Result<Change, StoreError> {
         let mut engine = self.bundle.folding_engine(self.lane);
         let mut members: Vec<(SubjectId, Option<Opener>)> = Vec::new();
         let (mut words, mut wanted) = (Words::default(), true);
-        let anew = start.is_none();
-        let mut state = start;
+        let anew = start.profile.is_none();
+        let mut state = start.profile;
+        let mut refusals = start.refusals.into_iter().peekable();
         let mut last = None;
-        for Envelope { draft, .. } in envelopes {
+        for envelope in envelopes {
+            let at = moment(&envelope);
+            while let Some((_, member)) = refusals.next_if(|(said, _)| *said < at) {
+                words.hear(member, REFUSED);
+            }
+            let draft = envelope.draft;
             let Some(opener) = self.opener(&mut members, draft.subject)? else { continue };
             // Who says no to profiling is folded nowhere, and has no score until they say yes.
             wanted = words.hear(draft.subject, draft.consent.into());
@@ -146,6 +169,9 @@ impl Fold<'_> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        for (_, member) in refusals {
+            wanted = words.hear(member, REFUSED);
         }
         let Some((mut stored, mut profile)) = state.filter(|_| wanted) else {
             return Ok(Change::Drop(person));

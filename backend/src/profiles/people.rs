@@ -134,6 +134,23 @@ impl<'a> Who<'a> {
         Ok(members.into_iter().collect())
     }
 
+    /// When subjects refused to be profiled as the person, in what the log has forgotten; in order.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn refusals(&self, person: SubjectId) -> Result<Vec<(Moment, SubjectId)>, StoreError> {
+        let mut refusals = Vec::new();
+        for member in self.members(person)? {
+            if let Some(at) = self.store.refusal(self.scope, member)?
+                && self.owner(member, at)? == person
+            {
+                refusals.push((at, member));
+            }
+        }
+        refusals.sort_unstable();
+        Ok(refusals)
+    }
+
     /// The events of a person up to and with `until`, in the order in which they fold.
     ///
     /// # Errors

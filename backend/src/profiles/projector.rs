@@ -187,6 +187,8 @@ fn forget(app: &App, scope: Scope, day: DayNumber) -> Result<(), StoreError> {
     for subject in whom.clone() {
         whom.extend(app.profiles.pieces(scope, subject)?.iter().map(|piece| piece.person));
     }
+    // What they once refused holds though nobody says it again.
+    app.profiles.keep_words(scope, &app.log.last_words(scope)?)?;
     if !whom.is_empty() {
         mend(app, scope, &whom.into_iter().collect::<Vec<_>>())?;
     }

@@ -1,6 +1,7 @@
 //! Reading profiles, and deciding for pages that cannot.
 
-use super::people::Who;
+use super::fold::REFUSED;
+use super::people::{Who, moment};
 use super::store::StoredProfile;
 use super::view::{LastEventView, ReasonView, ScoreView, StatusView, VisitorView};
 use crate::app::App;
@@ -168,10 +169,17 @@ pub fn profiling_word(
     until: Offset,
 ) -> Result<Option<bool>, StoreError> {
     let who = Who::stored(app, scope);
+    let person = who.person(subject)?;
+    let refusals = who.refusals(person)?.into_iter();
+    let mut said: Vec<_> = refusals.map(|(at, member)| (at, member, REFUSED)).collect();
+    let events = who.events(&*app.log, person, until)?;
+    said.extend(events.iter().map(|event| {
+        let Envelope { draft, .. } = event;
+        (moment(event), draft.subject, draft.consent.into())
+    }));
+    said.sort_unstable_by_key(|(at, ..)| *at);
     let mut words = Words::default();
-    for Envelope { draft, .. } in who.events(&*app.log, who.person(subject)?, until)? {
-        words.hear(draft.subject, draft.consent.into());
-    }
+    said.into_iter().for_each(|(_, member, consent)| _ = words.hear(member, consent));
     Ok(words.said())
 }
 

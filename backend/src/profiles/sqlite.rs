@@ -4,7 +4,7 @@ use super::store::{Apply, Change, PlacedAct, ProfileStore, StoredProfile, Trail}
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
-use crate::log::Offset;
+use crate::log::{Offset, Word};
 use crate::secret::Sha256Digest;
 use crate::sqlite::{Database, Durability, lock};
 use rapport_core::event::Millis as CoreMillis;
@@ -20,6 +20,8 @@ pub struct SqliteProfiles {
     /// The beginnings of all subjects that pieces name, and maybe of some more: most are named by
     /// none, and need not be looked for.
     linked: Mutex<HashSet<[u8; 8]>>,
+    /// As much of those who refused to be profiled.
+    refused: Mutex<HashSet<[u8; 8]>>,
 }
 
 const VERSION_1: &str = "
@@ -84,6 +86,17 @@ DELETE FROM profiles;
 DELETE FROM positions;
 ";
 
+const VERSION_3: &str = "
+CREATE TABLE refusals (
+    workspace INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    subject BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    arrival INTEGER NOT NULL,
+    PRIMARY KEY (workspace, environment, subject)
+) STRICT, WITHOUT ROWID;
+";
+
 const COLUMNS: &str = "subject, signals, event_time, kind, name, path, first_seen, events, score, band, as_of, next_change_at, trail, sealed";
 
 impl SqliteProfiles {
@@ -95,15 +108,17 @@ impl SqliteProfiles {
         let database = Database::open(
             directory.join("profiles.db"),
             Durability::Rebuildable,
-            &[VERSION_1, VERSION_2],
+            &[VERSION_1, VERSION_2, VERSION_3],
         )?;
         let linked = database.rows(
             "SELECT subject FROM pieces UNION SELECT person FROM pieces",
             [],
             |row| row.get(0),
         )?;
-        let linked = linked.into_iter().map(beginning).collect();
-        Ok(Self { database, linked: Mutex::new(linked) })
+        let refused = database.rows("SELECT subject FROM refusals", [], |row| row.get(0))?;
+        let [linked, refused] = [linked, refused]
+            .map(|subjects| Mutex::new(subjects.into_iter().map(beginning).collect()));
+        Ok(Self { database, linked, refused })
     }
 }
 
@@ -243,6 +258,36 @@ impl ProfileStore for SqliteProfiles {
         self.database.rows(sql, place, |row| row.get(0))
     }
 
+    fn refusal(&self, scope: Scope, subject: SubjectId) -> Result<Option<Moment>, StoreError> {
+        if !lock(&self.refused).contains(&beginning(subject)) {
+            return Ok(None);
+        }
+        let sql = "SELECT time, arrival FROM refusals WHERE workspace = ?1 AND environment = ?2 AND subject = ?3";
+        self.database.row(sql, params![scope.workspace, scope.environment, subject], |row| {
+            Ok(Moment { time: CoreMillis(row.get(0)?), arrival: row.get(1)? })
+        })
+    }
+
+    fn keep_words(&self, scope: Scope, words: &[Word]) -> Result<(), StoreError> {
+        let refused = words.iter().filter(|word| !word.granted);
+        lock(&self.refused).extend(refused.map(|word| beginning(word.subject)));
+        self.database.write(|transaction| {
+            for Word { subject, event_time, offset, granted } in words {
+                let sql = if *granted {
+                    "DELETE FROM refusals WHERE workspace = ?1 AND environment = ?2 AND subject = ?3 AND (time, arrival) < (?4, ?5)"
+                } else {
+                    "INSERT INTO refusals (workspace, environment, subject, time, arrival) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET (time, arrival) = (?4, ?5) WHERE (time, arrival) < (?4, ?5)"
+                };
+                let Scope { workspace, environment } = scope;
+                transaction
+                    .prepare_cached(sql)?
+                    .execute(params![workspace, environment, subject, event_time, offset.0])?;
+            }
+            Ok(())
+        })
+    }
+
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError> {
         self.apply_all(scope, position, &mut |apply| apply(changes))
     }
@@ -272,6 +317,7 @@ impl ProfileStore for SqliteProfiles {
                     "acts WHERE source",
                     "pieces WHERE subject",
                     "pieces WHERE person",
+                    "refusals WHERE subject",
                 ] {
                     transaction
                         .prepare_cached(&format!(

@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
-use crate::log::Offset;
+use crate::log::{Offset, Word};
 use crate::secret::Sha256Digest;
 use rapport_core::person::{Act, Moment, Piece};
 
@@ -32,6 +32,10 @@ pub trait ProfileStore: Send + Sync {
     -> Result<Vec<Piece<SubjectId>>, StoreError>;
     /// The subjects with a piece that is a person's, in order.
     fn members(&self, scope: Scope, person: SubjectId) -> Result<Vec<SubjectId>, StoreError>;
+    /// When a subject refused to be profiled, in what the log has forgotten, and took it back in none of that.
+    fn refusal(&self, scope: Scope, subject: SubjectId) -> Result<Option<Moment>, StoreError>;
+    /// Keeps those of the words that are refusals, and forgets the refusals that others took back.
+    fn keep_words(&self, scope: Scope, words: &[Word]) -> Result<(), StoreError>;
     /// Applies changes and moves the position, in one commit.
     fn apply(&self, scope: Scope, position: Offset, changes: &[Change]) -> Result<(), StoreError>;
     /// As [`Self::apply`], where `work` hands in the changes bit by bit. What it reads meanwhile is as
@@ -42,10 +46,10 @@ pub trait ProfileStore: Send + Sync {
         position: Offset,
         work: &mut dyn FnMut(&mut Apply<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
-    /// Drops the profiles of subjects, and what says who they are.
+    /// Drops the profiles of subjects, what says who they are, and their refusals.
     fn forget(&self, scope: Scope, subjects: &[SubjectId]) -> Result<(), StoreError>;
     /// Drops every profile of a scope and starts at the beginning of its log. What its envelopes up to
-    /// `forgotten` said of who is who stays: the log does not say it again.
+    /// `forgotten` said of who is who, and who refused in them, stays: the log does not say it again.
     fn clear(&self, scope: Scope, forgotten: Offset) -> Result<(), StoreError>;
 }
 

@@ -2,7 +2,7 @@
 
 use rapport_backend::Sha256Digest;
 use rapport_backend::identity::{Environment, Scope, SubjectId, WorkspaceId};
-use rapport_backend::log::Offset;
+use rapport_backend::log::{Offset, Word};
 use rapport_backend::profiles::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};
 use rapport_core::event::Millis;
 use rapport_core::person::{Act, Moment, Piece};
@@ -27,6 +27,28 @@ fn profile(subject: u8, event_time: i64) -> StoredProfile {
     }
 }
 
+fn refusals(store: &dyn ProfileStore, scope: Scope, elsewhere: Scope) {
+    let subject = SubjectId([8; 16]);
+    let said = |event_time: i64, granted| {
+        store
+            .keep_words(scope, &[Word { subject, event_time, offset: Offset(event_time), granted }])
+            .unwrap();
+        store.refusal(scope, subject).unwrap().map(|at| at.time.0)
+    };
+    assert_eq!(said(1, true), None);
+    assert_eq!(said(5, false), Some(5));
+    assert_eq!(said(3, true), Some(5), "what was said before does not count");
+    assert_eq!(said(7, false), Some(7));
+    assert_eq!(said(6, false), Some(7));
+    store.clear(scope, Offset(0)).unwrap();
+    assert_eq!(store.refusal(scope, subject).unwrap().map(|at| at.arrival), Some(7));
+    assert_eq!(store.refusal(elsewhere, subject).unwrap(), None);
+    assert_eq!(said(8, true), None);
+    said(9, false);
+    store.forget(scope, &[subject]).unwrap();
+    assert_eq!(store.refusal(scope, subject).unwrap(), None);
+}
+
 /// Runs the contract against the store that `open` opens; each call of it must open the same store.
 pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
     let one = Scope::live(WorkspaceId::generate().unwrap());
@@ -34,6 +56,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn ProfileStore>) {
         Scope::live(WorkspaceId::generate().unwrap()),
         Scope { environment: Environment::Test, ..one },
     ];
+    refusals(&*open(), one, elsewhere[0]);
     let store = open();
     assert_eq!(store.position(one).unwrap(), Offset(0));
     let (ann, bob) = (profile(1, 10), profile(2, 20));

@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Outcome {
     let workspaces: Vec<_> =
         records.workspaces()?.into_iter().map(|workspace| workspace.id).collect();
     let scope = scope(&workspaces, args.workspace, args.test)?;
-    let log = DayLog::open(&args.dir)?;
+    let log = DayLog::open_remembering(&args.dir)?;
     let consent = records.settings(scope)?.consent.into();
     let history = History::open(&log, &keys, scope, consent)?;
     let mut import = Import {
