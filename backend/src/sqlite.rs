@@ -27,7 +27,9 @@ pub enum Durability {
 }
 
 /// Opening one costs as much as many reads.
-const IDLE_READERS: usize = 16;
+const IDLE_READERS: usize = 8;
+/// Kilobytes that a reader keeps of the file; the system keeps more, for all of them together.
+const READER_CACHE: i64 = 512;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Database {
@@ -149,6 +151,7 @@ fn read_only(path: &Path) -> Result<Connection, StoreError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -12,6 +12,12 @@ mod threads;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// A server allocates on many threads for weeks: what one frees another uses, and what nobody needs
+/// goes back.
+#[cfg(feature = "serve")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Scores leads and visitors, and says why.
 #[derive(Parser)]
 #[command(name = "rapport", version, arg_required_else_help = true)]

@@ -3,6 +3,7 @@
 use super::index::{Entry, Sorted};
 use crate::error::StoreError;
 use crate::secret::Sha256Digest;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
@@ -27,6 +28,8 @@ const ENTRY: usize = size_of::<Entry>();
 const PAGE: usize = 256;
 /// Who reads them all reads so many pages at once.
 const AHEAD: usize = 16;
+/// Words of a filter that are read or written at once.
+const WORDS: usize = 1 << 12;
 const MAGIC: [u8; 8] = *b"RPINDEX\x01";
 const SHORT: [u8; 8] = *b"RPINDEX\x02";
 const KEY: usize = 8;
@@ -66,27 +69,35 @@ impl Run {
         let unfinished = path.with_extension("unfinished");
         let mut out = BufWriter::with_capacity(1 << 16, File::create(&unfinished).map_err(failed)?);
         let (mut fences, mut filter, mut written) = (Vec::new(), Filter::new(count), 0u64);
-        let mut last = None;
+        let (mut last, mut keys) = (None, 0);
         for entry in entries {
             let entry = entry?;
             if last == Some(entry) {
                 continue;
             }
-            last = Some(entry);
             if written.is_multiple_of(PAGE as u64) {
                 fences.push(key(&entry));
             }
-            filter.add(key(&entry));
+            if last.is_none_or(|last| key(&last) != key(&entry)) {
+                filter.add(key(&entry));
+                keys += 1;
+            }
+            last = Some(entry);
             let kept = if short { entry.split_at(KEY).0 } else { entry.as_slice() };
             out.write_all(kept).map_err(failed)?;
             written += 1;
         }
-        let tail: Vec<u8> =
-            fences.iter().chain(&filter.words).flat_map(|word| word.to_le_bytes()).collect();
+        filter.fold(keys);
+        let mut tail = Sha256::new();
+        for words in fences.chunks(WORDS).chain(filter.words.chunks(WORDS)) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            tail.update(&bytes);
+            out.write_all(&bytes).map_err(failed)?;
+        }
         let mut foot = if short { SHORT } else { MAGIC }.to_vec();
         [written, from, upto].iter().for_each(|number| foot.extend(number.to_le_bytes()));
-        foot.extend(digest(&tail, &foot).0);
-        out.write_all(&tail).and_then(|()| out.write_all(&foot)).map_err(failed)?;
+        foot.extend(digest(tail, &foot).0);
+        out.write_all(&foot).map_err(failed)?;
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_data().map_err(failed)?;
         std::fs::rename(&unfinished, path).map_err(failed)?;
@@ -113,15 +124,28 @@ impl Run {
         if !short && magic != Some(&MAGIC) || entries > foot_at {
             return Ok(None);
         }
-        let mut tail = vec![0; (foot_at - entries) as usize];
-        file.read_exact_at(&mut tail, entries).map_err(failed)?;
         let fence_count = count.div_ceil(PAGE as u64) as usize;
-        let mut words = tail.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
-        if sum != digest(&tail, said).0 || tail.len() < fence_count * 8 {
+        let word_count = (foot_at - entries) as usize / 8;
+        if word_count < fence_count {
             return Ok(None);
         }
-        let fences = words.by_ref().take(fence_count).collect();
-        let filter = Filter { words: words.collect() };
+        let (mut tail, mut at) = (Sha256::new(), entries);
+        let mut read = |count: usize| -> Result<Vec<u64>, StoreError> {
+            let (mut words, mut bytes) = (Vec::with_capacity(count), vec![0; 8 * WORDS]);
+            while words.len() < count {
+                let some = bytes.get_mut(..8 * WORDS.min(count - words.len())).unwrap_or_default();
+                file.read_exact_at(some, at).map_err(failed)?;
+                tail.update(&*some);
+                at += some.len() as u64;
+                words.extend(some.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)));
+            }
+            Ok(words)
+        };
+        let (fences, words) = (read(fence_count)?, read(word_count - fence_count)?);
+        if sum != digest(tail, said).0 {
+            return Ok(None);
+        }
+        let filter = Filter { words };
         let path = path.to_owned();
         Ok(Some(Self { path, file: Some(file), count, from, upto, fences, filter, short }))
     }
@@ -259,9 +283,8 @@ fn key(entry: &Entry) -> u64 {
     first.try_into().map_or(0, u64::from_be_bytes)
 }
 
-fn digest(tail: &[u8], said: &[u8]) -> Sha256Digest {
-    let whole = Sha256Digest::of(tail);
-    Sha256Digest::of(&[whole.0.as_slice(), said].concat())
+fn digest(tail: Sha256, said: &[u8]) -> Sha256Digest {
+    Sha256Digest::of(&[tail.finalize().as_slice(), said].concat())
 }
 
 /// A Bloom filter whose bits for one key lie in one cache line (Putze, Sanders, Singler: Cache-,
@@ -272,10 +295,31 @@ struct Filter {
 
 const LINE: usize = 8;
 const BITS_A_KEY: usize = 10;
+/// A filter has a multiple of so many lines, where it has more: then it can be folded.
+const FOLDS: usize = 1 << 10;
 
 impl Filter {
     fn new(keys: usize) -> Self {
-        Self { words: vec![0; (keys * BITS_A_KEY).div_ceil(LINE * 64).max(1) * LINE] }
+        let lines = Self::lines(keys);
+        let lines = if lines > FOLDS { lines.next_multiple_of(FOLDS) } else { lines };
+        Self { words: vec![0; lines * LINE] }
+    }
+
+    fn lines(keys: usize) -> usize {
+        (keys * BITS_A_KEY).div_ceil(LINE * 64).max(1)
+    }
+
+    /// Makes it as small as it may be for so many keys, where there are fewer than it was made for: a
+    /// subject has many entries. Line n of the half is lines 2 n and 2 n + 1 of the whole.
+    fn fold(&mut self, keys: usize) {
+        let wanted = Self::lines(keys) * LINE;
+        while self.words.len().is_multiple_of(2 * LINE) && self.words.len() / 2 >= wanted {
+            let pairs = self.words.chunks_exact(2 * LINE).flat_map(|pair| {
+                let (first, second) = pair.split_at(LINE);
+                first.iter().zip(second).map(|(first, second)| first | second)
+            });
+            self.words = pairs.collect();
+        }
     }
 
     fn add(&mut self, key: u64) {
@@ -315,6 +359,14 @@ mod tests {
         keys(1).for_each(|key| filter.add(key));
         assert!(keys(1).all(|key| filter.may_hold(key)));
         let wrong = keys(1 << 40).filter(|key| filter.may_hold(*key)).count();
+        assert!(wrong < 500, "{wrong} of 20,000");
+        // As many entries as a hundred times the keys.
+        let mut large = Filter::new(2_000_000);
+        keys(1).for_each(|key| large.add(key));
+        large.fold(20_000);
+        assert!(large.words.len() < 4 * filter.words.len(), "{}", large.words.len());
+        assert!(keys(1).all(|key| large.may_hold(key)));
+        let wrong = keys(1 << 40).filter(|key| large.may_hold(*key)).count();
         assert!(wrong < 500, "{wrong} of 20,000");
     }
 }
