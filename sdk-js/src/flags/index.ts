@@ -57,6 +57,13 @@ export interface Result {
   readonly why: string;
 }
 
+/** One of the things that a feature or an experiment may be. */
+export interface Option {
+  /** What people call it. */
+  readonly label: string;
+  readonly value: Json;
+}
+
 /** An assignment that results count. */
 export interface Exposure {
   readonly experiment: { readonly [name: string]: Json };
@@ -210,6 +217,19 @@ export class Flags {
     const answer = this.asked(true, number, this.about.pages[number] ?? [], visitor);
     this.expose(answer, PER_ASSIGNMENT, visitor);
     return { experiment: this.experimentAt(answer, 0), result: this.resultAt(answer, 0, visitor) };
+  }
+
+  /** What a feature may be, or a page's experiment by its number: variations, and values of rules. */
+  choices(of: string | number): Option[] {
+    const pages = this.about.experiments.filter(({ feature }) => feature === "");
+    const run = typeof of === "string" ? this.about.experiments.filter(({ feature }) => feature === of) : pages.slice(of, of + 1);
+    const rules = typeof of === "string" ? (this.about.features.find(({ key }) => key === of)?.rules ?? []) : [];
+    return [
+      ...rules.flatMap(({ id, value }, at) => (value === undefined ? [] : [{ label: id || `rule ${at + 1}`, value }])),
+      ...run.flatMap(({ key, variations }) =>
+        variations.map(({ name, key: variation, value }, number) => ({ label: name ?? `${key} ${variation ?? number}`, value })),
+      ),
+    ];
   }
 
   /** What is remembered once the visitor has seen this; the documents that changed. */

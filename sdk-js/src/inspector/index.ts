@@ -1,5 +1,6 @@
 /** The inspector: a small panel that shows a visitor's score and why, on the visitor's own page. */
 import type { Rapport } from "../rapport";
+import type { Personalization } from "../personalize";
 import type { Decision } from "../types";
 import { Memory } from "./memory";
 import { Panel } from "./panel";
@@ -11,6 +12,8 @@ export function mount(rapport: Rapport): void {
   let stop = (): void => undefined;
   panel.onClose = () => stop();
   document.body.append(panel.element);
+  // Where nothing is personalized, nobody takes this call.
+  rapport.push(["decide", () => panel.showDecided(rapport as unknown as Personalization)]);
   stop = rapport.onDecision((decision) => {
     memory.add(entry(decision));
     panel.show(decision, memory.entries);

@@ -1,3 +1,4 @@
+import type { Choice, Personalization, Why } from "../personalize";
 import type { Decision } from "../types";
 import { html, svg } from "./dom";
 import type { Entry, Memory } from "./memory";
@@ -22,6 +23,8 @@ export class Panel {
   private readonly sum = html("p", { class: "sum" });
   private readonly reasons = html("ul", { class: "reasons" });
   private readonly history = html("ol", { class: "history" });
+  private readonly shown = html("ul", { class: "shown" });
+  private readonly reset = html("button", { type: "button", class: "reset" }, "Show what everybody gets");
   private readonly time = html("p", { class: "time soft" });
   private readonly spoken = html("p", { class: "spoken", "aria-live": "polite" });
   private readonly fold: HTMLButtonElement;
@@ -49,6 +52,9 @@ export class Panel {
         html("h2", {}, "Why"),
         this.reasons,
         this.sum,
+        html("h2", { class: "of-shown" }, "What is shown"),
+        this.shown,
+        this.reset,
         html("h2", {}, "What happened"),
         this.history,
         this.time,
@@ -77,6 +83,33 @@ export class Panel {
     this.panel.dataset["score"] = this.score.textContent = String(decision.score);
     if (this.next === undefined) requestAnimationFrame(() => this.showNext());
     this.next = { decision, entries };
+  }
+
+  /** Shows what is decided besides the score; a click on something else shows that instead. */
+  showDecided({ explain, override }: Personalization): void {
+    const { why, overridden } = explain();
+    this.reset.hidden = !overridden;
+    this.reset.onclick = () => override();
+    const idle = ({ kind, number }: Why) => kind === "experiment" && number === undefined;
+    const rows = [...why.filter((one) => !idle(one)), ...why.filter(idle)];
+    this.shown.replaceChildren(
+      ...rows.map(({ kind, key, what, why, options = [] }) =>
+        html(
+          "li",
+          { class: kind },
+          html("span", { class: "what" }, kind === "problem" ? "Does not work" : key),
+          html("span", { class: "kind soft" }, kind === "problem" ? "" : (what ?? (kind === "slot" ? "as it was" : "not here"))),
+          html("span", { class: "soft because" }, why),
+          html("span", { class: "options" }, ...options.map((option) => this.option(option, override))),
+        ),
+      ),
+    );
+  }
+
+  private option({ label, chosen, override: choice }: Choice, override: Personalization["override"]): HTMLButtonElement {
+    const button = html("button", { type: "button", class: "option", "aria-pressed": String(chosen) }, label);
+    button.onclick = () => override(choice);
+    return button;
   }
 
   showTime(text: string): void {

@@ -36,7 +36,18 @@ export interface Why {
   readonly key: string;
   /** The variation's key or the rule's id, where there is one. */
   readonly what?: string | undefined;
+  /** The variation's number. */
+  readonly number?: number | undefined;
   readonly why: string;
+  /** What else there is to see; for `explain` only. */
+  readonly options?: readonly Choice[];
+}
+
+/** Something that a tester may choose. */
+export interface Choice {
+  readonly label: string;
+  readonly chosen: boolean;
+  readonly override: Partial<Overrides>;
 }
 
 /** What `rapport` can do once this part is there. */
@@ -49,10 +60,11 @@ export interface Personalization {
   slot(name: string): Json;
   readonly score: number | undefined;
   /** The score's reasons, and why each feature and experiment is what it is. */
-  explain(): { readonly reasons: readonly Reason[]; readonly why: readonly Why[] };
+  explain(): { readonly reasons: readonly Reason[]; readonly why: readonly Why[]; readonly overridden: boolean };
   /** What the site itself knows of the visitor, for conditions. */
   attributes(attributes: Properties): void;
-  override(overrides: Partial<Overrides>): void;
+  /** Shows a tester something else, in this tab; without an argument what everybody gets. */
+  override(overrides?: Partial<Overrides>): void;
 }
 
 export async function mount(rapport: Rapport, options: Options): Promise<void> {
@@ -133,13 +145,13 @@ class Personalizer {
       decide: (hear) => this.decide(hear),
       feature: (key, otherwise = null) => this.feature(key) ?? otherwise,
       slot: (name) => this.feature(name),
-      explain: () => ({ reasons: rapport.decision?.reasons ?? [], why: [...this.why, ...this.wrong()] }),
+      explain: () => this.explain(),
       attributes: (attributes) => {
         this.own = { ...this.own, ...attributes };
         this.soon();
       },
       override: (overrides) => {
-        this.choices.set(overrides);
+        this.choices.add(overrides);
         this.refresh();
       },
     };
@@ -234,7 +246,7 @@ class Personalizer {
       const { answer, exposures } = this.ask(() => this.flags.experiment(number, visitor));
       const { experiment, result } = answer;
       const key = String(experiment["key"]);
-      why.push({ kind: "experiment", key, what: result.inExperiment ? result.key : undefined, why: result.why });
+      why.push({ kind: "experiment", key, what: result.inExperiment ? result.key : undefined, number: result.inExperiment ? result.variationId : undefined, why: result.why });
       if (!result.inExperiment || experiment["manual"]) continue;
       const { urlRedirect, domMutations, css, js } = members(result.value);
       if (typeof urlRedirect === "string" && this.redirect(exposures, result, urlRedirect, experiment)) return [];
@@ -325,6 +337,21 @@ class Personalizer {
     });
     const { score, band } = this.rapport.decision ?? {};
     return { score, band, features: Object.fromEntries(features), slots: Object.fromEntries(this.slots), why: [...why, ...this.wrong()] };
+  }
+
+  private explain(): ReturnType<Personalization["explain"]> {
+    const { experiments, features } = this.choices.all;
+    let page = 0;
+    const why = this.why.map((one) => {
+      const { kind, key } = one;
+      const options = this.flags.choices(kind === "experiment" ? page++ : key).map(({ label, value }, number): Choice => {
+        if (kind === "experiment") return { label, chosen: one.number === number, override: { experiments: { [key]: number } } };
+        return { label, chosen: JSON.stringify(this.slots.get(key)) === JSON.stringify(value), override: { features: { [key]: value } } };
+      });
+      return { ...one, options };
+    });
+    const overridden = Object.keys({ ...experiments, ...features }).length > 0;
+    return { reasons: this.rapport.decision?.reasons ?? [], why: [...why, ...this.wrong()], overridden };
   }
 
   /** Tells what was seen, each once on a page, and remembers it. */

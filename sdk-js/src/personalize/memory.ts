@@ -37,8 +37,10 @@ export class Choices {
     return this.kept;
   }
 
-  set(overrides: Partial<Overrides>): void {
-    this.kept = { ...this.kept, ...overrides };
+  /** Adds choices, or without any takes all back. */
+  add(overrides: Partial<Overrides> | undefined): void {
+    const { experiments, features } = overrides ? this.kept : { experiments: {}, features: {} };
+    this.kept = { experiments: { ...experiments, ...overrides?.experiments }, features: { ...features, ...overrides?.features } };
     const none = [this.kept.experiments, this.kept.features].every((chosen) => Object.keys(chosen).length === 0);
     try {
       if (none) sessionStorage.removeItem(this.name);

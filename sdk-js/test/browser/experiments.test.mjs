@@ -1,7 +1,7 @@
 // Experiments on pages: who gets what, remembered and told once, over routes, redirects and sign-ins.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { visit } from "../site/chromium.mjs";
+import { launch, visit } from "../site/chromium.mjs";
 import { LATER } from "../site/site.mjs";
 import { stage } from "../site/stage.mjs";
 import { arrived, settled, until } from "../site/wait.mjs";
@@ -34,7 +34,7 @@ const flags = {
   ],
 };
 const slots = Object.keys(features).map((name) => `<p data-rapport-slot="${name}">Default</p>`).join("");
-const bounced = '<!doctype html><script>location.replace("/bounce")</script>';
+const bounced = '<!doctype html><script>if (location.search === "") location.replace("/bounce")</script>';
 const { browser, site } = await stage({
   later: LATER,
   flags,
@@ -101,8 +101,47 @@ test("an address or a tester's choice forces a variation, and nobody counts it",
   await page.reload();
   await page.waitForFunction(() => window.rapport?.decide);
   assert.deepEqual([await slot(page, "asked"), await slot(page, "kept")], ["B", "Tester's"]);
-  await page.evaluate(() => window.rapport.override({ experiments: {}, features: {} }));
+  await page.evaluate(() => window.rapport.override());
   assert.equal(await slot(page, "asked"), "A");
+});
+
+test("the inspector says what is shown and why, and shows something else on a click", { timeout }, async () => {
+  const page = await open("/slots?rapport-inspect");
+  const rows = page.locator("rapport-inspector .shown li");
+  await rows.filter({ hasText: "asked" }).first().waitFor();
+  const row = rows.filter({ has: page.getByText("asked", { exact: true }) });
+  assert.match(await row.textContent(), /the visitor('s place falls to this variation| got this variation before)/);
+  assert.equal(await row.locator("[aria-pressed=true]").textContent(), "asked a");
+  await row.getByRole("button", { name: "asked b" }).click();
+  await page.waitForFunction(() => document.querySelector("[data-rapport-slot=asked]").textContent === "B");
+  assert.equal(await row.locator("[aria-pressed=true]").textContent(), "asked b");
+  await page.locator("rapport-inspector .reset").click();
+  await page.waitForFunction(() => document.querySelector("[data-rapport-slot=asked]").textContent === "A");
+  assert.equal(await page.locator("rapport-inspector .reset").isVisible(), false);
+  assert.deepEqual(page.errors, []);
+});
+
+test("a page that comes back from the back cache goes on, and tells nothing twice", { timeout }, async () => {
+  const browser = await launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  try {
+    site.state.flags = withPort;
+    const page = await visit(browser, `${site.url}/slots`);
+    await page.waitForFunction(() => window.rapport?.decide);
+    await arrived(site, "Experiment Viewed", 3);
+    await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => { window.persisted = persisted; }));
+    const before = await slot(page, "kept");
+    await page.goto(`${site.url}/bouncing?stay`);
+    // Playwright waits in vain for a load that does not come again.
+    await page.goBack({ waitUntil: "commit" });
+    await page.waitForFunction(() => window.persisted);
+    assert.equal(await slot(page, "kept"), before);
+    await page.evaluate(() => window.rapport.override({ experiments: { asked: 1 } }));
+    await page.waitForFunction(() => document.querySelector("[data-rapport-slot=asked]").textContent === "B");
+    await settled(page);
+    assert.equal(viewed().length, 3);
+  } finally {
+    await browser.close();
+  }
 });
 
 test("a route of a single-page app is decided anew, and its experiment told once", { timeout }, async () => {
