@@ -1,4 +1,5 @@
 /** Features and experiments, decided by the engine: what GrowthBook's payload says, bucket for bucket. */
+import type { Band } from "../types";
 import { Writer, read } from "./wire";
 
 export { decrypt } from "./encrypted";
@@ -15,6 +16,19 @@ export interface Visitor {
   readonly forcedVariations?: { readonly [experiment: string]: number };
   /** What the visitor got before: GrowthBook's documents, by `attribute||value`. */
   readonly stickyBucketAssignmentDocs?: { readonly [key: string]: StickyDocument };
+  /** What the host knows, and no attribute says: conditions read it as `$now`, `$score` … */
+  readonly known?: Known;
+}
+
+/** What a host knows of a visitor. */
+export interface Known {
+  /** Milliseconds since 1970; without it nothing happens that has a schedule. */
+  readonly now?: number | undefined;
+  readonly score?: number | undefined;
+  readonly band?: Band | undefined;
+  readonly grade?: string | undefined;
+  /** What the visitor saw before, by the keys of experiences. */
+  readonly shown?: { readonly [experience: string]: { readonly times: number; readonly last: number } };
 }
 
 export interface StickyDocument {
@@ -87,7 +101,7 @@ interface Description {
   readonly features: { readonly key: string; readonly default: Json; readonly rules: { readonly id: string; readonly value?: Json }[]; readonly reads: number[] }[];
   readonly pages: number[][];
   readonly experiments: Described[];
-  readonly experiences?: { readonly key: string; readonly name?: string; readonly slot?: string }[];
+  readonly experiences: { readonly key: string; readonly name?: string; readonly slot?: string }[];
 }
 
 interface Described {
@@ -185,7 +199,7 @@ export class Flags {
 
   /** Whether an experience is called so. */
   isExperience(key: string): boolean {
-    return this.about.experiences?.some((experience) => experience.key === key) === true;
+    return this.about.experiences.some((experience) => experience.key === key);
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */

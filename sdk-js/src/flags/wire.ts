@@ -1,5 +1,6 @@
 /** Questions and values as the engine reads and writes them: core/src/experiment/numbers.rs. */
 import type { Json, Visitor } from ".";
+import { BANDS } from "./bands";
 
 const NULL = 0;
 const FALSE = 1;
@@ -14,6 +15,11 @@ const ONLY_FORCED = 2;
 const ADDRESS = 4;
 const FORCED = 8;
 const STICKY = 16;
+const TIME = 32;
+const SCORED = 64;
+const GRADED = 128;
+/** The first attributes are core's own: nobody writes them. */
+const OWN = 6;
 /** Up to so many characters a loop is faster than the encoder. */
 const SHORT = 48;
 
@@ -43,6 +49,7 @@ export class Writer {
       const attributes = visitor.attributes ?? {};
       for (let index = 0; index < reads.length; index += 1) {
         const number = reads[index]!;
+        if (number < OWN) continue;
         const name = names[number]!;
         const value = attributes[name];
         if (value === undefined || value === null || !Object.hasOwn(attributes, name)) continue;
@@ -57,7 +64,7 @@ export class Writer {
     }
   }
 
-  private head({ url, enabled, qaMode, forcedVariations, stickyBucketAssignmentDocs }: Visitor): number {
+  private head({ url, enabled, qaMode, forcedVariations, stickyBucketAssignmentDocs, known }: Visitor): number {
     let bits = 0;
     if (enabled === false) bits |= DISABLED;
     if (qaMode) bits |= ONLY_FORCED;
@@ -82,6 +89,26 @@ export class Writer {
       this.count(entries.length);
       for (const entry of entries) for (const text of entry) this.text(text);
     }
+    if (known?.now !== undefined) {
+      bits |= TIME;
+      this.number(known.now);
+      const shown = known.shown ? Object.entries(known.shown) : [];
+      this.count(shown.length);
+      for (const [experience, { times, last }] of shown) {
+        this.text(experience);
+        this.count(times);
+        this.number(last);
+      }
+    }
+    if (known?.score !== undefined) {
+      bits |= SCORED;
+      this.tag(known.score);
+      this.tag(BANDS.indexOf(known.band ?? "undecided"));
+    }
+    if (known?.grade !== undefined) {
+      bits |= GRADED;
+      this.text(known.grade);
+    }
     return bits;
   }
 
@@ -92,9 +119,7 @@ export class Writer {
         return this.text(value);
       case "number":
         this.tag(NUMBER);
-        this.view.setFloat64(this.at, value, true);
-        this.at += 8;
-        return;
+        return this.number(value);
       case "boolean":
         return this.tag(value ? TRUE : FALSE);
       case "object":
@@ -119,6 +144,11 @@ export class Writer {
       this.text(name);
       this.value(member);
     }
+  }
+
+  private number(number: number): void {
+    this.view.setFloat64(this.at, number, true);
+    this.at += 8;
   }
 
   private tag(tag: number): void {

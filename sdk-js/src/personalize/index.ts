@@ -221,7 +221,8 @@ class Personalizer {
     const { score, band } = rapport.decision ?? {};
     const attributes = this.attributes();
     return {
-      attributes: { ...attributes, $score: score, $band: band, $now: Date.now(), $shown: this.shown },
+      attributes,
+      known: { now: Date.now(), score, band, shown: this.shown },
       url: location.href,
       forcedVariations: this.choices.all.experiments,
       stickyBucketAssignmentDocs: this.memory.documents(attributes),

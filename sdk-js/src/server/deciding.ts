@@ -62,9 +62,7 @@ export class Deciding {
 
   /** With what only the engine says of a visitor. */
   private fed(visitor: Visitor): Visitor {
-    const { attributes = {}, ...known } = asked(visitor);
-    const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
     const { score, band } = this.flags!.readsScore ? (this.verdict(visitor) ?? {}) : {};
-    return { ...known, attributes: { ...Object.fromEntries(own), $score: score, $band: band, $now: visitor.now ?? Date.now() } };
+    return { ...asked(visitor), known: { ...visitor.known, now: visitor.now ?? Date.now(), score, band } };
   }
 }

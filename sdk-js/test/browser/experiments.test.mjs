@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { launch, visit } from "../site/chromium.mjs";
 import { LATER } from "../site/site.mjs";
 import { stage } from "../site/stage.mjs";
-import { arrived, settled, until } from "../site/wait.mjs";
+import { settled, until, viewed } from "../site/wait.mjs";
 
 const timeout = 60_000;
 const page = (body, settings = {}) => `<!doctype html><title>page</title><script async src="{{SDK_URL}}" data-rapport='${JSON.stringify(settings)}'></script>${body}`;
@@ -33,13 +33,18 @@ const flags = {
     { key: "control", variations: [{}, { urlRedirect: "/new" }], hashAttribute: "id", weights: [1, 0], urlPatterns: on("/control") },
   ],
 };
+const experiences = [
+  { key: "offer", slot: "offer", content: text("Once"), cap: { times: 1 } },
+  { key: "headline", changes: title("For you"), urlPatterns: on("/offer") },
+];
+flags.experiences = experiences;
 const slots = Object.keys(features).map((name) => `<p data-rapport-slot="${name}">Default</p>`).join("");
 const bounced = '<!doctype html><script>if (location.search === "") location.replace("/bounce")</script>';
 const { browser, site } = await stage({
   later: LATER,
   flags,
   pages: Object.fromEntries([
-    ...["/slots", "/spa/a", "/spa/b", "/old", "/new", "/away", "/landed", "/there", "/back", "/bounce", "/script", "/control"].map((path) => [path, page(`<h1>Title</h1>${path === "/slots" ? slots : ""}`)]),
+    ...["/slots", "/spa/a", "/spa/b", "/old", "/new", "/away", "/landed", "/there", "/back", "/bounce", "/script", "/control", "/offer"].map((path) => [path, page(`<h1>Title</h1>${path === "/slots" ? slots : ""}${path === "/offer" ? '<p data-rapport-slot="offer">Default</p>' : ""}`)]),
     ["/bouncing", bounced],
   ]),
 });
@@ -51,7 +56,7 @@ async function open(path, options) {
   await page.waitForFunction(() => window.rapport?.decide);
   return page;
 }
-const viewed = (key) => site.state.events.filter(({ event, properties }) => event === "Experiment Viewed" && (!key || properties.experimentId === key)).map(({ properties }) => properties);
+const of = (key) => ({ experimentId }) => experimentId === key;
 const slot = (page, name) => page.evaluate((name) => document.querySelector(`[data-rapport-slot=${name}]`).textContent, name);
 const changed = (change) => {
   const next = structuredClone(withPort);
@@ -61,8 +66,9 @@ const changed = (change) => {
 
 test("what a visitor saw stays, whatever the shares become; a new version decides anew", { timeout }, async () => {
   const context = await browser.newContext();
-  const first = await slot(await open("/slots", { context }), "kept");
-  await arrived(site, "Experiment Viewed", 3);
+  const page = await open("/slots", { context });
+  const first = await slot(page, "kept");
+  await viewed(site, page, 3);
   const other = first === "A" ? [0, 1] : [1, 0];
   site.state.flags = changed({ kept: { weights: other } });
   assert.equal(await slot(await open("/slots", { context }), "kept"), first);
@@ -72,11 +78,10 @@ test("what a visitor saw stays, whatever the shares become; a new version decide
 
 test("who signs in keeps the variation, here and on the next page", { timeout }, async () => {
   const context = await browser.newContext();
-  const seen = new Set();
   for (const user of ["ada", "bob", "cyd", "dan"]) {
     const page = await open("/slots", { context });
     const before = await slot(page, "signed");
-    await until(() => viewed("signed").length > seen.size);
+    await viewed(site, page, 3);
     await page.evaluate((user) => window.rapport.identify(user), user);
     await page.waitForFunction((user) => window.rapport.identity.userId === user, user);
     assert.equal(await slot(page, "signed"), before);
@@ -84,15 +89,13 @@ test("who signs in keeps the variation, here and on the next page", { timeout },
     assert.equal(await slot(await open("/slots", { context }), "signed"), before);
     await page.evaluate(() => window.rapport.reset());
     await page.close();
-    seen.add(user);
   }
 });
 
 test("an address or a tester's choice forces a variation, and nobody counts it", { timeout }, async () => {
   const page = await open("/slots?asked=1");
   assert.equal(await slot(page, "asked"), "B");
-  await arrived(site, "Experiment Viewed", 2);
-  assert.deepEqual(viewed("asked"), []);
+  assert.deepEqual((await viewed(site, page, 2)).filter(of("asked")), []);
   await page.goto(`${site.url}/slots`);
   await page.waitForFunction(() => window.rapport?.decide);
   assert.equal(await slot(page, "asked"), "A");
@@ -127,7 +130,7 @@ test("a page that comes back from the back cache goes on, and tells nothing twic
     site.state.flags = withPort;
     const page = await visit(browser, `${site.url}/slots`);
     await page.waitForFunction(() => window.rapport?.decide);
-    await arrived(site, "Experiment Viewed", 3);
+    await viewed(site, page, 3);
     await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => { window.persisted = persisted; }));
     const before = await slot(page, "kept");
     await page.goto(`${site.url}/bouncing?stay`);
@@ -138,10 +141,26 @@ test("a page that comes back from the back cache goes on, and tells nothing twic
     await page.evaluate(() => window.rapport.override({ experiments: { asked: 1 } }));
     await page.waitForFunction(() => document.querySelector("[data-rapport-slot=asked]").textContent === "B");
     await settled(page);
-    assert.equal(viewed().length, 3);
+    assert.equal((await viewed(site, page)).length, 3);
   } finally {
     await browser.close();
   }
+});
+
+test("an experience is told as one, and shown no more often than its cap allows", { timeout }, async () => {
+  const context = await browser.newContext();
+  const page = await open("/offer", { context });
+  assert.equal(await slot(page, "offer"), "Once");
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "For you");
+  const told = await viewed(site, page, 2);
+  assert.deepEqual(told.map(({ experienceId }) => experienceId).sort(), ["headline", "offer"]);
+  // It does not end itself while it is seen.
+  await page.evaluate(() => window.rapport.attributes({ plan: "team" }));
+  await page.evaluate(() => Promise.resolve());
+  assert.equal(await slot(page, "offer"), "Once");
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "For you");
+  assert.equal(await slot(page, "offer"), "Default");
 });
 
 test("a route of a single-page app is decided anew, and its experiment told once", { timeout }, async () => {
@@ -151,11 +170,11 @@ test("a route of a single-page app is decided anew, and its experiment told once
     await page.waitForFunction((expected) => document.querySelector("h1").textContent === expected, expected);
   };
   await go("/spa/b", "Changed");
-  await arrived(site, "Experiment Viewed");
+  await viewed(site, page, 1);
   await go("/spa/a", "Title");
   await go("/spa/b", "Changed");
   await settled(page);
-  assert.deepEqual(viewed(), [{ experimentId: "route", variationId: "1" }]);
+  assert.deepEqual(await viewed(site, page), [{ experimentId: "route", variationId: "1" }]);
   assert.deepEqual(page.errors, []);
 });
 
@@ -172,12 +191,12 @@ for (const [name, trouble] of [
     await page.waitForURL(`${site.url}/new?v=2&utm_source=ads`);
     await page.waitForFunction(() => window.rapport?.decide);
     end?.();
-    await arrived(site, "Experiment Viewed");
+    await viewed(site, page, 1);
     await settled(page);
     await page.reload();
     await page.waitForFunction(() => window.rapport?.decide);
     await settled(page);
-    assert.deepEqual(viewed(), [{ experimentId: "moved", variationId: "1" }]);
+    assert.deepEqual(await viewed(site, page), [{ experimentId: "moved", variationId: "1" }]);
   });
 }
 
@@ -185,11 +204,12 @@ test("a redirect to another site waits for the server, but not for ever", { time
   site.state.flags = withPort;
   const page = await visit(browser, `${site.url}/away`);
   await page.waitForURL(`http://other.test:${site.port}/landed`);
-  await arrived(site, "Experiment Viewed");
+  const away = () => site.state.events.filter(({ properties }) => properties?.experimentId === "away").length;
+  await until(away);
   site.state.hold = new Promise(() => undefined);
   const other = await visit(browser, `${site.url}/away`);
   await other.waitForURL(`http://other.test:${site.port}/landed`);
-  assert.equal(viewed("away").length, 1);
+  assert.equal(away(), 1);
 });
 
 test("redirects in a circle, by us or with the server's help, end; what is no address leads nowhere", { timeout }, async () => {
@@ -203,9 +223,9 @@ test("redirects in a circle, by us or with the server's help, end; what is no ad
 
 test("who stays is counted as well as who is sent on", { timeout }, async () => {
   const page = await open("/control");
-  await arrived(site, "Experiment Viewed");
+  const told = await viewed(site, page, 1);
   assert.equal(new URL(page.url()).pathname, "/control");
-  assert.deepEqual(viewed(), [{ experimentId: "control", variationId: "0" }]);
+  assert.deepEqual(told, [{ experimentId: "control", variationId: "0" }]);
 });
 
 test("flags that are damaged, or too many, leave the page as it is", { timeout }, async () => {

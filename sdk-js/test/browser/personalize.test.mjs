@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { decision, visit } from "../site/chromium.mjs";
 import { LATER } from "../site/site.mjs";
 import { stage } from "../site/stage.mjs";
-import { arrived, settled, until } from "../site/wait.mjs";
+import { settled, viewed } from "../site/wait.mjs";
 
 const timeout = 60_000;
 const page = (body, settings = {}) => `<!doctype html><title>page</title><script async src="{{SDK_URL}}" data-rapport='${JSON.stringify(settings)}'></script>${body}`;
@@ -60,7 +60,6 @@ async function open(path, options) {
   return page;
 }
 const texts = (page, ...selectors) => page.evaluate((selectors) => selectors.map((selector) => document.querySelector(selector)?.textContent), selectors);
-const viewed = () => site.state.events.filter(({ event }) => /^Experi\w+ Viewed$/.test(event)).map(({ properties }) => properties);
 const consent = (page, choice) => page.evaluate((choice) => window.rapport.consent(choice), choice);
 
 test("slots show text, HTML without code, and JSON in their fields; what nobody decides stays", { timeout }, async () => {
@@ -195,13 +194,13 @@ test("hostile selectors and values do nothing, each is reported, and the rest wo
 test("an exposure is told once, and only when its slot is seen", { timeout }, async () => {
   const page = await open("/tried");
   await settled(page);
-  assert.deepEqual(viewed(), []);
+  assert.deepEqual(await viewed(site, page), []);
   assert.deepEqual(await texts(page, "[data-rapport-slot=tried]"), ["Tried"]);
   await page.evaluate(() => document.querySelector("[data-rapport-slot=tried]").scrollIntoView());
-  await arrived(site, "Experiment Viewed");
+  await viewed(site, page, 1);
   await page.evaluate(() => { scrollTo(0, 0); window.rapport.feature("tried"); window.rapport.identify("user-1"); document.querySelector("[data-rapport-slot=tried]").scrollIntoView(); });
   await settled(page);
-  assert.deepEqual(viewed(), [{ experimentId: "tried", variationId: "1", featureId: "tried" }]);
+  assert.deepEqual(await viewed(site, page), [{ experimentId: "tried", variationId: "1", featureId: "tried" }]);
 });
 
 test("who refuses personalization sees what everybody sees, and nothing is told", { timeout }, async () => {
@@ -215,7 +214,7 @@ test("who refuses personalization sees what everybody sees, and nothing is told"
   assert.deepEqual(await texts(page, "[data-rapport-slot=hero]"), ["Hello"]);
   assert.deepEqual(await page.evaluate(() => window.rapport.decide().slots), {});
   await settled(page);
-  assert.deepEqual(viewed(), []);
+  assert.deepEqual(await viewed(site, page), []);
 });
 
 test("calls made before anything was there are answered", { timeout }, async () => {

@@ -16,6 +16,13 @@ export async function arrived(site, name, count = 1) {
   return until(() => named().length >= count && named(), `${count} × ${name} among ${site.state.events.map(({ event, type }) => event ?? type)}`);
 }
 
+/** What this page's visitor saw of experiments and experiences, once the collector holds `count`: pages of others may still be telling. */
+export async function viewed(site, page, count = 0) {
+  const id = await page.evaluate(() => window.rapport.anonymousId);
+  const own = () => site.state.events.filter(({ event, anonymousId }) => /^Experi\w+ Viewed$/.test(event) && anonymousId === id).map(({ properties }) => properties);
+  return until(() => own().length >= count && own(), `${count} views`);
+}
+
 /** Everything that this page made is with the collector. */
 export async function settled(page) {
   await page.evaluate(() => window.rapport.flush());
