@@ -2,7 +2,7 @@
 
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
-use crate::model::{self, LevelHash, Model, ModelError, Row, SignalKind};
+use crate::model::{self, LevelHash, Model, ModelError, Row, SignalKind, Tables};
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Scored, points};
 
@@ -92,10 +92,20 @@ impl Engine {
     ///
     /// # Errors
     /// Says which part is refused and why; also where the model does not fit the signals.
-    #[inline(always)] // into its one caller of a page, which wants no error and so pays for none
     pub fn open(signals: &[u8], model: &[u8], words: &[u8]) -> Result<Self, OpenError> {
+        Self::with(signals, model, Words::open(words)?, Tables::All)
+    }
+
+    /// Opens what scores need: this engine gives no reasons. A page opens the other one when somebody asks.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn open_scores(signals: &[u8], model: &[u8]) -> Result<Self, OpenError> {
+        Self::with(signals, model, Words::default(), Tables::Scores)
+    }
+
+    fn with(signals: &[u8], model: &[u8], words: Words, tables: Tables) -> Result<Self, OpenError> {
         let signals = Signals::open(signals)?;
-        let words = Words::open(words)?;
         // The tables come last: nothing is refused behind them, so that nobody has to take them down.
         let model = model::read(model)?;
         let mut slots = Vec::with_capacity(model.signals.len());
@@ -117,9 +127,9 @@ impl Engine {
             }
             slots.push(slot);
         }
-        let model = Model::of(model);
-        let (row, explainer) = (model.row(), Explainer::new(&model));
-        Ok(Self { signals, words, model, slots, row, explainer })
+        let model = Model::of(model, tables);
+        let row = model.row();
+        Ok(Self { signals, words, model, slots, row, explainer: Explainer::default() })
     }
 
     /// The declared signals.
@@ -214,6 +224,7 @@ impl Engine {
     }
 
     /// Fills in base, reasons and rest; a model that was packed without covers gives none.
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     fn explain(&mut self, profile: &Profile, most: usize, decision: &mut Decision) {
         let Ok(explanation) = self.explainer.explain(&self.model, &self.row) else { return };
         let points = points(&self.model, explanation);

@@ -33,15 +33,28 @@ thread_local! {
     static INPUT: RefCell<[u8; MAX_EVENT_BYTES]> = const { RefCell::new([0; MAX_EVENT_BYTES]) };
 }
 
-/// Opens a bundle's parts and answers with the number of its engine; 0 where they are none that
-/// this build reads.
+/// Opens the parts that scores need and answers with the number of their engine; 0 where they are none that
+/// this build reads. What nobody runs, no browser compiles: the rest comes with [`teach`].
 #[wasm_bindgen]
-pub fn open(signals: &[u8], model: &[u8], words: &[u8]) -> usize {
-    let Some(page) = Page::open(signals, model, words) else { return 0 };
+pub fn open(signals: &[u8], model: &[u8]) -> usize {
+    let Some(page) = Page::open(signals, model) else { return 0 };
     PAGES.with_borrow_mut(|pages| {
         pages.push(page);
         pages.len()
     })
+}
+
+/// Makes an engine explain; false where the parts are none that this build reads.
+#[wasm_bindgen]
+pub fn teach(engine: usize, signals: &[u8], model: &[u8], words: &[u8]) -> bool {
+    with(engine, false, |page| page.teach(signals, model, words))
+}
+
+/// Decides on a saved profile as it is at `time`, in milliseconds since 1970, and says why where the
+/// engine was taught to. Answers with the address of the decision, or 0 where the bytes are no profile.
+#[wasm_bindgen]
+pub fn explain(engine: usize, profile: &[u8], time: f64) -> *const f64 {
+    with(engine, core::ptr::null(), |page| page.explain(profile, time))
 }
 
 /// Where the page writes the next event: 32 KiB.

@@ -3,7 +3,7 @@
 use crate::binary::Reader;
 
 /// The words of one locale, checked once.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Words {
     rule: PluralRule,
     /// All strings, one behind the other: the phrases, then label and forms of each signal, then
@@ -28,7 +28,7 @@ pub struct Said {
 }
 
 /// How a language tells one from many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "wire",
     derive(serde::Serialize, serde::Deserialize),
@@ -37,6 +37,7 @@ pub struct Said {
 #[repr(u8)]
 pub enum PluralRule {
     /// English, German, Dutch, Spanish, Italian: 1 stands alone.
+    #[default]
     OneOther = 0,
     /// French, Brazilian Portuguese: 0 and 1 stand together.
     ZeroOneOther = 1,
@@ -108,6 +109,7 @@ impl Words {
     ///
     /// # Errors
     /// Refuses foreign, damaged and malformed bytes.
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     pub fn open(bytes: &[u8]) -> Result<Self, WordsError> {
         let mut reader = Reader::new(bytes);
         if reader.take(4) != MAGIC {

@@ -24,6 +24,6 @@ pub(crate) use file::read;
 pub use file::{EncodeError, ModelError, decode, encode};
 pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};
 pub use level::LevelHash;
-pub(crate) use open::{Engine, LARGEST, bounded};
+pub(crate) use open::{Engine, LARGEST, Tables, bounded};
 pub use open::{Margin, Model, Probability, Row};
 pub(crate) use sum::{addend, held, usual};

@@ -15,7 +15,7 @@ pub(crate) fn bounded(number: f64) -> bool {
 }
 
 /// Log-odds, or the points of a hand-made model.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Margin(pub f64);
 
 /// A chance in `0..=1`.
@@ -32,6 +32,14 @@ pub struct Model {
     bands: Bands,
     wanted_fpr: Option<f64>,
     base: Margin,
+}
+
+/// Which tables are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    All,
+    /// Those of explanations are left out.
+    Scores,
 }
 
 #[allow(clippy::large_enum_variant)] // one a model, and read on the hot path
@@ -55,14 +63,14 @@ pub struct Row {
 impl Model {
     /// Checks a file's bytes and builds the tables.
     pub fn open(bytes: &[u8]) -> Result<Model, ModelError> {
-        file::read(bytes).map(Model::of)
+        file::read(bytes).map(|packed| Model::of(packed, Tables::All))
     }
 
     /// Builds the tables of a checked file.
-    pub(crate) fn of(packed: Packed) -> Model {
+    pub(crate) fn of(packed: Packed, tables: Tables) -> Model {
         let (engine, base) = match packed.kind {
             PackedKind::Trees(trees) => {
-                let forest = Forest::new(&trees, &packed.signals);
+                let forest = Forest::new(&trees, &packed.signals, tables);
                 let base =
                     forest.base_margin + forest.sweep.as_ref().map_or(0.0, |sweep| sweep.usual);
                 (Engine::Trees(forest), base)

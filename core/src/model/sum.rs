@@ -3,6 +3,7 @@
 use super::{AdditiveModel, Effect, Group, LARGEST, Term};
 
 /// The margin of a row's values.
+#[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
 pub(crate) fn margin(model: &AdditiveModel, values: &[f64]) -> f64 {
     let groups = model
         .groups
@@ -12,6 +13,7 @@ pub(crate) fn margin(model: &AdditiveModel, values: &[f64]) -> f64 {
 }
 
 /// The margin where nothing is known.
+#[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
 pub(crate) fn usual_margin(model: &AdditiveModel) -> f64 {
     let groups = model.groups.iter().map(|group| held(group, group.terms.iter().map(usual).sum()));
     model.bias + groups.sum::<f64>()

@@ -13,7 +13,7 @@ use crate::model::trees::{Entry, Forest, Group, Repeat, RepeatPair, Sweep};
 use crate::model::{AdditiveModel, Engine, Margin, Model, Row, addend, held, usual};
 
 /// What each signal contributed: `base + Σ contributions = margin` (to rounding).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Explanation {
     pub margin: Margin,
     /// The margin where nothing is known.
@@ -34,7 +34,8 @@ pub fn explain(model: &Model, row: &Row) -> Result<Explanation, Unexplained> {
     Ok(explainer.explanation)
 }
 
-/// Working memory for explanations of one model.
+/// Working memory for explanations of one model; without any it makes room at the first.
+#[derive(Default)]
 pub struct Explainer {
     explanation: Explanation,
     sums: Vec<Lanes>,
@@ -63,15 +64,7 @@ const UNKNOWN: f32 = 1e30;
 
 impl Explainer {
     pub fn new(model: &Model) -> Explainer {
-        let base = model.base_margin();
-        let mut explainer = Explainer {
-            explanation: Explanation { margin: base, base, contributions: vec![] },
-            sums: vec![],
-            slots: vec![],
-            taken: vec![],
-            shares: vec![],
-            rules: vec![],
-        };
+        let mut explainer = Explainer::default();
         explainer.fit(model);
         explainer
     }

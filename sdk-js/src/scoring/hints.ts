@@ -52,9 +52,9 @@ export class Hints {
     private readonly take: Take,
   ) {}
 
-  /** Whether the server set a signal's value. */
-  set(signal: number): boolean {
-    return this.kept?.signals.includes(signal) === true;
+  /** Signals whose values the server set. */
+  get signals(): readonly number[] {
+    return this.kept?.signals ?? [];
   }
 
   /** Signals whose values have expired with their hints. */

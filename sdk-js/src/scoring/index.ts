@@ -42,6 +42,8 @@ class Decider implements Scorer {
   /** The visitor whose profile the engine holds. */
   private whose: string | undefined;
   private readonly hints: Hints;
+  /** The profile that was saved last. */
+  private kept: string | undefined;
 
   /** With an engine, or with the reason why there is none. */
   constructor(
@@ -92,7 +94,7 @@ class Decider implements Scorer {
     const runs = 50;
     const { now } = this;
     const start = performance.now();
-    for (let run = 0; run < runs; run += 1) this.engine.decide(now);
+    for (let run = 0; run < runs; run += 1) void this.engine.decide(now).reasons;
     return (performance.now() - start) / runs;
   }
 
@@ -104,8 +106,21 @@ class Decider implements Scorer {
     const change = this.before === undefined ? 0 : verdict.score - this.before;
     this.before = verdict.score;
     const took = performance.now() - started;
-    const reasons = verdict.reasons.map((reason) => (this.hints.set(reason.signal) ? { ...reason, server: true } : reason));
-    this.asking.publish({ ...verdict, reasons, ...from, source, change, asOf: Date.now(), took });
+    const { score, probability, band } = verdict;
+    const { signals } = this.hints;
+    this.asking.publish({
+      score,
+      probability,
+      band,
+      get base() { return verdict.base; },
+      get reasons() { return verdict.reasons.map((reason) => (signals.includes(reason.signal) ? { ...reason, server: true } : reason)); },
+      get rest() { return verdict.rest; },
+      ...from,
+      source,
+      change,
+      asOf: Date.now(),
+      took,
+    });
   }
 
   private turnToServer(reason: unknown): void {
@@ -136,9 +151,12 @@ class Decider implements Scorer {
     if (!engine) return true;
     if (!engine.restore(profile)) return false;
     unseen.forEach((event) => this.fold(event));
+    const before = this.kept;
     this.save();
     const verdict = engine.decide(this.now);
-    if (!equal(verdict, this.asking.rapport.decision)) {
+    const { decision } = this.asking.rapport;
+    // The same profile says the same; else the reasons tell.
+    if (!(this.kept === before && verdict.probability === decision?.probability) && !equal(verdict, decision)) {
       this.publish(verdict, "page", { cause: "hints", started, ...(upTo === undefined ? {} : { messageId: upTo }) });
     }
     return true;
@@ -180,7 +198,9 @@ class Decider implements Scorer {
   }
 
   private save(): void {
-    if (this.engine) this.asking.rapport.storage.set("profile", toBase64(this.engine.save()));
+    if (!this.engine) return;
+    this.kept = toBase64(this.engine.save());
+    this.asking.rapport.storage.set("profile", this.kept);
   }
 
   private restore(): boolean {

@@ -337,6 +337,26 @@ test("nothing that fails in a host's listener or in ours reaches the other", { t
   assert.ok(names.includes("Three"), `${names}`);
 });
 
+test("reasons that are read late speak of their own moment", { timeout }, async () => {
+  const plain = await startSite({ pages: { "/": '<script async src="{{SDK_URL}}"></script>' } });
+  try {
+    const page = await visit(browser, plain.url);
+    await decision(page);
+    const decisions = await page.evaluate(() => {
+      for (const form of ["demo", "contact", "demo"]) window.rapport.track("Form Submitted", { form });
+      for (let count = 0; count < 8; count += 1) window.rapport.page({ path: "/pricing" });
+      return window.decisions.reverse().map((decision) => ({ ...decision }));
+    });
+    assert.ok(new Set(decisions.map(({ score }) => score)).size > 1);
+    for (const { score, base, reasons, rest } of decisions) {
+      assert.ok(reasons.length > 0);
+      assert.equal(base + reasons.reduce((sum, { points }) => sum + points, rest), score);
+    }
+  } finally {
+    await plain.close();
+  }
+});
+
 test("a broken bundle leaves the page whole and the tracking on", { timeout }, async () => {
   const broken = await startSite({ parts: { model: Buffer.from("no model") } });
   try {

@@ -32,7 +32,7 @@ function written(number, time, fields) {
   return Buffer.concat(parts);
 }
 
-/** Event → fold → score → five reasons, in one call: the mean of each slice's best round. */
+/** Event → fold → score → profile saved → five reasons: the mean of each slice's best round. */
 function eventToReasons() {
   const read = describeModel(model);
   const signals = read.map(({ name, levels }, index) => ({
@@ -43,8 +43,8 @@ function eventToReasons() {
   const parts = compileBundle(bundle, { bench: model });
   if (parts.problems.length > 0) throw new Error(parts.problems.join("\n"));
   const { memory } = page.initSync({ module: readFileSync(new URL("rapport_bg.wasm", dist)) });
-  const engine = page.open(parts.signals, parts.model, parts.words);
-  if (engine === 0) throw new Error("the bundle does not open");
+  const engine = page.open(parts.signals, parts.model);
+  if (engine === 0 || !page.teach(engine, parts.signals, parts.model, parts.words)) throw new Error("the bundle does not open");
   let seed = 1;
   const random = () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
   const value = ({ levels }) => (levels ? levels[Math.floor(random() * levels.length)] : Math.round(random() * 1e4) / 50 - 50);
@@ -52,7 +52,7 @@ function eventToReasons() {
   const events = Array.from({ length: 512 }, (_, number) => {
     const some = number === 0 ? read : Array.from({ length: 8 }, () => read[Math.floor(random() * read.length)]);
     const fields = new Map(some.map((signal) => [`properties.${signal.name}`, value(signal)]));
-    return written(number, from + number * 1000, [...fields]);
+    return Object.assign(written(number, from + number * 1000, [...fields]), { time: from + number * 1000 });
   });
   const input = page.input();
   const apply = (events) => {
@@ -60,6 +60,7 @@ function eventToReasons() {
     for (const event of events) {
       new Uint8Array(memory.buffer).set(event, input);
       if (page.apply(engine, event.length) === 0) throw new Error("an event was refused");
+      if (page.explain(engine, page.save(engine), event.time) === 0) throw new Error("no reasons");
     }
     return Number(process.hrtime.bigint() - start) / 1000;
   };

@@ -278,6 +278,7 @@ fn leaves(input: &mut Reader, format: Leaves, trees: usize, count: usize) -> Pac
     PackedLeaves { format, scales, numbers }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
 fn additive(input: &mut Reader, signals: &[Signal]) -> AdditiveModel {
     let bias = finite(input);
     let count = input.count(20);

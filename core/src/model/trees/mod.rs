@@ -11,25 +11,26 @@ pub(crate) use walk::{NAMED, Walk};
 
 use core::ops::Range;
 
-use super::Signal;
 use super::file::packed::PackedTrees;
+use super::{Signal, Tables};
 
 /// A tree model, ready to compute.
 pub(crate) struct Forest {
     pub door: Door,
     pub walk: Walk,
-    /// Absent where the file has no covers.
+    /// Absent where the file has no covers, and where only scores are wanted.
     pub sweep: Option<Sweep>,
     pub base_margin: f64,
 }
 
 impl Forest {
-    pub fn new(packed: &PackedTrees, signals: &[Signal]) -> Forest {
+    pub fn new(packed: &PackedTrees, signals: &[Signal], tables: Tables) -> Forest {
         let door = Door::new(&packed.questions, signals);
         let shape = Shape::new(packed, &door);
+        let covered = !packed.shares.is_empty() || packed.indices.is_empty();
         Forest {
             walk: Walk::new(&shape, door.answers()),
-            sweep: (!packed.shares.is_empty() || packed.indices.is_empty())
+            sweep: (covered && tables == Tables::All)
                 .then(|| Sweep::new(packed, &shape, door.answers())),
             door,
             base_margin: packed.base_margin,

@@ -92,6 +92,7 @@ pub(crate) struct Above {
 }
 
 impl Sweep {
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     pub fn new(packed: &PackedTrees, shape: &Shape, answers: usize) -> Sweep {
         let places = vec![Place::default(); shape.nodes.len()];
         let mut builder = Builder { packed, shape, places };

@@ -109,6 +109,7 @@ impl Walk {
         sums.iter().sum()
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     fn follow(&self, roots: [u32; LANES], depth: usize, answers: &[bool], sums: &mut [f64; LANES]) {
         let mut at = roots;
         for _ in 0..depth {
@@ -165,6 +166,7 @@ impl Walk {
         Pack::Complete { depth: depth as u32, start }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     fn link(&mut self, shape: &Shape, trees: &[usize], depth: usize, places: &mut [u32]) -> Pack {
         let mut roots = [self.leaf(0.0); LANES];
         for (root, &tree) in roots.iter_mut().zip(trees) {
