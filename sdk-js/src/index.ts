@@ -26,7 +26,9 @@ export function createRapport(options: Options): Rapport {
 }
 
 async function fetchConfig(options: Options): Promise<Config> {
-  const answer = await fetch(addressOf(options, `/v1/sdk/${encodeURIComponent(options.key)}.json`));
+  const address = addressOf(options, `/v1/sdk/${encodeURIComponent(options.key)}.json`);
+  // Where the server cannot be reached, what this browser last had from it is better than nothing.
+  const answer = await fetch(address).catch(() => fetch(address, { cache: "force-cache" }));
   if (!answer.ok) throw new Error(`${answer.url} answered ${answer.status}`);
   return { ...((await answer.json()) as Config), ...options };
 }

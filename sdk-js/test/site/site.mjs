@@ -34,13 +34,15 @@ export function flagsOf(payload) {
  * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle, `pages` adds
  * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
  * `flags` is a payload of features and experiments, `state.flags` another one from then on;
+ * `cache` is how long `KEY.js` is kept; `state.down` makes the whole server hang up;
  * `state.closing` makes the collector hang up, `state.hold` keeps its answers until it resolves, `state.gate` what pages decide with, `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, cache } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
-  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined, closing: false, gate: undefined };
+  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined, closing: false, down: false, gate: undefined };
+  const kept = cache ? { "cache-control": cache } : {};
   if (flags) later = [...later, "personalize"];
   const files = {
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
@@ -53,9 +55,10 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
+    if (state.down) return undefined;
     if (url.pathname.startsWith("/v1/parts/flags")) {
       const given = state.flags ?? flags;
-      return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given)];
+      return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given), cache ? { "cache-control": "public, max-age=31536000, immutable" } : {}];
     }
     const part = files[url.pathname];
     if (url.pathname === "/v1/parts/decision") await state.gate;
@@ -68,8 +71,8 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
         ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
-    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`];
-    if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config)];
+    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`, kept];
+    if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config), kept];
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
       if (state.refuse) return state.refuse;
@@ -119,7 +122,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     /** Forgets what came until now, and fails no more. */
     clear: () => {
       for (const list of [state.events, state.batches, state.requests]) list.length = 0;
-      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined, closing: false, gate: undefined });
+      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined, closing: false, down: false, gate: undefined });
     },
     /** What the core makes of events outside the page. */
     decide: (events, now) => decider.decide(inOrder(events), now, 5),
