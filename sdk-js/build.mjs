@@ -42,7 +42,7 @@ await Promise.all([
     format: "esm",
     // Most functions run while the page starts: Chromium then compiles them in one go, beside the main thread where it can.
     banner: { js: "//# allFunctionsCalledOnLoad" },
-    entryPoints: { index: "src/index.ts", rapport: "src/tag.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
+    entryPoints: { rapport: "src/tag.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
   }),
   // Features and experiments; whoever uses it brings the engine.
   esbuild.build({ ...common, format: "esm", entryPoints: { flags: "src/flags/index.ts" } }),
@@ -59,14 +59,15 @@ await Promise.all([
       ...(format === "cjs" ? { outExtension: { ".js": ".cjs" }, define: { "import.meta.url": "moduleUrl" }, banner: { js: MODULE_URL } } : {}),
     }),
   ),
-  // For the site's own bundle.
+  // For the site's own bundle, which minifies: until then the notes to bundlers have to stay.
   esbuild.build({
     ...common,
     minify: false,
     format: "esm",
-    entryPoints: { hydration: "src/hydration/index.ts", "openfeature-web": "src/openfeature/web.ts" },
+    entryPoints: { index: "src/index.ts", hydration: "src/hydration/index.ts", "openfeature-web": "src/openfeature/web.ts" },
     external: ["@openfeature/*"],
   }),
+  esbuild.build({ ...common, minify: false, format: "esm", entryPoints: { react: "src/react/index.ts" }, external: ["react"], banner: { js: '"use client";' } }),
   ...["tsconfig.json", "tsconfig.server.json"].map((project) =>
     promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], {
       cwd: here,

@@ -13,7 +13,8 @@ export function addressOf({ endpoint, paths = {} }: Options, address: string): s
 export async function load<Module>(config: Config, part: keyof Parts): Promise<Module | undefined> {
   const address = config.parts[part];
   if (!address) return undefined;
-  return (await import(addressOf(config, address))) as Module;
+  // No bundler knows what is behind an address.
+  return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ addressOf(config, address))) as Module;
 }
 
 /** Starts all fetches that decisions need. */

@@ -8,12 +8,14 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import * as esbuild from "esbuild";
 import { bundleFile, testHydration } from "../dist/testing.js";
 
 const bundle = bundleFile({ flags: { features: { hero: { defaultValue: "plain", rules: [{ force: "warm", condition: { country: "DE" } }] } } } });
 const folder = await mkdtemp(join(tmpdir(), "rapport-readme-"));
 await mkdir(join(folder, "node_modules"));
 await symlink(fileURLToPath(new URL("..", import.meta.url)), join(folder, "node_modules/rapport"));
+for (const name of ["@openfeature", "react", "react-dom"]) await symlink(fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url)), join(folder, "node_modules", name));
 
 /** What of a backend the examples need. */
 const server = createServer((request, response) => {
@@ -38,6 +40,13 @@ const env = {
   RAPPORT_SECRET: "secret",
 };
 
+/** What a bundler makes of JSX. */
+async function compiled(name) {
+  const outfile = join(folder, `${name}.mjs`);
+  await esbuild.build({ entryPoints: [join(folder, name)], outfile, format: "esm", jsx: "automatic", logLevel: "warning" });
+  return outfile;
+}
+
 /** The blocks that begin with a file's name. */
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
 const blocks = [...readme.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([, name, code]) => ({ name, code }));
@@ -45,6 +54,9 @@ const blocks = [...readme.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([,
 const EXPECTED = {
   "server.mjs": /^undefined warm \[ 'hero' \] \[ 'hero: "warm", by a rule that applies' \]$/,
   "page.mjs": /^warm 70$/,
+  "app.jsx": /^<h1 class="warm">Your score: (<!-- -->)?70<\/h1>Welcome$/,
+  "openfeature.mjs": /^warm TARGETING_MATCH$/,
+  "openfeature-web.mjs": /^warm$/,
   "shop.test.mjs": /^91$/,
   "token.mjs": /^v1\.[\w-]+\.[\w-]+$/,
 };
@@ -53,8 +65,9 @@ test("every example of the README runs, and says what it should", async () => {
   assert.deepEqual(blocks.map(({ name }) => name), Object.keys(EXPECTED));
   for (const { name, code } of blocks) {
     const hydration = `globalThis.HYDRATION = ${JSON.stringify(testHydration({ hero: "warm" }, { score: 70 }))};\n`;
-    await writeFile(join(folder, name), name === "page.mjs" ? code.replace(/\n\n/, `\n${hydration}\n`) : code);
-    const { stdout } = await promisify(execFile)(process.execPath, [name], { cwd: folder, env, timeout: 60_000 });
+    await writeFile(join(folder, name), code.includes("HYDRATION") ? code.replace(/\n\n/, `\n${hydration}\n`) : code);
+    const script = name.endsWith(".jsx") ? await compiled(name) : name;
+    const { stdout } = await promisify(execFile)(process.execPath, [script], { cwd: folder, env, timeout: 60_000 });
     assert.match(stdout.trim(), EXPECTED[name], name);
   }
 });

@@ -3,6 +3,7 @@
 mod clients;
 pub mod leads;
 mod native;
+mod nextjs;
 mod node;
 mod php;
 pub mod python;
@@ -39,6 +40,10 @@ enum Stage {
     Node,
     /// The same and the websites in Chromium
     Chromium,
+    /// A Next.js site whose server, middleware and pages decide the same
+    Nextjs,
+    /// OpenFeature's scenarios, of the stages that run them anyway
+    Openfeature,
     /// The PHP SDK, and conformance cases through its engine
     Php,
     /// The Python SDK, as a wheel that was built and installed
@@ -67,6 +72,12 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if wants(Stage::Chromium) {
         timed("chromium", || node::run(root, node::Host::Chromium, &mut matrix))?;
+    }
+    if wants(Stage::Nextjs) {
+        timed("nextjs", || nextjs::run(root, &mut matrix))?;
+    }
+    if arguments.only.contains(&Stage::Openfeature) && !wants(Stage::Node) {
+        timed("openfeature", || node::openfeature(root, &mut matrix))?;
     }
     if wants(Stage::Php) {
         timed("php", || php::run(root, &mut matrix))?;

@@ -36,3 +36,24 @@ export function viewed({ experiment, result }: Exposure, bundle?: string): Viewe
 export function nameOf({ experimentId, variationId }: Viewed): string {
   return JSON.stringify([experimentId, variationId]);
 }
+
+/** Something that is told once it is seen, as an event. */
+export interface Seen {
+  readonly event: typeof VIEWED | "Experience Viewed";
+  readonly properties: { readonly [name: string]: Json };
+}
+
+/** An experiment's variation; `bundle` is the hash of the manifest. */
+export function experimentSeen(exposure: Exposure, bundle: string): Seen {
+  return { event: VIEWED, properties: { ...viewed(exposure, bundle) } };
+}
+
+/** An experience that is no experiment. */
+export function experienceSeen(experienceId: string, bundle: string): Seen {
+  return { event: "Experience Viewed", properties: { experienceId, bundle } };
+}
+
+/** Of two with the same mark one is told. */
+export function markOf({ properties }: Seen): string {
+  return JSON.stringify([properties["experimentId"], properties["variationId"], properties["experienceId"]]);
+}

@@ -1,5 +1,5 @@
 /** What a server decided, taken up by the page: the same variations, and each exposure told once. */
-import { VIEWED, nameOf, type Viewed } from "../flags/exposure";
+import { markOf, type Seen } from "../flags/exposure";
 import type { Json, Source } from "../flags";
 import type { Properties, Verdict } from "../types";
 
@@ -28,7 +28,7 @@ export interface Answer {
   /** In a sentence. */
   readonly why?: string;
   /** What is to be told once it is seen. */
-  readonly viewed?: readonly Viewed[];
+  readonly seen?: readonly Seen[];
 }
 
 export interface HydrateOptions {
@@ -51,15 +51,15 @@ export function inline(hydration: Hydration): string {
 /** A visit in the page, as the server saw it. */
 export class Hydrated {
   private readonly told: Set<string>;
-  private track: HydrateOptions["track"];
-  private waiting: Viewed[] = [];
+  private tell: HydrateOptions["track"];
+  private waiting: (readonly [event: string, properties: Properties])[] = [];
 
   constructor(
     readonly hydration: Hydration,
     { track }: HydrateOptions = {},
   ) {
     this.told = new Set(hydration.told);
-    this.track = track;
+    this.tell = track;
   }
 
   get verdict(): Verdict | undefined {
@@ -75,7 +75,7 @@ export class Hydrated {
   /** What the feature is, which the visitor sees. */
   feature(key: string): Answer {
     const answer = this.peek(key);
-    for (const viewed of answer.viewed ?? []) this.tell(viewed);
+    for (const seen of answer.seen ?? []) this.see(seen);
     return answer;
   }
 
@@ -89,17 +89,22 @@ export class Hydrated {
     return [...this.told];
   }
 
-  /** Tells from now on by this; what was seen until now is told at once. */
-  tellBy(track: NonNullable<HydrateOptions["track"]>): void {
-    this.track = track;
-    for (const viewed of this.waiting.splice(0)) track(VIEWED, { ...viewed });
+  /** Says that the visitor did something; it waits for somebody to tell. */
+  track(event: string, properties: Properties): void {
+    if (this.tell) this.tell(event, properties);
+    else this.waiting.push([event, properties]);
   }
 
-  private tell(viewed: Viewed): void {
-    const name = nameOf(viewed);
+  /** Tells from now on by this; what happened until now is told at once. */
+  tellBy(track: NonNullable<HydrateOptions["track"]>): void {
+    this.tell = track;
+    for (const happened of this.waiting.splice(0)) track(...happened);
+  }
+
+  private see(seen: Seen): void {
+    const name = markOf(seen);
     if (this.told.has(name)) return;
     this.told.add(name);
-    if (this.track) this.track(VIEWED, { ...viewed });
-    else this.waiting.push(viewed);
+    this.track(seen.event, seen.properties);
   }
 }

@@ -1,6 +1,7 @@
 /** A workspace's flags in a page that brings its own tracker, or none. */
 import { Flags, functions } from "../engine";
-import { VIEWED, nameOf, viewed } from "../flags/exposure";
+import type { Visitor } from "../flags";
+import { experimentSeen, markOf } from "../flags/exposure";
 import type { Properties } from "../types";
 import { resolvable, visitorOf, type Resolvable } from "./resolution";
 
@@ -47,11 +48,11 @@ export class PageFlags {
       bundle,
       new Flags(functions, memory, new Uint8Array(bytes), {
         onExposure: (exposure) => {
-          const properties = viewed(exposure, bundle);
-          const name = nameOf(properties);
+          const seen = experimentSeen(exposure, bundle);
+          const name = markOf(seen);
           if (page.told.has(name)) return;
           page.told.add(name);
-          track?.(VIEWED, { ...properties });
+          track?.(seen.event, seen.properties);
         },
       }),
     );
@@ -59,6 +60,13 @@ export class PageFlags {
   }
 
   answer(key: string, context: { readonly [name: string]: unknown }): Resolvable {
-    return resolvable(this.flags.feature(key, visitorOf(context)), this.flags.isFixed(key));
+    return resolvable(this.flags.feature(key, asked(context)), this.flags.isFixed(key));
   }
+}
+
+/** The page's clock counts, and nobody's word of a score. */
+function asked(context: { readonly [name: string]: unknown }): Visitor {
+  const { attributes, ...visitor } = visitorOf(context);
+  const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
+  return { ...visitor, attributes: { ...Object.fromEntries(own), $now: Date.now() } };
 }

@@ -1,6 +1,7 @@
 /** One bundle's engine: asked synchronously, one visitor after the other. */
 import fresh from "fresh:engine";
 import type { Exposure, Feature, Flags } from "../flags";
+import { experienceSeen, experimentSeen, type Seen } from "../flags/exposure";
 import { fromBase64 } from "../scoring/base64";
 import type { LocalEngine } from "../scoring/engine";
 import type { RapportEvent, Verdict } from "../types";
@@ -14,6 +15,8 @@ export class Deciding {
   private readonly scorer: LocalEngine | undefined;
   private readonly flags: Flags | undefined;
   private heard: ((exposure: Exposure) => void) | undefined;
+  /** In a test: everybody's. */
+  always: Verdict | undefined;
 
   /** Throws where the parts are none that this engine reads. */
   constructor(module: WebAssembly.Module, { hash, parts: { signals, model, words, flags } }: Bundle) {
@@ -26,8 +29,9 @@ export class Deciding {
 
   /** Absent where the bundle has no model, and for who refuses profiling. */
   verdict(visitor: Visitor): Verdict | undefined {
-    const { scorer } = this;
-    if (!scorer || !profiled(visitor)) return undefined;
+    const { scorer, always } = this;
+    if (!profiled(visitor)) return undefined;
+    if (always || !scorer) return always;
     const { profile, events = [], now = Date.now() } = visitor;
     scorer.forget();
     const bytes = typeof profile === "string" ? fromBase64(profile) : profile;
@@ -48,13 +52,16 @@ export class Deciding {
     return this.flags?.isFixed(key) === true;
   }
 
-  /** What a feature is; `hear` hears the exposures that showing it would be. */
-  feature(key: string, visitor: Visitor, hear?: (exposure: Exposure) => void): Feature {
-    if (!this.flags) return UNKNOWN;
-    if (!personal(visitor)) return this.flags.standard(key);
-    this.heard = hear;
+  /** What a feature is; `hear` hears of what showing it would be to tell. */
+  feature(key: string, visitor: Visitor, hear?: (seen: Seen) => void): Feature {
+    const { flags, hash } = this;
+    if (!flags) return UNKNOWN;
+    if (!personal(visitor)) return flags.standard(key);
+    this.heard = hear && ((exposure) => hear(experimentSeen(exposure, hash)));
     try {
-      return this.flags.feature(key, this.fed(visitor));
+      const feature = flags.feature(key, this.fed(visitor));
+      if (feature.source === "force" && flags.isExperience(feature.ruleId)) hear?.(experienceSeen(feature.ruleId, hash));
+      return feature;
     } finally {
       this.heard = undefined;
     }

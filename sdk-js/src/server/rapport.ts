@@ -1,6 +1,6 @@
 /** Decides on the customer's server, as the page does, without a request to anybody. */
-import type { Exposure, Feature, Json } from "../flags";
-import { VIEWED, viewed } from "../flags/exposure";
+import type { Feature, Json } from "../flags";
+import type { Seen } from "../flags/exposure";
 import type { Hydration } from "../hydration";
 import type { Properties, Verdict } from "../types";
 import type { Bundle } from "./bundle";
@@ -36,7 +36,7 @@ export interface Supply {
 }
 
 export class Rapport {
-  private deciding: Deciding;
+  protected deciding: Deciding;
   private readonly exposures = new Exposures();
   private readonly listeners = new Set<(bundle: string) => void>();
   private readonly staleListeners = new Set<(stale: boolean, message: string) => void>();
@@ -89,9 +89,7 @@ export class Rapport {
 
   /** What a feature is, which the visitor sees from now on: its exposures are tracked, each once. */
   feature(key: string, visitor: Visitor): Feature {
-    return this.deciding.feature(key, visitor, (exposure) => {
-      if (this.outbox && this.exposures.first(exposure)) this.expose(exposure, visitor);
-    });
+    return this.deciding.feature(key, visitor, this.outbox && ((seen) => this.tell(seen, visitor)));
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */
@@ -101,7 +99,7 @@ export class Rapport {
 
   /** One visitor during one request: what it saw, and how that goes on in the page. */
   visit(visitor: Visitor): Visit {
-    return new Visit(this.deciding, visitor, this.outbox && ((exposure) => this.expose(exposure, visitor)));
+    return new Visit(this.deciding, visitor, this.outbox && ((seen) => this.tell(seen, visitor)));
   }
 
   /** What the visitor's page takes up by `hydrate`; the page tells the exposures. */
@@ -174,9 +172,10 @@ export class Rapport {
     for (const listener of this.staleListeners) listener(stale, message);
   }
 
-  private expose(exposure: Exposure, visitor: Visitor): void {
-    if (visitor.anonymousId === undefined && visitor.userId === undefined) return;
-    this.outbox?.add(VIEWED, visitor, { ...viewed(exposure, this.bundle) });
+  private tell(seen: Seen, visitor: Visitor): void {
+    const whose = visitor.anonymousId ?? visitor.userId;
+    // Of nobody nothing is counted.
+    if (whose !== undefined && this.exposures.first(whose, seen)) this.outbox?.add(seen.event, visitor, seen.properties);
   }
 }
 

@@ -1,6 +1,6 @@
 /** One visitor during one request. */
-import type { Exposure, Feature, Json } from "../flags";
-import { nameOf, viewed, type Viewed } from "../flags/exposure";
+import type { Feature, Json } from "../flags";
+import { markOf, type Seen } from "../flags/exposure";
 import type { Answer, Hydration } from "../hydration";
 import type { Verdict } from "../types";
 import type { Deciding } from "./deciding";
@@ -10,11 +10,11 @@ import type { Visitor } from "./visitor";
 export class Visit {
   private readonly told = new Set<string>();
 
-  /** `tell` tracks an exposure; without it the page tells all of them. */
+  /** `tell` tracks what is seen; without it the page tells all of it. */
   constructor(
     private readonly deciding: Deciding,
     private readonly visitor: Visitor,
-    private readonly tell: ((exposure: Exposure) => void) | undefined,
+    private readonly tell: ((seen: Seen) => void) | undefined,
   ) {}
 
   /** The score with its reasons. */
@@ -25,12 +25,17 @@ export class Visit {
   /** What a feature is, which the visitor sees: its exposures are tracked, each once. */
   feature(key: string): Feature {
     const { tell } = this;
-    return this.deciding.feature(key, this.visitor, (exposure) => {
-      const name = nameOf(viewed(exposure));
+    return this.deciding.feature(key, this.visitor, (seen) => {
+      const name = markOf(seen);
       if (!tell || this.told.has(name)) return;
       this.told.add(name);
-      tell(exposure);
+      tell(seen);
     });
+  }
+
+  /** What a feature is, for whoever shows it and has the page tell so. */
+  peek(key: string): Feature {
+    return this.deciding.feature(key, this.visitor);
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */
@@ -53,15 +58,15 @@ export class Visit {
   }
 
   private answer(key: string): Answer {
-    const seen: Viewed[] = [];
-    const { value, source, ruleId, experimentResult } = this.deciding.feature(key, this.visitor, (exposure) => seen.push(viewed(exposure, this.deciding.hash)));
+    const seen: Seen[] = [];
+    const { value, source, ruleId, experimentResult } = this.deciding.feature(key, this.visitor, (one) => seen.push(one));
     return {
       value,
       source,
       ruleId,
       ...(this.deciding.isFixed(key) ? { fixed: true } : {}),
       ...(experimentResult ? { variant: experimentResult.key, why: experimentResult.why } : {}),
-      ...(seen.length > 0 ? { viewed: seen } : {}),
+      ...(seen.length > 0 ? { seen } : {}),
     };
   }
 }

@@ -37,6 +37,11 @@ export interface Tracked {
 /** A `Rapport` that sends nothing, and remembers what it was told. */
 export class TestRapport extends Rapport {
   declare readonly tracked: Tracked[];
+
+  /** Scores everybody so from now on. */
+  scoreAll(verdict: Partial<Verdict>): void {
+    this.deciding.always = verdictOf(verdict);
+  }
 }
 
 export interface TestOptions {
@@ -57,7 +62,7 @@ export async function testRapport({ features = {}, authored = {}, verdict }: Tes
   const tracked: Tracked[] = [];
   const outgoing = { dropped: 0, add: (event: string, visitor: Visitor, properties: Properties) => void tracked.push({ event, visitor, properties }), flush: async () => undefined };
   const rapport = new TestRapport(await engine(), await openFile(JSON.stringify(file), file.publicKey), undefined, outgoing);
-  if (verdict) rapport.explain = () => verdictOf(verdict);
+  if (verdict) rapport.scoreAll(verdict);
   return Object.assign(rapport, { tracked });
 }
 

@@ -39,14 +39,31 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
         command
     };
     for file in tests(&folder)? {
-        let reporter = ["--test", "--test-reporter=tap"];
-        let test = command(root, "node", reporter.iter().map(Path::new).chain([file.as_path()]));
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let suite = format!("sdk-js {}", name.trim_end_matches(".test.mjs"));
+        let (test, suite) = sdk_test(root, &file);
         tap(with_host(test), &suite, host, matrix)?;
     }
     let runner = command(root, "node", ["conformance/run.mjs", "--host", host.name()]);
     conformance(with_host(runner), host.name(), matrix)
+}
+
+/// OpenFeature's scenarios in JavaScript.
+pub fn openfeature(root: &Path, matrix: &mut Matrix) -> Result<()> {
+    for file in tests(&root.join("sdk-js/test"))? {
+        let (test, suite) = sdk_test(root, &file);
+        if suite.contains("openfeature") {
+            tap(test, &suite, Host::Node, matrix)?;
+        }
+    }
+    Ok(())
+}
+
+/// How a test file of the SDK is run, and what the matrix calls it.
+fn sdk_test(root: &Path, file: &Path) -> (Command, String) {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let suite = format!("sdk-js {}", name.trim_end_matches(".test.mjs"));
+    let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
+    test.arg(file);
+    (test, suite)
 }
 
 /// The test files in a folder.
