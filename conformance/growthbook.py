@@ -41,7 +41,10 @@ MEMBERS = {
 
 def growthbook(cases: dict[str, list[Case]]) -> list[tuple[str, list[str]]]:
     """Runs all of them; a name and a list of failures each."""
-    results = []
+    results: list[tuple[str, list[str]]] = []
+    held = sum(len(kind) for kind in cases.values() if isinstance(kind, list))
+    if held != sum(COUNTS.values()):
+        results.append(("all", [f"the file has {held} cases, {sum(COUNTS.values())} are known"]))
     for kind, count in COUNTS.items():
         if len(cases[kind]) != count:
             results.append((kind, [f"{len(cases[kind])} cases are not {count}"]))

@@ -36,10 +36,8 @@ pub struct Engine {
     asking: Arc<Asking>,
     scoring: Option<Scoring>,
     on_exposure: Option<Py<PyAny>>,
-    /// SHA-256 of the signed manifest, in hex; None of what was not published.
-    #[pyo3(get)]
-    bundle: Option<String>,
-    tag: Option<Arc<str>>,
+    /// SHA-256 of the signed manifest, in hex.
+    bundle: Option<Arc<str>>,
     #[pyo3(get)]
     workspace: String,
     #[pyo3(get)]
@@ -78,8 +76,7 @@ impl Engine {
                 asking: Arc::new(Asking::new(py, flags)),
                 scoring: scoring.map(|parts| py.detach(|| Scoring::open(parts))).transpose()?,
                 on_exposure,
-                tag: Some(hash.as_str().into()),
-                bundle: Some(hash),
+                bundle: Some(hash.into()),
                 workspace,
                 environment,
                 problems: Vec::new(),
@@ -108,12 +105,17 @@ impl Engine {
                 scoring: None,
                 on_exposure,
                 bundle: None,
-                tag: None,
                 workspace: String::new(),
                 environment: String::new(),
                 problems: problems.iter().map(ToString::to_string).collect(),
             })
         })
+    }
+
+    /// SHA-256 of the signed manifest, in hex; None of what was not published.
+    #[getter]
+    fn bundle(&self) -> Option<&str> {
+        self.bundle.as_deref()
     }
 
     /// The keys of all features.
@@ -274,8 +276,8 @@ impl Engine {
         let py = visitor.py();
         for assignment in exposures {
             let held = Held::of(&self.asking, assignment, &asked.attributes);
-            let (asking, tag) = (self.asking.clone(), self.tag.clone());
-            let exposure = Exposure::new(asking, held, tag, visitor.clone().unbind());
+            let (asking, bundle) = (self.asking.clone(), self.bundle.clone());
+            let exposure = Exposure::new(asking, held, bundle, visitor.clone().unbind());
             if let Err(error) = listener.call1(py, (exposure,)) {
                 // A listener that fails costs nobody a decision.
                 error.write_unraisable(py, Some(listener.bind(py)));
@@ -304,7 +306,7 @@ impl Engine {
         want: Want,
     ) -> PyResult<(Decision, Option<(u8, Band)>)> {
         let now = described.now()?;
-        let bundle = self.bundle.clone();
+        let bundle = self.bundle().map(str::to_owned);
         let Some(scoring) = &self.scoring else {
             return Ok((Decision::unscored(bundle, now), None));
         };

@@ -38,7 +38,7 @@ enum Command {
     Dev(dev::Arguments),
     /// Run every suite on every host and print the suite × host matrix
     ///
-    /// Hosts are native Rust, WebAssembly in Node.js and in Chromium, and PHP. Ends with the line
+    /// Hosts are native Rust, WebAssembly in Node.js and in Chromium, PHP and Python. Ends with the line
     /// `N passed, N failed, N skipped`; each skip is named with its reason.
     Test(test::Arguments),
     /// Build what a page downloads, into sdk-js/dist
