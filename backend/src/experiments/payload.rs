@@ -29,9 +29,9 @@ impl Wrong {
     }
 }
 
-/// What of a definition is for those who author it; hosts know nothing of it.
-const OWN: [&str; 8] =
-    ["description", "feature", "audience", "goals", "priority", "contextualBandit", "name", "key"];
+/// What of an experiment is for those who author it; hosts know nothing of it.
+const OWN: [&str; 6] =
+    ["description", "feature", "audience", "goals", "priority", "contextualBandit"];
 
 impl Payload {
     /// Of what runs among these.
@@ -160,7 +160,7 @@ pub fn audience_names(content: &Map<String, Value>) -> Vec<&str> {
 /// know them decide the same.
 fn experiment(one: &Definition, audiences: &Map<String, Value>) -> Value {
     let mut rule = one.content.clone();
-    rule.retain(|name, _| name == "name" || !OWN.contains(&name.as_str()));
+    rule.retain(|name, _| !OWN.contains(&name.as_str()));
     rule.insert("key".to_owned(), Value::from(one.key.clone()));
     if one.content.contains_key("contextualBandit") {
         let variations = rule.remove("variations").unwrap_or_default();
