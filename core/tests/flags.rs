@@ -43,7 +43,7 @@ fn a_growing_share_moves_nobody_from_one_variation_to_another() {
         for (step, flags) in steps.iter().enumerate() {
             let visitor = visitor(flags, &format!(r#"{{"id":"visitor {id}"}}"#));
             let (outcome, _) = flags.feature("f", &visitor);
-            let now = (outcome.source == Source::Experiment).then(|| outcome.value.into_owned());
+            let now = (outcome.source == Source::Experiment).then(|| outcome.value.clone());
             assert!(before.is_none() || now == before, "visitor {id} at step {step}");
             covered[step] += usize::from(now.is_some());
             before = now;

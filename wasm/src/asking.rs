@@ -1,6 +1,6 @@
 //! Features and experiments: a question's bytes in, an answer's numbers out.
 
-use crate::INPUT;
+use crate::{INPUT, with};
 use rapport_core::experiment::{Flags, Question};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -12,6 +12,10 @@ thread_local! {
     static ANSWER: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What a question is about; all else is everything.
+const FEATURE: u8 = 0;
+const EXPERIMENT: u8 = 1;
+
 /// Opens flags and answers with their number; 0 where the bytes are none that this build reads.
 #[wasm_bindgen(js_name = openFlags)]
 pub fn open_flags(bytes: &[u8]) -> usize {
@@ -22,21 +26,24 @@ pub fn open_flags(bytes: &[u8]) -> usize {
     })
 }
 
-/// Answers the question of `length` bytes that stands in the input: about a feature, or about an
-/// experiment of pages. Gives the address of the answer, or 0 where the question is refused.
+/// Answers the question of `length` bytes that stands in the input: about a feature (`what` is 0), an
+/// experiment of pages (1), or everything (2). Where the question says the time, an engine scores its
+/// visitor at that time, and the flags read the score; engine 0 is none. Gives the address of the
+/// answer, or 0 where the question is refused.
 #[wasm_bindgen]
-pub fn ask(flags: usize, experiment: bool, number: usize, length: usize) -> *const f64 {
+pub fn ask(flags: usize, engine: usize, what: u8, number: usize, length: usize) -> *const f64 {
     FLAGS.with_borrow(|all| {
         let Some(flags) = all.get(flags.wrapping_sub(1)) else { return core::ptr::null() };
         INPUT.with_borrow(|input| {
             let bytes = input.get(..length).unwrap_or_default();
             let Some(mut question) = Question::read(bytes, flags) else { return core::ptr::null() };
+            with(engine, (), |page| page.tell(&mut question.known));
             ANSWER.with_borrow_mut(|answer| {
                 answer.clear();
-                if experiment {
-                    question.experiment(flags, number, answer);
-                } else {
-                    question.feature(flags, number, answer);
+                match what {
+                    FEATURE => question.feature(flags, number, answer),
+                    EXPERIMENT => question.experiment(flags, number, answer),
+                    _ => question.all(flags, answer),
                 }
                 answer.as_ptr()
             })

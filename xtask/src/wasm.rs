@@ -30,6 +30,10 @@ pub fn page(root: &Path) -> Result<()> {
     blank_panic_data(&mut module);
     bind(root, module, &dist.join("engine"))?;
     fs::rename(dist.join("engine/engine_bg.wasm"), dist.join("rapport_bg.wasm"))?;
+    // The SDK's mocks compile payloads, and need it in whatever state.
+    if !dist.join("full/engine.js").is_file() {
+        full(root)?;
+    }
     shell::run(shell::command(&root.join("sdk-js"), "node", ["build.mjs"]))
 }
 

@@ -34,7 +34,7 @@ pub(crate) use packed_members;
 /// A structure that can hold others of its kind; what nests too deep is refused.
 pub(crate) fn nested<'a, T>(
     reader: &mut Reader<'a>,
-    instead: T,
+    instead: impl FnOnce() -> T,
     read: impl FnOnce(&mut Reader<'a>) -> T,
 ) -> T {
     if reader.enter(MAX_DEPTH) {
@@ -42,7 +42,7 @@ pub(crate) fn nested<'a, T>(
         reader.leave();
         read
     } else {
-        instead
+        instead()
     }
 }
 

@@ -139,8 +139,7 @@ impl<'f> Reads<'f> {
     }
 
     fn numbers(self) -> Value<'static> {
-        // What core feeds, no host gives.
-        let seen = (0_u32..).zip(self.seen).skip(Own::COUNT).filter(|(_, seen)| *seen);
+        let seen = (0_u32..).zip(self.seen).filter(|(_, seen)| *seen);
         Value::List(seen.map(|(number, _)| Value::Number(f64::from(number))).collect())
     }
 

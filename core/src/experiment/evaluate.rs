@@ -3,7 +3,7 @@
 use super::flags::{
     Effect, Experiment, Filter, Flags, Hashing, Leaf, Parent, Rollout, Rule, Variation,
 };
-use super::page::{Address, query_override, targeted};
+use super::page::{Address, targeted};
 use super::ranges::chosen;
 use super::why::{Source, Why};
 use super::{StickyBuckets, Visitor, sticky};
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 /// What a feature is for a visitor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome<'f> {
-    pub value: Cow<'f, Value<'static>>,
+    pub value: &'f Value<'static>,
     pub source: Source,
     /// The id of the rule that decided; may be empty.
     pub rule: &'f str,
@@ -103,7 +103,7 @@ struct Evaluation<'f, 'v> {
     /// The features that are being decided, one for the other.
     open: Vec<&'f str>,
     /// The values of prerequisites that are decided already.
-    decided: Vec<(&'f str, Source, Cow<'f, Value<'static>>)>,
+    decided: Vec<(&'f str, Source, &'f Value<'static>)>,
     exposures: Vec<Assignment<'f>>,
 }
 
@@ -199,7 +199,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                 Err(Passed::Nothing(source)) => return Outcome { source, ..outcome },
             }
         }
-        outcome.value = Cow::Borrowed(&feature.default);
+        outcome.value = &feature.default;
         outcome
     }
 
@@ -229,7 +229,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                     return Err(Passed::Because(Why::NotCovered));
                 }
                 outcome.source = Source::Force;
-                outcome.value = Cow::Borrowed(value);
+                outcome.value = value;
             }
             Effect::Run(experiment) => {
                 let assignment = self.run(experiment, &feature.key);
@@ -238,7 +238,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
                 }
                 let chosen = experiment.variations.get(assignment.variation);
                 if let Some(variation) = chosen {
-                    outcome.value = Cow::Borrowed(&variation.value);
+                    outcome.value = &variation.value;
                 }
                 outcome.source = Source::Experiment;
                 outcome.assignment = Some(assignment);
@@ -307,7 +307,7 @@ impl<'f, 'v> Evaluation<'f, 'v> {
         if !experiment.pages.is_empty() && !targeted(&experiment.pages, &self.address) {
             return Err(Why::OtherPage);
         }
-        if let Some(variation) = query_override(&experiment.key, visitor.address, count) {
+        if let Some(variation) = self.address.variation(&experiment.key, count) {
             return Ok(Judged::forced(Some(variation), Why::ByAddress));
         }
         if let Some((_, at)) = visitor.forced.iter().find(|(key, _)| *key == &*experiment.key) {
@@ -427,18 +427,17 @@ impl<'f, 'v> Evaluation<'f, 'v> {
         for parent in parents {
             let known = self.decided.iter().find(|(key, ..)| *key == &*parent.feature);
             let (source, value) = match known {
-                Some((_, source, value)) => (*source, value.clone()),
+                Some((_, source, value)) => (*source, *value),
                 None => {
                     let outcome = self.feature(&parent.feature);
-                    self.decided.push((&parent.feature, outcome.source, outcome.value.clone()));
+                    self.decided.push((&parent.feature, outcome.source, outcome.value));
                     (outcome.source, outcome.value)
                 }
             };
             if source == Source::CyclicPrerequisite {
                 return Parents::Cycle;
             }
-            let object = Value::Map(vec![("value".into(), value.into_owned())]);
-            if !parent.condition.holds(Scope::Item(&object), &self.flags.groups) {
+            if !parent.condition.holds(Scope::Outcome(value), &self.flags.groups) {
                 return if parent.gate { Parents::Gate } else { Parents::Fail };
             }
         }
@@ -476,7 +475,7 @@ enum Parents {
 impl Outcome<'_> {
     const fn nothing(source: Source) -> Self {
         Self {
-            value: Cow::Owned(Value::Null),
+            value: &Value::Null,
             source,
             rule: "",
             rule_number: None,

@@ -43,17 +43,7 @@ impl Flags {
     /// Puts what is known where conditions read it, over whatever a caller may have put there. What was
     /// shown so long ago that its cap counts anew was never shown.
     pub fn tell<'a>(&'a self, visitor: &mut Visitor<'a>, known: &Known<'a>) {
-        let mut set = |own: Own, value| {
-            if let Some(place) = visitor.attributes.get_mut(own as usize) {
-                *place = value;
-            }
-        };
         let number = |number| Value::Number(number);
-        let text = |text: &'a str| Value::Text(text.into());
-        set(Own::Now, known.now.map_or(Value::Null, |now| number(now.0 as f64)));
-        set(Own::Score, known.score.map_or(Value::Null, |score| number(f64::from(score))));
-        set(Own::Band, known.band.map_or(Value::Null, |band| text(band.name())));
-        set(Own::Grade, known.grade.map_or(Value::Null, text));
         let mut shown = Vec::new();
         for one in &known.shown {
             if !self.counts_anew(one, known.now) {
@@ -62,7 +52,17 @@ impl Flags {
                 shown.push((one.experience.into(), Value::Map(counted.into())));
             }
         }
-        set(Own::Shown, Value::Map(shown));
+        let text =
+            |text: Option<&'a str>| text.map_or(Value::Null, |text| Value::Text(text.into()));
+        // In the order of their numbers.
+        let own = [
+            known.now.map_or(Value::Null, |now| number(now.0 as f64)),
+            known.score.map_or(Value::Null, |score| number(f64::from(score))),
+            text(known.band.map(Band::name)),
+            text(known.grade),
+            Value::Map(shown),
+        ];
+        visitor.attributes.iter_mut().zip(own).for_each(|(place, value)| *place = value);
         let audiences = if self.asks_audiences { self.audiences_of(visitor) } else { Vec::new() };
         if let Some(place) = visitor.attributes.get_mut(Own::Audiences as usize) {
             let names = audiences.into_iter().map(|name| Value::Text(Cow::Borrowed(name)));

@@ -32,7 +32,7 @@ impl<'a> Question<'a> {
         let mut visitor = Visitor {
             disabled: bits & 1 != 0,
             only_forced: bits & 2 != 0,
-            attributes: vec![Value::Null; flags.attributes.len()],
+            attributes: flags.attributes.iter().map(|_| Value::Null).collect(),
             ..Visitor::default()
         };
         if bits & 4 != 0 {

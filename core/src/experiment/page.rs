@@ -18,8 +18,8 @@ pub struct Address<'a> {
 impl<'a> Address<'a> {
     /// Takes an address apart; without a scheme it is a path.
     pub fn new(whole: &'a str) -> Self {
-        let (rest, fragment) = whole.split_once('#').unwrap_or((whole, ""));
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (rest, fragment) = cut(whole, b'#').unwrap_or((whole, ""));
+        let (rest, query) = cut(rest, b'?').unwrap_or((rest, ""));
         let (host, path) = match find(rest, SCHEME).and_then(|at| rest.get(at + SCHEME.len()..)) {
             Some(rest) => {
                 let (host, path) =
@@ -34,13 +34,28 @@ impl<'a> Address<'a> {
     fn behind_origin(&self) -> &'a str {
         let origin = find(self.whole, SCHEME).map_or(0, |at| at + SCHEME.len());
         let rest = self.whole.get(origin..).unwrap_or_default();
-        rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
+        let end = rest.bytes().position(|byte| b"/?#".contains(&byte));
+        end.and_then(|at| rest.get(at..)).unwrap_or("/")
     }
 
     /// Names and values of the query, as they are written.
     pub fn parameters(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        let mut left = Some(self.query);
+        core::iter::from_fn(move || {
+            let (pair, rest) =
+                cut(left?, b'&').map_or((left?, None), |(pair, rest)| (pair, Some(rest)));
+            left = rest;
+            Some(cut(pair, b'=').unwrap_or((pair, "")))
+        })
+        .filter(|(name, value)| !(name.is_empty() && value.is_empty()))
+    }
+
+    /// The variation of so many that the query asks for by the experiment's key, if there is such a one.
+    pub(super) fn variation(&self, key: &str, variations: usize) -> Option<usize> {
+        let (_, value) = self.parameters().find(|(name, _)| *name == key)?;
+        let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+        let number: usize = value.get(..digits)?.parse().ok()?;
+        (number < variations).then_some(number)
     }
 
     fn parameter(&self, name: &str) -> &'a str {
@@ -57,6 +72,13 @@ fn find(text: &str, part: &str) -> Option<usize> {
         .windows(part.len().max(1))
         .position(|window| window == part.as_bytes())
         .or(part.is_empty().then_some(0))
+}
+
+/// What stands before and behind the first such byte, which is ASCII.
+#[cfg_attr(target_arch = "wasm32", inline(never))] // small in pages, fast elsewhere
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Pages that an experiment is for, or not for.
@@ -98,8 +120,8 @@ pub(super) fn targeted(pages: &[PagePattern], address: &Address<'_>) -> bool {
 
 fn simple(address: &Address<'_>, pattern: &str) -> bool {
     // `acme.com/pricing` begins with a host although no scheme says so.
-    let head = pattern.split([':', '/', '?']).next().unwrap_or_default();
-    let schemeless = head.contains('.') && find(pattern, SCHEME).is_none();
+    let mut head = pattern.bytes().take_while(|byte| !b":/?".contains(byte));
+    let schemeless = head.any(|byte| byte == b'.') && find(pattern, SCHEME).is_none();
     let completed;
     let pattern = if schemeless {
         completed = String::from("https://") + pattern;
@@ -107,39 +129,34 @@ fn simple(address: &Address<'_>, pattern: &str) -> bool {
     } else {
         Address::new(pattern)
     };
-    let slashes = |path: &str| {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        path.strip_suffix('/').unwrap_or(path).to_owned()
-    };
     (pattern.host.is_empty() || alike(pattern.host, address.host))
-        && alike(&slashes(pattern.path), &slashes(address.path))
+        && alike(without_slashes(pattern.path), without_slashes(address.path))
         && (pattern.fragment.is_empty() || alike(pattern.fragment, address.fragment))
         && pattern.parameters().all(|(name, value)| alike(value, address.parameter(name)))
+}
+
+/// A path without the slashes around it.
+fn without_slashes(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 /// Whether a text is like a pattern in which `*` stands for anything; case does not count.
 fn alike(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
+    let Some((first, mut pieces)) = cut(&pattern, b'*') else { return text == pattern };
     let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut pieces: Vec<&str> = pieces.collect();
-    let Some(last) = pieces.pop() else { return rest.is_empty() };
-    for piece in pieces {
-        match find(rest, piece) {
-            Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
-            None => return false,
-        }
+    while let Some((piece, behind)) = cut(pieces, b'*') {
+        let Some(at) = find(rest, piece) else { return false };
+        rest = rest.get(at + piece.len()..).unwrap_or_default();
+        pieces = behind;
     }
-    rest.ends_with(last)
+    rest.ends_with(pieces)
 }
 
 /// The variation that the address's query asks for by the experiment's key, if there is such a one.
 pub fn query_override(key: &str, address: &str, variations: usize) -> Option<usize> {
-    let (_, value) = Address::new(address).parameters().find(|(name, _)| *name == key)?;
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    let number: usize = value.get(..digits)?.parse().ok()?;
-    (number < variations).then_some(number)
+    Address::new(address).variation(key, variations)
 }
 
 /// Where a redirect leads: to the new address, with what the old one's query has beyond the new one's

@@ -6,7 +6,7 @@ use super::flags::{
 };
 use super::page::{PageLike, PagePattern};
 use super::{HashVersion, Namespace, Range};
-use crate::binary::{Fault, Packed, Reader, nested, packed_members};
+use crate::binary::{Packed, Reader, nested, packed_members};
 use crate::targeting::packed_variants;
 
 const MAGIC: &[u8; 4] = b"RPF1";
@@ -58,8 +58,12 @@ impl Flags {
         if !flags.features.is_sorted_by(|left, right| left.key < right.key) {
             reader.invalid("the features do not ascend");
         }
-        let malformed = |fault: Fault| FlagsError::Malformed { at: fault.at, what: fault.what() };
-        reader.end().map_err(malformed)?;
+        if let Err(fault) = reader.end() {
+            // A page that is refused its flags goes on without: nothing there takes flags down.
+            #[cfg(not(feature = "wire"))]
+            core::mem::forget(flags);
+            return Err(FlagsError::Malformed { at: fault.at, what: fault.what() });
+        }
         #[cfg(feature = "wire")]
         flags.describe_by(_about);
         Ok(flags)

@@ -12,7 +12,7 @@ type Members = Vec<(Cow<'static, str>, Value<'static>)>;
 /// `experimentResult`. `raw` finds an attribute's value as it was given.
 pub fn outcome_json(outcome: &Outcome<'_>, flags: &Flags, raw: &[Value<'_>]) -> Value<'static> {
     let mut shown: Members = vec![
-        ("value".into(), outcome.value.clone().into_owned()),
+        ("value".into(), outcome.value.clone()),
         ("on".into(), Value::Bool(outcome.on())),
         ("off".into(), Value::Bool(!outcome.on())),
         ("source".into(), Value::Text(outcome.source.word().into())),

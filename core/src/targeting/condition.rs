@@ -38,6 +38,8 @@ pub enum Scope<'s, 'v> {
     /// A visitor's attributes by their numbers; absent ones are null.
     Visitor(&'s [Value<'v>]),
     Item(&'s Value<'v>),
+    /// What a feature is: an object whose `value` it is.
+    Outcome(&'s Value<'v>),
 }
 
 impl<'s, 'v> Scope<'s, 'v> {
@@ -47,6 +49,13 @@ impl<'s, 'v> Scope<'s, 'v> {
                 attributes.get(usize::from(number)).unwrap_or(ABSENT)
             }
             (Self::Item(item), _) => item,
+            (Self::Outcome(value), _) => {
+                return match path.split_once('.') {
+                    None if path == "value" => value,
+                    Some(("value", rest)) => value.at(rest),
+                    _ => ABSENT,
+                };
+            }
             (Self::Visitor(_), None) => ABSENT,
         };
         if path.is_empty() && attribute.is_some() { start } else { start.at(path) }

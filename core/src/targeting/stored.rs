@@ -31,7 +31,7 @@ macro_rules! packed_variants {
             }
 
             fn unpack(reader: &mut Reader<'_>) -> Self {
-                nested(reader, $instead, |reader| match reader.u8() {
+                nested(reader, || $instead, |reader| match reader.u8() {
                     $( $tag => {
                         $( $( let $member = Packed::unpack(reader); )+ )?
                         $( $( let $item = Packed::unpack(reader); )+ )?
@@ -140,7 +140,7 @@ impl Packed for Value<'static> {
     }
 
     fn unpack(reader: &mut Reader<'_>) -> Self {
-        Value::read(reader).into_owned()
+        Value::read_as(reader, |text| Cow::Owned(text.to_owned()))
     }
 }
 
@@ -182,30 +182,39 @@ impl<'a> Value<'a> {
 
     /// Reads a value; its texts stay where they are.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Self {
-        nested(reader, Self::Null, |reader| match reader.u8() {
-            0 => Self::Null,
-            1 => Self::Bool(false),
-            2 => Self::Bool(true),
-            3 => Self::Number(reader.f64()),
-            4 => Self::Text(Cow::Borrowed(reader.wide_str())),
-            5 => {
-                let mut items = Vec::new();
-                for _ in 0..reader.count(1) {
-                    items.push(Self::read(reader));
+        Self::read_as(reader, Cow::Borrowed)
+    }
+
+    /// Reads a value with its texts as `keep` keeps them.
+    fn read_as<'b>(reader: &mut Reader<'b>, keep: fn(&'b str) -> Cow<'a, str>) -> Self {
+        nested(
+            reader,
+            || Self::Null,
+            |reader| match reader.u8() {
+                0 => Self::Null,
+                1 => Self::Bool(false),
+                2 => Self::Bool(true),
+                3 => Self::Number(reader.f64()),
+                4 => Self::Text(keep(reader.wide_str())),
+                5 => {
+                    let mut items = Vec::new();
+                    for _ in 0..reader.count(1) {
+                        items.push(Self::read_as(reader, keep));
+                    }
+                    Self::List(items)
                 }
-                Self::List(items)
-            }
-            6 => {
-                let mut members = Vec::new();
-                for _ in 0..reader.count(5) {
-                    members.push((Cow::Borrowed(reader.wide_str()), Self::read(reader)));
+                6 => {
+                    let mut members = Vec::new();
+                    for _ in 0..reader.count(5) {
+                        members.push((keep(reader.wide_str()), Self::read_as(reader, keep)));
+                    }
+                    Self::Map(members)
                 }
-                Self::Map(members)
-            }
-            _ => {
-                reader.invalid("nobody knows a kind of value that it names");
-                Self::Null
-            }
-        })
+                _ => {
+                    reader.invalid("nobody knows a kind of value that it names");
+                    Self::Null
+                }
+            },
+        )
     }
 }

@@ -3,21 +3,26 @@
 /// The text that a version is compared as. Numbers are padded to five places, so that 10 comes
 /// behind 9; a release comes behind its pre-releases; a leading `v` and the build are left out.
 pub fn padded(version: &str) -> String {
-    let version = version.split('+').next().unwrap_or_default();
-    let version = version.strip_prefix('v').unwrap_or(version);
-    let mut parts: Vec<&str> = version.split(['-', '.']).collect();
-    if parts.len() == 3 {
-        parts.push("~");
-    }
+    let build = version.bytes().position(|byte| byte == b'+');
+    let version = build.and_then(|at| version.get(..at)).unwrap_or(version);
+    let mut rest = Some(version.strip_prefix('v').unwrap_or(version));
     let mut out = String::with_capacity(24);
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
+    let mut parts = 0;
+    while let Some(left) = rest {
+        let end = left.bytes().position(|byte| byte == b'-' || byte == b'.').unwrap_or(left.len());
+        let part = left.get(..end).unwrap_or_default();
+        rest = left.get(end + 1..);
+        if parts > 0 {
             out.push('-');
         }
+        parts += 1;
         if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
             (part.len()..5).for_each(|_| out.push(' '));
         }
         out.push_str(part);
+    }
+    if parts == 3 {
+        out.push_str("-~");
     }
     out
 }

@@ -1,5 +1,6 @@
 /** Features and experiments, decided by the engine: what GrowthBook's payload says, bucket for bucket. */
 import type { Band } from "../types";
+import { BANDS } from "./bands";
 import { Writer, read } from "./wire";
 
 export { decrypt } from "./encrypted";
@@ -29,6 +30,17 @@ export interface Known {
   readonly grade?: string | undefined;
   /** What the visitor saw before, by the keys of experiences. */
   readonly shown?: { readonly [experience: string]: { readonly times: number; readonly last: number } };
+}
+
+/** Everything that is decided for a visitor. */
+export interface Everything {
+  /** Absent where nothing scores the visitor. */
+  readonly score?: number;
+  readonly band?: Band;
+  readonly features: { readonly [key: string]: Feature };
+  /** What the page's experiments are, by their numbers. */
+  readonly pages: readonly Exposure[];
+  readonly exposures: readonly Exposure[];
 }
 
 export interface StickyDocument {
@@ -87,13 +99,18 @@ export interface Exposure {
 /** The functions of an engine's build that flags are asked by. */
 export interface FlagEngine {
   openFlags(bytes: Uint8Array): number;
-  ask(flags: number, experiment: boolean, number: number, length: number): number;
+  ask(flags: number, engine: number, what: number, number: number, length: number): number;
   input(): number;
 }
 
 export interface FlagOptions {
   /** Hears every exposure, of holdouts and prerequisites too. */
   readonly onExposure?: (exposure: Exposure, visitor: Visitor) => void;
+  /**
+   * The engine (LocalEngine's number, in the same memory) that scores the visitor wherever `known.now` is
+   * given: conditions read its score at that time, without a round trip. Default: none.
+   */
+  readonly scorer?: number;
 }
 
 interface Description {
@@ -120,6 +137,11 @@ const INPUT_BYTES = 32 * 1024;
 const SOURCES: readonly Source[] = ["unknownFeature", "defaultValue", "force", "experiment", "prerequisite", "cyclicPrerequisite"];
 const FORCE = 2;
 const EXPERIMENT = 3;
+/** What a question is about. */
+const OF_FEATURE = 0;
+const OF_EXPERIMENT = 1;
+const OF_ALL = 2;
+const SCORED = ["$score", "$band"];
 /** Numbers of an assignment. */
 const PER_ASSIGNMENT = 7;
 const IN_EXPERIMENT = 1;
@@ -154,6 +176,8 @@ export class Flags {
   private readonly about: Description;
   private readonly byKey = new Map<string, number>();
   private writer: Writer | undefined;
+  /** The numbers of all attributes. */
+  private every: readonly number[] | undefined;
 
   /** Throws where the bytes are no flags that this engine reads. */
   constructor(
@@ -189,7 +213,8 @@ export class Flags {
 
   /** Whether anything depends on the visitor's score. */
   get readsScore(): boolean {
-    return this.about.attributes.some((name) => name === "$score" || name === "$band");
+    const { features, pages } = this.about;
+    return [...features.map(({ reads }) => reads), ...pages].some((reads) => reads.some((number) => SCORED.includes(this.about.attributes[number]!)));
   }
 
   /** How many experiments of pages there are. */
@@ -206,7 +231,7 @@ export class Flags {
   value<T extends Json>(key: string, otherwise: T, visitor: Visitor): T {
     const number = this.byKey.get(key);
     if (number === undefined) return otherwise;
-    const answer = this.asked(false, number, this.about.features[number]!.reads, visitor);
+    const answer = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
     if (this.options.onExposure) this.expose(answer, answer[2] === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
     return (this.valueOf(number, answer) ?? otherwise) as T;
   }
@@ -215,22 +240,40 @@ export class Flags {
   feature(key: string, visitor: Visitor): Feature {
     const number = this.byKey.get(key);
     if (number === undefined) return { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
-    const answer = this.asked(false, number, this.about.features[number]!.reads, visitor);
-    const value = this.valueOf(number, answer);
-    const [source, rule, assigned] = answer as unknown as [number, number, number];
-    const on = Boolean(value);
-    const ruleId = this.about.features[number]!.rules[rule]?.id ?? "";
-    const shown = { value, on, off: !on, source: SOURCES[source]!, ruleId };
-    this.expose(answer, assigned === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
-    if (assigned === 0) return shown;
-    return { ...shown, experiment: this.experimentAt(answer, 3), experimentResult: this.resultAt(answer, 3, visitor) };
+    const answer = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
+    const shown = this.featureAt(number, answer, 0, visitor);
+    this.expose(answer, answer[2] === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
+    return shown;
+  }
+
+  /** All features and the page's experiments, in one question. */
+  all(visitor: Visitor): Everything {
+    const { features, pages, attributes } = this.about;
+    this.every ??= attributes.map((_, number) => number);
+    const answer = this.asked(OF_ALL, 0, this.every, visitor);
+    const [score, band] = answer as unknown as [number, number];
+    let at = 2;
+    const found = features.map(({ key }, number) => {
+      const feature = this.featureAt(number, answer, at, visitor);
+      at += answer[at + 2] === 0 ? 3 : 3 + PER_ASSIGNMENT;
+      at += 1 + answer[at]!;
+      return [key, feature] as const;
+    });
+    const run = pages.map((_, number) => this.exposureAt(answer, at + number * PER_ASSIGNMENT, visitor));
+    at += pages.length * PER_ASSIGNMENT;
+    const exposures = Array.from({ length: answer[at]! }, (_, number) => this.exposureAt(answer, at + 1 + number * PER_ASSIGNMENT, visitor));
+    const { onExposure } = this.options;
+    if (onExposure) for (const exposure of exposures) onExposure(exposure, visitor);
+    const scored = score < 0 ? {} : { score, band: BANDS[band]! };
+    return { ...scored, features: Object.fromEntries(found), pages: run, exposures };
   }
 
   /** What the page's experiment of that number is. */
   experiment(number: number, visitor: Visitor): Exposure {
-    const answer = this.asked(true, number, this.about.pages[number] ?? [], visitor);
+    const answer = this.asked(OF_EXPERIMENT, number, this.about.pages[number] ?? [], visitor);
+    const shown = this.exposureAt(answer, 0, visitor);
     this.expose(answer, PER_ASSIGNMENT, visitor);
-    return { experiment: this.experimentAt(answer, 0), result: this.resultAt(answer, 0, visitor) };
+    return shown;
   }
 
   /** What a feature may be, or a page's experiment by its number: variations, and values of rules. */
@@ -256,19 +299,29 @@ export class Flags {
     return { [name]: { attributeName, attributeValue, assignments } };
   }
 
-  private valueOf(feature: number, answer: Float64Array): Json {
+  private featureAt(number: number, answer: Float64Array, at: number, visitor: Visitor): Feature {
+    const value = this.valueOf(number, answer, at);
+    const on = Boolean(value);
+    const ruleId = this.about.features[number]!.rules[answer[at + 1]!]?.id ?? "";
+    const shown = { value, on, off: !on, source: SOURCES[answer[at]!]!, ruleId };
+    if (answer[at + 2] === 0) return shown;
+    return { ...shown, experiment: this.experimentAt(answer, at + 3), experimentResult: this.resultAt(answer, at + 3, visitor) };
+  }
+
+  private valueOf(feature: number, answer: Float64Array, at = 0): Json {
     const { default: otherwise, rules } = this.about.features[feature]!;
-    if (answer[0] === 1) return otherwise;
-    if (answer[0] === FORCE) return rules[answer[1]!]!.value ?? null;
-    return answer[0] === EXPERIMENT ? this.about.experiments[answer[3]!]!.variations[answer[4]!]!.value : null;
+    const source = answer[at];
+    if (source === 1) return otherwise;
+    if (source === FORCE) return rules[answer[at + 1]!]!.value ?? null;
+    return source === EXPERIMENT ? this.about.experiments[answer[at + 3]!]!.variations[answer[at + 4]!]!.value : null;
   }
 
   /** Asks the engine; the answer stands in its memory until the next question. */
-  private asked(experiment: boolean, number: number, reads: readonly number[], visitor: Visitor): Float64Array {
+  private asked(what: number, number: number, reads: readonly number[], visitor: Visitor): Float64Array {
     const { buffer } = this.memory;
     if (this.writer?.buffer !== buffer) this.writer = new Writer(buffer, this.engine.input(), INPUT_BYTES);
     const length = this.writer.question(reads, this.about.attributes, visitor);
-    const at = length === undefined ? 0 : this.engine.ask(this.number, experiment, number, length);
+    const at = length === undefined ? 0 : this.engine.ask(this.number, this.options.scorer ?? 0, what, number, length);
     if (at === 0) throw new RangeError("what is known of the visitor is more than 32 KB, or not in JSON's shape");
     return new Float64Array(this.memory.buffer, at);
   }
@@ -279,11 +332,12 @@ export class Flags {
     const count = answer[from]!;
     // The hearer may ask again, which overwrites the answer.
     const heard: Exposure[] = [];
-    for (let at = 0; at < count; at += 1) {
-      const start = from + 1 + at * PER_ASSIGNMENT;
-      heard.push({ experiment: this.experimentAt(answer, start), result: this.resultAt(answer, start, visitor) });
-    }
+    for (let at = 0; at < count; at += 1) heard.push(this.exposureAt(answer, from + 1 + at * PER_ASSIGNMENT, visitor));
     for (const exposure of heard) onExposure(exposure, visitor);
+  }
+
+  private exposureAt(answer: Float64Array, at: number, visitor: Visitor): Exposure {
+    return { experiment: this.experimentAt(answer, at), result: this.resultAt(answer, at, visitor) };
   }
 
   private experimentAt(answer: Float64Array, at: number): { readonly [name: string]: Json } {

@@ -1,8 +1,8 @@
 import * as wasm from "../../dist/engine/engine.js";
-import type { Band, Reason, RapportEvent, Verdict } from "../types";
+import { BANDS } from "../flags/bands";
+import type { Reason, RapportEvent, Verdict } from "../types";
 import { writeEvent } from "./wire";
 
-const BANDS: readonly Band[] = ["not", "undecided", "qualified"];
 /** Where a decision holds what, in numbers: see `wasm/src/lib.rs`. */
 const SCORED = 3;
 const HEAD = 7;
