@@ -59,6 +59,7 @@ await Promise.all([
       ...(format === "cjs" ? { outExtension: { ".js": ".cjs" }, define: { "import.meta.url": "moduleUrl" }, banner: { js: MODULE_URL } } : {}),
     }),
   ),
+  esbuild.build({ ...common, minify: false, platform: "node", format: "esm", entryPoints: { cli: "src/cli/index.ts" }, banner: { js: "#!/usr/bin/env node" } }),
   // For the site's own bundle, which minifies: until then the notes to bundlers have to stay.
   esbuild.build({
     ...common,
