@@ -76,6 +76,7 @@ test("a bundle's file decides without a network", async () => {
   assert.equal(typeof score, "number");
   assert.ok(["qualified", "undecided", "not"].includes(band));
   assert.equal(features.banner.value, "de");
+  assert.equal(features.hot.value, score >= 1);
   assert.match(hash, /^[0-9a-f]{64}$/);
   assert.ok(why.some((sentence) => /^hero: ".*", variation (Plain|Warm|Bold) of an experiment: the visitor's place falls to this variation$/.test(sentence)), why.join("\n"));
   assert.equal(rapport.score({ anonymousId: "a1", events: views(6), now: NOW }), score);
@@ -132,6 +133,19 @@ test("an exposure is told once a visitor, experiment and variation", async () =>
   assert.match(properties.variationId, /^[pwb]$/);
   rapport.decide({ anonymousId: "a3" });
   assert.equal(rapport.tracked.length, 2, "deciding shows nothing");
+});
+
+test("an experience is decided by score, time and showings, and told as what it is", async () => {
+  const experiences = [{ key: "sales", slot: "hero", condition: { $score: { $gte: 70 } }, cap: { times: 2 }, schedule: { until: "2026-12-01T00:00:00Z" }, content: { type: "text", text: "Talk to us" } }];
+  const rapport = await testRapport({ authored: { flags: { features: { hero: { defaultValue: null } }, experiences } }, verdict: { score: 82, band: "qualified" } });
+  const text = (visitor) => rapport.value("hero", { text: "default" }, { anonymousId: "a1", now: NOW, ...visitor }).text;
+  assert.equal(text({}), "Talk to us");
+  assert.equal(text({ known: { shown: { sales: { times: 2, last: NOW - 1 } } } }), "default");
+  assert.equal(text({ now: Date.UTC(2026, 11, 2) }), "default");
+  rapport.scoreAll({ score: 20, band: "not" });
+  assert.equal(text({}), "default");
+  assert.equal(text({ attributes: { $score: 99, $band: "qualified" } }), "default");
+  assert.deepEqual(rapport.tracked.map(({ event, properties }) => [event, properties]), [["Experience Viewed", { experienceId: "sales", bundle: rapport.bundle }]]);
 });
 
 test("the page takes up what the server decided: the same variations, and no exposure twice", async () => {

@@ -1,6 +1,5 @@
 /** A workspace's flags in a page that brings its own tracker, or none. */
 import { Flags, functions } from "../engine";
-import type { Visitor } from "../flags";
 import { experimentSeen, markOf } from "../flags/exposure";
 import type { Properties } from "../types";
 import { resolvable, visitorOf, type Resolvable } from "./resolution";
@@ -60,13 +59,6 @@ export class PageFlags {
   }
 
   answer(key: string, context: { readonly [name: string]: unknown }): Resolvable {
-    return resolvable(this.flags.feature(key, asked(context)), this.flags.isFixed(key));
+    return resolvable(this.flags.feature(key, { ...visitorOf(context), known: { now: Date.now() } }), this.flags.isFixed(key));
   }
-}
-
-/** The page's clock counts, and nobody's word of a score. */
-function asked(context: { readonly [name: string]: unknown }): Visitor {
-  const { attributes, ...visitor } = visitorOf(context);
-  const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
-  return { ...visitor, attributes: { ...Object.fromEntries(own), $now: Date.now() } };
 }
