@@ -24,11 +24,15 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let install = command(&root.join("sdk-php"), "sh", ["tests/install.sh"]);
     one("sdk-php in a clean project", install, matrix)?;
     conformance(command(root, "php", ["conformance/run.php"]), HOST, matrix)?;
-    wordpress(root, matrix)
+    let rapport = executable(root, "rapport-cli", "rapport")?;
+    let mut over_http = command(root, "php", ["conformance/http.php"]);
+    over_http.env("RAPPORT", &rapport);
+    conformance(over_http, "php-http", matrix)?;
+    wordpress(root, &rapport, matrix)
 }
 
 /// The plugin in a real WordPress, with a server and Chromium.
-fn wordpress(root: &Path, matrix: &mut Matrix) -> Result<()> {
+fn wordpress(root: &Path, rapport: &Path, matrix: &mut Matrix) -> Result<()> {
     let suite = "sdk-php wordpress";
     if let Err(error) = setup::wordpress() {
         matrix.skip(suite, Host::Chromium.name(), 1, &format!("{error:#}"));
@@ -36,7 +40,7 @@ fn wordpress(root: &Path, matrix: &mut Matrix) -> Result<()> {
     }
     let file = "sdk-php/wordpress/test/wordpress.test.mjs";
     let mut test = command(root, "node", ["--test", "--test-reporter=tap", file]);
-    test.env("RAPPORT", executable(root, "rapport-cli", "rapport")?);
+    test.env("RAPPORT", rapport);
     test.env("CHROMIUM", setup::chromium()?);
     tap(test, suite, Host::Chromium, matrix)
 }
