@@ -37,6 +37,13 @@ $post = static fn (string $path, array $body): Rapport\Http\Response => $transpo
     30,
 );
 
+$root = dirname(__DIR__);
+$signals = json_decode((string) file_get_contents("$root/examples/demo/signals.json"), false, 512, JSON_THROW_ON_ERROR);
+$model = base64_encode((string) file_get_contents("$root/sdk-js/dist/test/leads.rpm"));
+$published = $post('/v1/bundles', ['bundle' => ['signals' => $signals, 'models' => [['name' => 'leads']]], 'models' => ['leads' => $model]]);
+$published->status === 201 ?: exit("no bundle is published: $published->body\n");
+$post('/v1/features', ['key' => 'scored', 'status' => 'running', 'definition' => ['defaultValue' => false, 'rules' => [['force' => true, 'condition' => ['$score' => ['$gte' => 0]]]]]]);
+
 $cases = json_decode((string) file_get_contents(__DIR__ . '/suites/growthbook/cases.json'), false, 512, JSON_THROW_ON_ERROR)->evalCondition;
 $asked = [];
 foreach ($cases as $at => [, $condition, $attributes, $expected]) {
@@ -63,6 +70,29 @@ do {
 } while ($local?->feature($last, [])->source !== 'defaultValue');
 
 $isWrong = count($asked) < 150;
+
+// The same events make the same score and reasons here and there.
+[$same, $differ] = [0, []];
+for ($number = 0; $number < 20; $number++) {
+    $events = [];
+    for ($at = 0; $at <= $number; $at++) {
+        $path = ['/pricing', '/', '/docs/start', '/demo'][($at * 7 + $number) % 4];
+        $events[] = [
+            'type' => 'page', 'messageId' => "m-$number-$at", 'anonymousId' => "visitor-of-score-$number",
+            'timestamp' => gmdate('Y-m-d\TH:i:s\Z', time() - 60 * ($number - $at)), 'context' => ['page' => ['path' => $path]],
+        ];
+    }
+    $visitor = ['anonymousId' => "visitor-of-score-$number", 'events' => $events];
+    [$here, $there] = [$local->explain($visitor), $remote()->explain($visitor)];
+    $isSame = $here !== null && $there !== null && [$here->score, $here->band, $here->base, $here->reasons] === [$there->score, $there->band, $there->base, $there->reasons];
+    $adds = $here !== null && $here->base + array_sum(array_column($here->reasons, 'points')) + $here->rest === $here->score;
+    $isSame && $adds && $local->value('scored', null, $visitor) === true ? $same++ : $differ[] = json_encode([$here, $there]);
+}
+echo "decisions php-http $same ", count($differ), " 0\n";
+foreach (array_slice($differ, 0, 5) as $fault) {
+    echo "  $fault\n";
+}
+$isWrong = $isWrong || $differ !== [];
 foreach (['asked' => $remote, 'fetched' => static fn (): Local => $local] as $how => $rapport) {
     [$passed, $skipped, $faults] = [0, 0, []];
     foreach ($asked as $feature => [$attributes, $expected, $name]) {

@@ -12,9 +12,17 @@ final class Decision implements \JsonSerializable
     {
     }
 
+    /** @return list<string> the score's reasons and why each feature is what it is, in sentences */
+    public function why(): array
+    {
+        $reasons = array_map(static fn (array $reason): string => sprintf('%+d %s', $reason['points'], $reason['text']), $this->score?->reasons ?? []);
+        $features = array_map(static fn (string $key, Feature $feature): string => "$key: {$feature->why()}", array_keys($this->features), $this->features);
+        return [...$reasons, ...$features];
+    }
+
     public function jsonSerialize(): array
     {
         $score = $this->score?->jsonSerialize() ?? ['score' => null, 'band' => null];
-        return $score + ['features' => (object) $this->features];
+        return $score + ['features' => (object) $this->features, 'why' => $this->why()];
     }
 }

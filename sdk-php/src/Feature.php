@@ -7,6 +7,15 @@ namespace Rapport;
 /** What a feature is for a visitor, and why. */
 final class Feature implements \JsonSerializable
 {
+    private const WHY = [
+        'unknownFeature' => 'there is no such feature',
+        'defaultValue' => 'no rule applies, so this is the default',
+        'force' => 'its condition holds',
+        'experiment' => 'an experiment decides',
+        'prerequisite' => 'a feature that it depends on has another value',
+        'cyclicPrerequisite' => 'features depend on one another in a ring',
+    ];
+
     /**
      * @param string $source `unknownFeature`, `defaultValue`, `force`, `experiment`, `prerequisite` or `cyclicPrerequisite`
      * @param array|null $experiment the experiment that decided, as it was written
@@ -24,6 +33,12 @@ final class Feature implements \JsonSerializable
     public function isOn(): bool
     {
         return self::truthy($this->value);
+    }
+
+    /** Why, in a sentence for people. */
+    public function why(): string
+    {
+        return $this->result['why'] ?? self::WHY[$this->source];
     }
 
     /** Whether JavaScript takes a value for true, as all hosts do: of texts only the empty one is not. */

@@ -69,6 +69,32 @@ final class LocalTest extends TestCase
         self::assertCount(3, $heard);
     }
 
+    public function testADecisionSaysWhyAndTellsNobody(): void
+    {
+        $heard = 0;
+        $rapport = self::rapport([['id' => 'r', 'force' => 'Willkommen', 'condition' => ['country' => 'DE']], ['key' => 'e', 'variations' => ['a', 'b']]], 'x', static function () use (&$heard): void {
+            $heard++;
+        });
+        self::assertSame(['hero: its condition holds'], $rapport->decide(['attributes' => ['country' => 'DE']])->why());
+        self::assertSame(["hero: the visitor's place falls to this variation"], $rapport->decide(['anonymousId' => 'a1'])->why());
+        self::assertSame(0, $heard);
+        $shown = json_decode(json_encode($rapport->decide(['attributes' => ['country' => 'DE']])), true);
+        self::assertSame([null, 'Willkommen', true, 'force'], [$shown['score'], $shown['features']['hero']['value'], $shown['features']['hero']['on'], $shown['features']['hero']['source']]);
+    }
+
+    public function testTimeAndShowingsAreKnownToConditions(): void
+    {
+        $experience = ['key' => 'promo', 'slot' => 'bar', 'content' => ['type' => 'text', 'text' => 'Now'], 'schedule' => ['from' => '2026-01-01T00:00:00Z', 'until' => '2026-02-01T00:00:00Z'], 'cap' => ['times' => 2]];
+        $rapport = Local::ofPayload(json_encode(['experiences' => [$experience]]));
+        $at = static fn (string $time, int $times = 0): mixed => $rapport->value('bar', null, [
+            'now' => strtotime($time) * 1000,
+            'shown' => ['promo' => ['times' => $times, 'last' => strtotime('2026-01-01') * 1000]],
+        ])['text'] ?? null;
+        self::assertSame(['Now', null, null, null], [$at('2026-01-10'), $at('2026-03-01'), $at('2025-12-01'), $at('2026-01-10', 2)]);
+        // A caller says nothing of what core knows.
+        self::assertNull($rapport->value('bar', null, ['attributes' => ['$now' => strtotime('2026-01-10') * 1000]]));
+    }
+
     public function testManyEnginesStandSideBySideAndClose(): void
     {
         $all = [];

@@ -36,6 +36,11 @@ final class Slots
             $needs = ['wp-hooks', 'wp-element', 'wp-compose', 'wp-block-editor', 'wp-components'];
             wp_enqueue_script('rapport-editor', plugins_url('assets/editor.js', $file), $needs, '0.1.0', true);
         });
+        // Blocks that the server draws refuse attributes that they do not know.
+        add_filter('register_block_type_args', static function (array $arguments): array {
+            $arguments['attributes'] = ($arguments['attributes'] ?? []) + ['rapportSlot' => ['type' => 'string', 'default' => '']];
+            return $arguments;
+        });
     }
 
     private function shown(string $name, string $otherwise): string

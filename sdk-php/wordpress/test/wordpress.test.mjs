@@ -94,6 +94,8 @@ test("who is signed in is said with proof, on a page that no cache keeps", async
   const [version, claims, signature] = token.split(".");
   assert.deepEqual([method, user, version], ["identify", "1", "v1"]);
   assert.equal(signature, createHmac("sha256", SECRET).update(`v1.${claims}`).digest("base64url"));
+  const editor = await (await fetch(`${site.url}/wp-admin/post-new.php?post_type=page`, { headers: { cookie } })).text();
+  assert.match(editor, /plugins\/rapport\/assets\/editor\.js/);
   const settings = await (await fetch(`${site.url}/wp-admin/options-general.php?page=rapport`, { headers: { cookie } })).text();
   assert.match(settings, new RegExp(`value="${site.rapport.key}"`));
   assert.ok(!settings.includes(SECRET), "the secret is not shown again");
