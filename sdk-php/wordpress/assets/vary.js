@@ -4,8 +4,8 @@
   const tell = () => fetch(vary, { credentials: "same-origin", cache: "no-store" });
   const once = async ({ type }) => {
     if (type !== "page" || sessionStorage.getItem("rapport-vary")) return;
-    sessionStorage.setItem("rapport-vary", "1");
-    await tell().catch(() => undefined);
+    const { ok } = await tell().catch(() => ({ ok: false }));
+    if (ok) sessionStorage.setItem("rapport-vary", "1");
   };
   (self.rapport = self.rapport || []).push(["use", { name: "wordpress", destination: once }]);
 })();

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Rapport\WordPress;
 
+use Rapport\Feature;
 use Rapport\Http\Kept;
 use Rapport\Remote;
 
@@ -40,8 +41,8 @@ final class Decisions
                 'methods' => 'GET',
                 'permission_callback' => '__return_true',
                 'callback' => function (): \WP_REST_Response {
-                    $this->decide();
-                    return new \WP_REST_Response(null, 204, ['Cache-Control' => 'no-store']);
+                    $isDecided = $this->decide();
+                    return new \WP_REST_Response(null, $isDecided ? 204 : 503, ['Cache-Control' => 'no-store']);
                 },
             ]);
         });
@@ -66,35 +67,33 @@ final class Decisions
         return (string) wp_parse_url(home_url(), PHP_URL_HOST);
     }
 
-    /** Before anything is sent. */
-    private function decide(): void
+    /** Before anything is sent; false where the server says nothing. */
+    private function decide(): bool
     {
         $visitor = $this->visitor();
         $given = is_string($_COOKIE[self::COOKIE] ?? null) ? $_COOKIE[self::COOKIE] : null;
         $slots = (array) get_option(self::SLOTS, []);
         sort($slots);
-        if ($visitor === null || $slots === []) {
-            $outcome = null;
-        } else {
-            $this->decided = [];
-            foreach ($slots as $slot) {
-                $this->decided[$slot] = $this->remote->value($slot, null, $visitor);
-            }
+        $outcome = null;
+        $isAway = false;
+        if ($visitor !== null && $slots !== []) {
+            $features = array_map(fn (string $slot): Feature => $this->remote->feature($slot, $visitor), array_combine($slots, $slots));
+            $this->decided = array_map(static fn (Feature $feature): mixed => $feature->value, $features);
             $outcome = substr(hash('sha256', (string) wp_json_encode($this->decided)), 0, 16);
+            // A server that answers knows at least one slot.
+            $isAway = array_filter($features, static fn (Feature $feature): bool => $feature->source !== 'unknownFeature') === [];
         }
-        $this->mayFill = $outcome !== null && $given === $outcome;
-        if ($given === $outcome) {
-            return;
-        }
-        if ($given !== null) {
+        $this->mayFill = $outcome !== null && $given === $outcome && !$isAway;
+        if ($given !== null && !$this->mayFill) {
             // The cache would keep a page for all under what this cookie says.
             defined('DONOTCACHEPAGE') || define('DONOTCACHEPAGE', true);
             nocache_headers();
         }
-        if (!headers_sent()) {
+        if ($given !== $outcome && !$isAway && !headers_sent()) {
             $expires = $outcome === null ? 1 : time() + DAY_IN_SECONDS;
             setcookie(self::COOKIE, $outcome ?? '', ['expires' => $expires, 'path' => '/', 'secure' => is_ssl(), 'httponly' => true, 'samesite' => 'Lax']);
         }
+        return !$isAway;
     }
 
     /** The visitor, as the page's tracker calls them; null where nobody may follow them, or nobody came yet. */
