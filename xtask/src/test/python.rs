@@ -45,7 +45,9 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
 
 /// Builds the wheel and installs it into an environment that has maturin; answers where it is.
 pub fn install(root: &Path, python: &Path) -> Result<PathBuf> {
-    let wheels = std::env::temp_dir().join(format!("rapport-wheels-{}", std::process::id()));
+    // Beside the environment, so that one wheel at a time is kept.
+    let wheels = python.with_file_name("../wheels");
+    let _ = std::fs::remove_dir_all(&wheels);
     let build = ["-m", "maturin", "build", "--quiet", "--manifest-path", "sdk-python/Cargo.toml"];
     let mut build = in_root(root, python, build);
     build.arg("--out").arg(&wheels);
