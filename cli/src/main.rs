@@ -39,6 +39,7 @@ enum Command {
     Score(commands::score::Args),
     Evaluate(commands::evaluate::Args),
     Import(commands::import::Args),
+    Bundle(commands::bundle::Args),
     #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
     #[cfg(feature = "serve")]
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Score(args) => commands::score::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Import(args) => commands::import::run(args),
+        Command::Bundle(args) => commands::bundle::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(args),
         #[cfg(feature = "serve")]

@@ -1,5 +1,6 @@
 //! One file a subcommand: `Args` (what the user types) and `run`.
 
+pub mod bundle;
 #[cfg(feature = "serve")]
 pub mod demo;
 pub mod evaluate;
