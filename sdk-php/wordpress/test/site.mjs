@@ -25,8 +25,10 @@ export async function start() {
   const children = [];
   const close = async () => {
     for (const child of children.reverse()) {
-      const ended = new Promise((resolve) => (child.exitCode ?? child.signalCode) !== null ? resolve() : child.once("exit", resolve));
-      child.kill();
+      if ((child.exitCode ?? child.signalCode) !== null) continue;
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      // PHP's web server has workers, which do not end with it: each child leads a group of its own.
+      process.kill(-child.pid);
       await ended;
     }
     await rm(folder, { recursive: true, force: true });
@@ -45,7 +47,7 @@ export async function start() {
 
 async function rapportServer(folder, children) {
   const sdk = here("../../../sdk-js/dist");
-  const server = spawn(process.env.RAPPORT, ["serve", "--listen", "127.0.0.1:0", "--dir", join(folder, "rapport"), "--sdk-dir", sdk], { stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn(process.env.RAPPORT, ["serve", "--listen", "127.0.0.1:0", "--dir", join(folder, "rapport"), "--sdk-dir", sdk], { stdio: ["ignore", "pipe", "inherit"], detached: true });
   children.push(server);
   let url, key, secret;
   for await (const line of createInterface({ input: server.stdout })) {
@@ -77,7 +79,7 @@ async function database(folder, children) {
   if (user.length > 0) await run("chown", ["mysql", data]);
   await run("mariadb-install-db", ["--no-defaults", `--datadir=${data}`, "--auth-root-authentication-method=normal", "--skip-test-db", ...user]);
   const settings = ["--skip-networking", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", `--pid-file=${data}/pid`];
-  const server = spawn("mariadbd", ["--no-defaults", `--datadir=${data}`, `--socket=${data}/sock`, ...settings, ...user], { stdio: "ignore" });
+  const server = spawn("mariadbd", ["--no-defaults", `--datadir=${data}`, `--socket=${data}/sock`, ...settings, ...user], { stdio: "ignore", detached: true });
   children.push(server);
   const ask = (...question) => run("mariadb", ["--no-defaults", `--socket=${data}/sock`, "-uroot", ...question]);
   await until(() => ask("-e", "SELECT 1").catch(() => false), "the database answers", 60);
@@ -135,6 +137,7 @@ require_once ABSPATH . 'wp-settings.php';
 async function webServer(folder, root, children) {
   const server = spawn("php", ["-d", "opcache.enable_cli=1", "-S", "127.0.0.1:0", "-t", root], {
     stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
     env: { ...process.env, PHP_CLI_SERVER_WORKERS: "4" },
   });
   children.push(server);
