@@ -46,7 +46,7 @@ impl Feature {
         let hold = |assignment| Held::of(asking, assignment, &asked.attributes);
         Ok(Self {
             asking: asking.clone(),
-            value: values::write(py, &outcome.value)?.unbind(),
+            value: values::write(py, outcome.value)?.unbind(),
             on,
             sticky,
             rule: Some((number, outcome.rule_number)),
