@@ -15,6 +15,15 @@ import { EventSource } from "eventsource";
 
 let directory, server, url, key, secret;
 
+/** GrowthBook's client leaves its stream open, and asks for it for ever once the server is gone. */
+const streams = [];
+class Stream extends EventSource {
+  constructor(...given) {
+    super(...given);
+    streams.push(this);
+  }
+}
+
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "rapport-flags-"));
   server = spawn(process.env.RAPPORT, ["serve", "--listen", "127.0.0.1:0", "--dir", directory], { stdio: ["ignore", "pipe", "inherit"] });
@@ -24,7 +33,7 @@ before(async () => {
     secret ??= line.match(/(sk_live_\w+)/)?.[1];
     if (line.startsWith("Owner link")) break;
   }
-  setPolyfills({ EventSource, fetch });
+  setPolyfills({ EventSource: Stream, fetch });
   await define("features", "banner", { defaultValue: "off", rules: [{ id: "germans", force: "on", condition: { country: "DE" } }] });
   await define("features", "hero", { defaultValue: "plain" });
   await define("features", "limit", { defaultValue: 5 });
@@ -33,6 +42,7 @@ before(async () => {
 });
 
 after(async () => {
+  streams.forEach((stream) => stream.close());
   await OpenFeature.close();
   const ended = new Promise((resolve) => server.once("exit", resolve));
   server.kill();
