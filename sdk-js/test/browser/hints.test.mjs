@@ -64,9 +64,21 @@ async function leave(context) {
   await context.close();
 }
 
+/** Leaves features and experiments out: to tell that they were seen is one event more, at any time. */
+function withoutFlags() {
+  Object.defineProperty(self, "rapportConfig", {
+    configurable: true,
+    set(value) {
+      delete value.parts.flags;
+      Object.defineProperty(self, "rapportConfig", { configurable: true, value });
+    },
+  });
+}
+
 /** A new browser at the demo's first website; `sent` holds the bodies of all batches. */
 async function open(options = {}) {
   const context = options.context ?? (await browser.newContext());
+  if (!options.context) await context.addInitScript(withoutFlags);
   const sent = options.sent ?? [];
   context.on("request", (request) => {
     if (request.url().endsWith("/v1/events")) sent.push(JSON.parse(request.postData()));
