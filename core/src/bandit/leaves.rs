@@ -112,7 +112,7 @@ impl Growth {
                 .min_by(|a, b| a.1.total_cmp(&b.1));
             let Some((at, _)) = surest else { break };
             let Some(Split { test, .. }) = splits[at].take() else { break };
-            let Growing { tests, rows } = leaves[at].clone();
+            let Growing { tests, rows } = core::mem::take(&mut leaves[at]);
             let (inside, outside) = rows.into_iter().partition(|row| test.holds(columns, *row));
             let inside = Growing { tests: [tests.clone(), vec![test]].concat(), rows: inside };
             let outside = Growing { tests, rows: outside };
@@ -214,23 +214,16 @@ impl Growth {
 #[must_use]
 pub fn contexts<'c>(leaves: &'c [Leaf], columns: &'c [Column]) -> Value<'c> {
     let context = |(leaf, id): (&'c Leaf, u32)| {
+        let everybody = Value::Map(Vec::new());
         let tests = leaf.tests.iter().map(|test| test.condition(columns)).collect();
         let weights = leaf.weights.iter().map(|weight| Value::Number(*weight)).collect();
         Value::Map(vec![
             (Cow::Borrowed("leafId"), Value::Number(f64::from(id))),
-            (Cow::Borrowed("condition"), all(tests)),
+            (Cow::Borrowed("condition"), Value::joined("$and", tests).unwrap_or(everybody)),
             (Cow::Borrowed("weights"), Value::List(weights)),
         ])
     };
     Value::List(leaves.iter().zip(0..).map(context).collect())
-}
-
-fn all(mut conditions: Vec<Value<'_>>) -> Value<'_> {
-    match conditions.len() {
-        0 => Value::Map(Vec::new()),
-        1 => conditions.swap_remove(0),
-        _ => Value::Map(vec![(Cow::Borrowed("$and"), Value::List(conditions))]),
-    }
 }
 
 impl Test {
@@ -258,7 +251,7 @@ impl Test {
     }
 }
 
-#[derive(Clone)]
+#[derive(Default)]
 struct Growing {
     tests: Vec<Test>,
     rows: Vec<usize>,

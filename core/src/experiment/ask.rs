@@ -2,7 +2,7 @@
 
 use super::known::stand_ins;
 use super::view::{assignment_json, experiment_json, outcome_json, why_json};
-use super::{Answers, Assignment, Flags, Known, Shown, StickyBuckets, Visitor};
+use super::{Answers, Assignment, Feature, Flags, Known, Outcome, Shown, StickyBuckets, Visitor};
 use crate::event::Millis;
 use crate::scoring::Band;
 use crate::targeting::Value;
@@ -60,10 +60,7 @@ impl<'c> Asker<'c> {
     pub fn feature(&self, flags: &Flags, key: &str) -> Value<'static> {
         let visitor = self.visitor(flags);
         let (outcome, exposures) = flags.feature(key, &visitor);
-        let mut shown = outcome_json(&outcome, flags, &visitor.attributes);
-        if let Value::Map(members) = &mut shown {
-            members.push(("why".into(), why_json(&outcome, flags.named(key), flags, &visitor)));
-        }
+        let mut shown = explained(&outcome, flags.named(key), flags, &visitor);
         self.add(&mut shown, flags, &visitor, &exposures);
         shown
     }
@@ -101,20 +98,15 @@ impl<'c> Asker<'c> {
             ),
         ];
         let answers = flags.features.iter().zip(&features).map(|(feature, outcome)| {
-            let mut shown = outcome_json(outcome, flags, &visitor.attributes);
-            if let Value::Map(members) = &mut shown {
-                members.push(("why".into(), why_json(outcome, Some(feature), flags, &visitor)));
-            }
+            let shown = explained(outcome, Some(feature), flags, &visitor);
             (feature.key.clone().into_string().into(), shown)
         });
         shown.push(("features".into(), Value::Map(answers.collect())));
         let changes = pages.iter().filter(|assignment| assignment.in_experiment);
         let changes = changes.map(|assignment| {
-            Value::Map(vec![
-                ("experiment".into(), experiment_json(assignment)),
-                ("result".into(), assignment_json(assignment, flags, &visitor.attributes)),
-                ("why".into(), text(assignment.why.sentence())),
-            ])
+            let mut shown = assigned(assignment, flags, &visitor);
+            shown.push(("why".into(), text(assignment.why.sentence())));
+            Value::Map(shown)
         });
         shown.push(("changes".into(), Value::List(changes.collect())));
         let mut shown = Value::Map(shown);
@@ -130,12 +122,8 @@ impl<'c> Asker<'c> {
         exposures: &[Assignment<'_>],
     ) {
         let Value::Map(shown) = shown else { return };
-        let exposed = exposures.iter().map(|assignment| {
-            Value::Map(vec![
-                ("experiment".into(), experiment_json(assignment)),
-                ("result".into(), assignment_json(assignment, flags, &visitor.attributes)),
-            ])
-        });
+        let exposed =
+            exposures.iter().map(|assignment| Value::Map(assigned(assignment, flags, visitor)));
         shown.push(("exposures".into(), Value::List(exposed.collect())));
         if let Some(mut memory) = self.memory.clone() {
             for assignment in exposures {
@@ -144,6 +132,30 @@ impl<'c> Asker<'c> {
             shown.push(("stickyBucketAssignmentDocs".into(), memory.documents()));
         }
     }
+}
+
+type Members = Vec<(Cow<'static, str>, Value<'static>)>;
+
+/// An outcome, and why it is so.
+fn explained(
+    outcome: &Outcome<'_>,
+    feature: Option<&Feature>,
+    flags: &Flags,
+    visitor: &Visitor<'_>,
+) -> Value<'static> {
+    let mut shown = outcome_json(outcome, flags, &visitor.attributes);
+    if let Value::Map(members) = &mut shown {
+        members.push(("why".into(), why_json(outcome, feature, flags, visitor)));
+    }
+    shown
+}
+
+/// An assignment, and the experiment that it is one of.
+fn assigned(assignment: &Assignment<'_>, flags: &Flags, visitor: &Visitor<'_>) -> Members {
+    vec![
+        ("experiment".into(), experiment_json(assignment)),
+        ("result".into(), assignment_json(assignment, flags, &visitor.attributes)),
+    ]
 }
 
 fn known<'c>(context: &'c Value<'c>) -> Known<'c> {
@@ -156,7 +168,6 @@ fn known<'c>(context: &'c Value<'c>) -> Known<'c> {
         Some(Value::Text(text)) => Some(&**text),
         _ => None,
     };
-    let bands = [Band::Not, Band::Undecided, Band::Qualified];
     let shown = match context.member("shown") {
         Some(Value::Map(shown)) => shown
             .iter()
@@ -174,7 +185,7 @@ fn known<'c>(context: &'c Value<'c>) -> Known<'c> {
             Some(Value::Number(score)) => Some(score.clamp(0.0, 100.0) as u8),
             _ => None,
         },
-        band: text("band").and_then(|name| bands.into_iter().find(|band| band.name() == name)),
+        band: text("band").and_then(Band::named),
         grade: text("grade"),
         shown,
     }
@@ -203,7 +214,6 @@ impl StickyBuckets {
 
     /// What is remembered, as GrowthBook's documents by `attribute||value`.
     pub fn documents(&self) -> Value<'static> {
-        type Members = Vec<(Cow<'static, str>, Value<'static>)>;
         let owned = |text: &str| Value::Text(text.to_owned().into());
         let mut documents: Vec<([&str; 2], Members)> = Vec::new();
         for [attribute, value, experiment, variation] in self.iter() {

@@ -172,12 +172,8 @@ impl Work<'_> {
             .iter()
             .filter(|(name, _)| PASSED_ON.contains(&&**name) || name == "name");
         fields.extend(own.cloned());
-        let mut conditions: Vec<Value<'_>> = conditions.into_iter().flatten().collect();
-        match conditions.len() {
-            0 => {}
-            1 => fields.extend(conditions.pop().map(|one| ("condition".into(), one))),
-            _ => fields.push(("condition".into(), map("$and", Value::List(conditions)))),
-        }
+        let condition = Value::joined("$and", conditions.into_iter().flatten().collect());
+        fields.extend(condition.map(|one| ("condition".into(), one)));
         let slot = text(one, "slot").filter(|slot| !slot.is_empty());
         let made = match slot {
             Some(_) => self.content(one, fields)?,
@@ -295,10 +291,7 @@ impl Work<'_> {
                 None => self.problem(format!("there is no audience `{name}`")),
             }
         }
-        match meant.len() {
-            1 => meant.pop(),
-            _ => Some(map("$or", Value::List(meant))),
-        }
+        Value::joined("$or", meant)
     }
 
     /// From a time on, and before another.

@@ -75,6 +75,11 @@ impl Band {
         }
     }
 
+    /// The band of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Not, Self::Undecided, Self::Qualified].into_iter().find(|band| band.name() == name)
+    }
+
     /// The word that the API, conditions and exported files use.
     pub const fn name(self) -> &'static str {
         match self {

@@ -37,6 +37,14 @@ impl<'a> Value<'a> {
         Self::Map(kept.into_iter().map(|(name, (_, value))| (name, value)).collect())
     }
 
+    /// Conditions as one, by `$and` or `$or`: of none there is none, and one stands for itself.
+    pub fn joined(operator: &'static str, mut conditions: Vec<Self>) -> Option<Self> {
+        match conditions.len() {
+            0 | 1 => conditions.pop(),
+            _ => Some(Self::Map(vec![(operator.into(), Self::List(conditions))])),
+        }
+    }
+
     /// The member of that name, if this is a map that has it.
     pub fn member(&self, name: &str) -> Option<&Self> {
         match self {
