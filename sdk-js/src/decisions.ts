@@ -1,4 +1,3 @@
-import type { FlagEngine } from "./flags";
 import { attempt } from "./plugins";
 import type { Rapport } from "./rapport";
 import type { Decision, RapportEvent } from "./types";
@@ -9,18 +8,16 @@ export interface Early {
   readonly bundle?: string | undefined;
   readonly scoring: Promise<typeof import("./scoring/index") | undefined>;
   /** The bundle's features and experiments; with them comes the part `personalize`. */
-  readonly flags?: Promise<Uint8Array> | undefined;
+  readonly flags?: Promise<Flagged> | undefined;
   readonly module?: Promise<WebAssembly.Module>;
   /** Absent where the page does not score. */
   readonly bytes?: Promise<Uint8Array> | undefined;
 }
 
-/** Features and experiments with the engine that answers for them. */
-export interface Asked {
-  readonly engine: FlagEngine;
-  readonly memory: WebAssembly.Memory;
-  readonly bytes: Promise<Uint8Array>;
-  readonly bundle: string | undefined;
+/** Features and experiments, and the engine that answers for them. */
+export interface Flagged {
+  readonly bytes: Uint8Array;
+  readonly module: WebAssembly.Module;
 }
 
 /** What makes decisions; the part `scoring` brings it. */
@@ -31,8 +28,6 @@ export interface Scorer {
   forget(): void;
   /** Milliseconds that one decision takes. */
   measure(): number | undefined;
-  /** Features and experiments, and what they are asked of; absent where the page has no engine. */
-  readonly flags?: Asked | undefined;
   /** The engine could not be fetched: this page's events are still owed to the stored profile. */
   readonly owing: boolean;
 }
@@ -65,7 +60,7 @@ export class Decisions {
   private readonly listeners = new Set<Listener>();
 
   constructor(
-    early: Promise<Early>,
+    readonly early: Promise<Early>,
     private readonly asking: Omit<Asking, "publish">,
     private readonly allowed: () => boolean,
   ) {

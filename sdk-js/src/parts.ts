@@ -20,22 +20,25 @@ export async function load<Module>(config: Config, part: keyof Parts): Promise<M
 /** Starts all fetches that decisions need. */
 export function fetchEarly(config: Config): Early {
   const { bundle, parts } = config;
-  const { wasm, decision, flags } = parts;
+  const { wasm, decision, flags, flagsWasm } = parts;
   const scoring = load<typeof import("./scoring/index")>(config, "scoring");
   scoring.catch(quiet);
-  if (!wasm || !(decision || flags)) return { scoring };
   const get = async (part: string) => {
     const answer = await fetch(addressOf(config, part));
     if (!answer.ok) throw new Error(`${answer.url} answered ${answer.status}`);
     return answer;
   };
   const bytes = async (part: string) => new Uint8Array(await (await get(part)).arrayBuffer());
-  const module = WebAssembly.compileStreaming(get(wasm));
-  const loaded = decision ? bytes(decision) : undefined;
-  // Its code comes along with its data.
-  const flagged = flags ? Promise.all([bytes(flags), load(config, "personalize")]).then(([bytes]) => bytes) : undefined;
-  for (const fetched of [module, loaded, flagged]) fetched?.catch(quiet);
-  return { bundle, scoring, module, bytes: loaded, flags: flagged };
+  const compiled = (part: string) => WebAssembly.compileStreaming(get(part));
+  const early: Early = { bundle, scoring };
+  if (wasm && decision) Object.assign(early, { module: compiled(wasm), bytes: bytes(decision) });
+  if (flags && flagsWasm) {
+    // Its code comes along with its data.
+    const all = Promise.all([bytes(flags), compiled(flagsWasm), load(config, "personalize")]);
+    Object.assign(early, { flags: all.then(([bytes, module]) => ({ bytes, module })) });
+  }
+  for (const fetched of [early.module, early.bytes, early.flags]) fetched?.catch(quiet);
+  return early;
 }
 
 /** Whoever awaits a part hears of its failure; until then it is not unhandled. */

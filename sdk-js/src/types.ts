@@ -75,6 +75,7 @@ export interface Parts {
   readonly decision?: string;
   /** Features and experiments, where the bundle has any. */
   readonly flags?: string;
+  readonly flagsWasm?: string;
   readonly personalize?: string;
 }
 

@@ -1,9 +1,9 @@
-//! The page's engine: bytes in, numbers and UTF-8 out. No JSON, no strings, no objects in the hot path.
+//! The page's engines: bytes in, numbers and UTF-8 out. No JSON, no strings, no objects in the hot path.
+//! Two builds, so that a page without features and experiments does not download them: `scores` and `flags`.
 //!
-//! Functions rather than a class: what wasm-bindgen generates for a class (reference counts, borrow
+//! Functions rather than classes: what wasm-bindgen generates for a class (reference counts, borrow
 //! checks, destructors) would be a tenth of what a visitor downloads.
 
-mod asking;
 #[cfg(feature = "full")]
 mod flags;
 #[cfg(feature = "full")]
@@ -14,98 +14,35 @@ mod full;
 mod history;
 #[cfg(target_arch = "wasm32")]
 mod memory;
+#[cfg(feature = "scores")]
 mod page;
+#[cfg(feature = "flags")]
+mod questions;
 #[cfg(feature = "full")]
 mod scorer;
+#[cfg(feature = "scores")]
+mod scores;
 #[cfg(feature = "full")]
 mod stats;
 
-use page::Page;
-use rapport_core::event::MAX_EVENT_BYTES;
-use std::cell::RefCell;
-use std::mem::ManuallyDrop;
-use wasm_bindgen::prelude::*;
+#[cfg(any(feature = "scores", feature = "flags"))]
+mod input {
+    use rapport_core::event::MAX_EVENT_BYTES;
+    use std::cell::RefCell;
+    use wasm_bindgen::prelude::*;
 
-thread_local! {
-    /// The engines of this page; usually there is one workspace a page, and so one engine. They stay
-    /// as long as the page, so that nothing needs to know how to take them down.
-    static PAGES: RefCell<ManuallyDrop<Vec<Page>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
-    static INPUT: RefCell<[u8; MAX_EVENT_BYTES]> = const { RefCell::new([0; MAX_EVENT_BYTES]) };
-}
+    thread_local! {
+        static INPUT: RefCell<[u8; MAX_EVENT_BYTES]> = const { RefCell::new([0; MAX_EVENT_BYTES]) };
+    }
 
-/// Opens the parts that scores need and answers with the number of their engine; 0 where they are none that
-/// this build reads. What nobody runs, no browser compiles: the rest comes with [`teach`].
-#[wasm_bindgen]
-pub fn open(signals: &[u8], model: &[u8]) -> usize {
-    let Some(page) = Page::open(signals, model) else { return 0 };
-    PAGES.with_borrow_mut(|pages| {
-        pages.push(page);
-        pages.len()
-    })
-}
+    /// Where the page writes the next event or question: 32 KiB.
+    #[wasm_bindgen]
+    pub fn input() -> *mut u8 {
+        INPUT.with_borrow_mut(|input| input.as_mut_ptr())
+    }
 
-/// Makes an engine explain; false where the parts are none that this build reads.
-#[wasm_bindgen]
-pub fn teach(engine: usize, signals: &[u8], model: &[u8], words: &[u8]) -> bool {
-    with(engine, false, |page| page.teach(signals, model, words))
-}
-
-/// Decides on a saved profile as it is at `time`, in milliseconds since 1970, and says why where the
-/// engine was taught to. Answers with the address of the decision, or 0 where the bytes are no profile.
-#[wasm_bindgen]
-pub fn explain(engine: usize, profile: &[u8], time: f64) -> *const f64 {
-    with(engine, core::ptr::null(), |page| page.explain(profile, time))
-}
-
-/// Where the page writes the next event: 32 KiB.
-#[wasm_bindgen]
-pub fn input() -> *mut u8 {
-    INPUT.with_borrow_mut(|input| input.as_mut_ptr())
-}
-
-/// Folds the event of `length` bytes that stands in the input, and decides.
-/// Answers with the address of the decision, or 0 where the event is refused.
-#[wasm_bindgen]
-pub fn apply(engine: usize, length: usize) -> *const f64 {
-    INPUT.with_borrow(|input| {
-        let event = input.get(..length).unwrap_or_default();
-        with(engine, core::ptr::null(), |page| page.apply(event))
-    })
-}
-
-/// Decides on the profile as it is at `time`, in milliseconds since 1970.
-#[wasm_bindgen]
-pub fn decide(engine: usize, time: f64) -> *const f64 {
-    with(engine, core::ptr::null(), |page| page.decide(time))
-}
-
-/// Takes up a profile that was saved; false where these bytes are none.
-#[wasm_bindgen]
-pub fn restore(engine: usize, profile: &[u8]) -> bool {
-    with(engine, false, |page| page.restore(profile))
-}
-
-/// Sets a signal that only the server sets, as it is since `at`; NaN makes it missing.
-#[wasm_bindgen]
-pub fn give(engine: usize, signal: u32, value: f64, at: f64) {
-    with(engine, (), |page| page.give(signal, value, at));
-}
-
-/// The profile as bytes.
-#[wasm_bindgen]
-pub fn save(engine: usize) -> Vec<u8> {
-    with(engine, Vec::new(), |page| page.save())
-}
-
-/// Starts anew, with a visitor of whom nothing is known.
-#[wasm_bindgen]
-pub fn forget(engine: usize) {
-    with(engine, (), Page::forget);
-}
-
-fn with<T>(engine: usize, otherwise: T, work: impl FnOnce(&mut Page) -> T) -> T {
-    PAGES.with_borrow_mut(|pages| match pages.get_mut(engine.wrapping_sub(1)) {
-        Some(page) => work(page),
-        None => otherwise,
-    })
+    /// What the page wrote; nothing where it says that it wrote more than there is room for.
+    pub fn written<T>(length: usize, read: impl FnOnce(&[u8]) -> T) -> T {
+        INPUT.with_borrow(|input| read(input.get(..length).unwrap_or_default()))
+    }
 }

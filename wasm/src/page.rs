@@ -2,7 +2,6 @@
 
 use rapport_core::decide::{Decision, Engine, Want};
 use rapport_core::event::{Event, Millis};
-use rapport_core::experiment::Known;
 use rapport_core::profile::Profile;
 
 const REASONS: usize = 5;
@@ -50,14 +49,6 @@ impl Page {
 
     pub fn decide(&mut self, time: f64) -> *const f64 {
         self.decide_at(Millis(time as i64))
-    }
-
-    /// Puts the visitor's score at a question's time in.
-    pub fn tell(&mut self, known: &mut Known<'_>) {
-        let Some(now) = known.now else { return };
-        let want = Want { reasons: 0, next_change: false };
-        let decision = self.engine.decide(&self.profile, now, want);
-        (known.score, known.band) = (Some(decision.score), Some(decision.band));
     }
 
     pub fn restore(&mut self, profile: &[u8]) -> bool {

@@ -99,7 +99,11 @@ fn core_holds_no_host(root: &Path) -> Result<()> {
 }
 
 pub fn page_holds_no_json(root: &Path) -> Result<()> {
-    for found in tree(root, "rapport-wasm", &["--target", "wasm32-unknown-unknown"])? {
+    for found in tree(
+        root,
+        "rapport-wasm",
+        &["--target", "wasm32-unknown-unknown", "--features", "scores,flags"],
+    )? {
         if ["serde_json", "serde-wasm-bindgen", "serde"].contains(&found.as_str()) {
             bail!("the page build depends on {found}");
         }

@@ -21,8 +21,10 @@ pub struct Arguments {
 }
 
 /// Figure and files in `sdk-js/dist`; each file is compressed as servers do it ahead of time.
-const FILES: [(&str, &[&str]); 7] = [
+const FILES: [(&str, &[&str]); 8] = [
     ("wasm_engine_brotli", &["rapport_bg.wasm"]),
+    // Where there are features and experiments.
+    ("wasm_flags_brotli", &["flags_bg.wasm"]),
     // What every page runs to track; parts for some pages only are not in it.
     ("tracker_js_brotli", &["loader.js", "rapport.js"]),
     // All that a first page fetches: how the visit came, who sent forms, and the score.

@@ -22,14 +22,20 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.full { full(root) } else { Ok(()) }
 }
 
-/// What visitors download: `sdk-js/dist` with the engine, the SDK, the loader and the inspector.
+/// Features of what pages run, and the files that it becomes.
+const PAGES: [(&str, &str); 2] = [("scores", "rapport_bg.wasm"), ("flags", "flags_bg.wasm")];
+
+/// What visitors download: `sdk-js/dist` with the engines, the SDK, the loader and the inspector.
 pub fn page(root: &Path) -> Result<()> {
     let dist = root.join("sdk-js/dist");
-    let mut module = open(&compile(root, &[])?)?;
-    snip_panics(&mut module)?;
-    blank_panic_data(&mut module);
-    bind(root, module, &dist.join("engine"))?;
-    fs::rename(dist.join("engine/engine_bg.wasm"), dist.join("rapport_bg.wasm"))?;
+    for (feature, file) in PAGES {
+        let mut module = open(&compile(root, feature)?)?;
+        snip_panics(&mut module)?;
+        blank_panic_data(&mut module);
+        let folder = dist.join("engine").join(feature);
+        bind(root, module, &folder)?;
+        fs::rename(folder.join("engine_bg.wasm"), dist.join(file))?;
+    }
     // The SDK's mocks compile payloads, and need it in whatever state.
     if !dist.join("full/engine.js").is_file() {
         full(root)?;
@@ -40,14 +46,14 @@ pub fn page(root: &Path) -> Result<()> {
 /// The build for Node, conformance and tools, which takes and gives JavaScript objects: `sdk-js/dist/full`.
 pub fn full(root: &Path) -> Result<()> {
     // Its errors are read by people, so that what prints them stays.
-    let module = open(&compile(root, &["--features", "full"])?)?;
+    let module = open(&compile(root, "full")?)?;
     bind(root, module, &root.join("sdk-js/dist/full"))
 }
 
-fn compile(root: &Path, features: &[&str]) -> Result<PathBuf> {
+fn compile(root: &Path, feature: &str) -> Result<PathBuf> {
     let target = "wasm32-unknown-unknown";
     let mut cargo = shell::cargo(root, ["build", "--quiet", "--profile", "page"]);
-    cargo.args(["--package", "rapport-wasm", "--target", target]).args(features);
+    cargo.args(["--package", "rapport-wasm", "--target", target, "--features", feature]);
     shell::run(cargo)?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     Ok(folder.join(target).join("page/rapport_wasm.wasm"))

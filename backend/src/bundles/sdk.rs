@@ -30,10 +30,11 @@ type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 const LOADER: &str = "loader.js";
 /// What the loader calls a part, its file, and its kind.
-const PARTS: [(&str, &str, PartKind); 11] = [
+const PARTS: [(&str, &str, PartKind); 12] = [
     ("sdk", "rapport.js", PartKind::Script),
     ("scoring", "scoring.js", PartKind::Script),
     ("wasm", "rapport_bg.wasm", PartKind::Wasm),
+    ("flagsWasm", "flags_bg.wasm", PartKind::Wasm),
     ("visit", "scoring.js", PartKind::Script),
     ("forms", "forms.js", PartKind::Script),
     ("vitals", "vitals.js", PartKind::Script),

@@ -28,7 +28,7 @@ export async function startBackend() {
   const hashes = Object.fromEntries(JSON.parse(manifest).parts.map(({ kind, hash }) => [kind, hash]));
   const addresses = { flags: `/v1/parts/${KEY}/${hashes.flags}.bin`, decision: `/v1/parts/${KEY}/decision.bin` };
   files.set(addresses.decision, ["application/octet-stream", joined(["signals", "model", "words"].map((kind) => Buffer.from(parts[hashes[kind]], "base64")))]);
-  for (const [part, file, type] of [["scoring", "scoring.js", "text/javascript"], ["visit", "scoring.js", "text/javascript"], ["personalize", "personalize.js", "text/javascript"], ["wasm", "rapport_bg.wasm", "application/wasm"]]) {
+  for (const [part, file, type] of [["scoring", "scoring.js", "text/javascript"], ["visit", "scoring.js", "text/javascript"], ["personalize", "personalize.js", "text/javascript"], ["wasm", "rapport_bg.wasm", "application/wasm"], ["flagsWasm", "flags_bg.wasm", "application/wasm"]]) {
     addresses[part] = `/v1/parts/${KEY}/${file}`;
     files.set(addresses[part], [type, await dist(file)]);
   }

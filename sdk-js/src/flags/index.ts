@@ -96,21 +96,16 @@ export interface Exposure {
   readonly result: Result;
 }
 
-/** The functions of an engine's build that flags are asked by. */
+/** The functions of a WebAssembly build that flags are asked by. */
 export interface FlagEngine {
   openFlags(bytes: Uint8Array): number;
-  ask(flags: number, engine: number, what: number, number: number, length: number): number;
+  ask(flags: number, what: number, number: number, length: number): number;
   input(): number;
 }
 
 export interface FlagOptions {
   /** Hears every exposure, of holdouts and prerequisites too. */
   readonly onExposure?: (exposure: Exposure, visitor: Visitor) => void;
-  /**
-   * The engine (LocalEngine's number, in the same memory) that scores the visitor wherever `known.now` is
-   * given: conditions read its score at that time, without a round trip. Default: none.
-   */
-  readonly scorer?: number;
 }
 
 interface Description {
@@ -321,7 +316,7 @@ export class Flags {
     const { buffer } = this.memory;
     if (this.writer?.buffer !== buffer) this.writer = new Writer(buffer, this.engine.input(), INPUT_BYTES);
     const length = this.writer.question(reads, this.about.attributes, visitor);
-    const at = length === undefined ? 0 : this.engine.ask(this.number, this.options.scorer ?? 0, what, number, length);
+    const at = length === undefined ? 0 : this.engine.ask(this.number, what, number, length);
     if (at === 0) throw new RangeError("what is known of the visitor is more than 32 KB, or not in JSON's shape");
     return new Float64Array(this.memory.buffer, at);
   }

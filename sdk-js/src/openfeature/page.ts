@@ -1,5 +1,6 @@
 /** A workspace's flags in a page that brings its own tracker, or none. */
-import { Flags, functions } from "../engine";
+import type { Flags } from "../flags";
+import { openFlags } from "../flags/engine";
 import { experimentSeen, markOf } from "../flags/exposure";
 import type { Properties } from "../types";
 import { resolvable, visitorOf, type Resolvable } from "./resolution";
@@ -14,7 +15,7 @@ export interface PageFlagsOptions {
 
 interface Config {
   readonly bundle?: string | null;
-  readonly parts: { readonly wasm?: string; readonly flags?: string };
+  readonly parts: { readonly flags?: string; readonly flagsWasm?: string };
 }
 
 /** Asking again would not help. */
@@ -37,15 +38,14 @@ export class PageFlags {
       return answer;
     };
     const { bundle, parts } = (await (await get(`/v1/sdk/${encodeURIComponent(key)}.json`)).json()) as Config;
-    if (!bundle || !parts.wasm || !parts.flags) throw new Error("the workspace has published no features yet");
+    if (!bundle || !parts.flags || !parts.flagsWasm) throw new Error("the workspace has published no features yet");
     const [module, bytes] = await Promise.all([
-      get(parts.wasm).then((answer) => WebAssembly.compileStreaming(answer)),
+      get(parts.flagsWasm).then((answer) => WebAssembly.compileStreaming(answer)),
       get(parts.flags).then((answer) => answer.arrayBuffer()),
     ]);
-    const { memory } = functions.initSync({ module });
     const page: PageFlags = new PageFlags(
       bundle,
-      new Flags(functions, memory, new Uint8Array(bytes), {
+      openFlags(module, new Uint8Array(bytes), {
         onExposure: (exposure) => {
           const seen = experimentSeen(exposure, bundle);
           const name = markOf(seen);

@@ -1,5 +1,6 @@
 /** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
-import { Flags, type Exposure, type Feature, type Json, type Result, type Visitor } from "../flags";
+import type { Exposure, Feature, Flags, Json, Result, Visitor } from "../flags";
+import { openFlags } from "../flags/engine";
 import { VIEWED, nameOf, viewed } from "../flags/exposure";
 import { attempt } from "../plugins";
 import type { Rapport } from "../rapport";
@@ -69,14 +70,14 @@ export interface Personalization {
 
 export async function mount(rapport: Rapport, options: Options): Promise<void> {
   try {
-    await rapport.decisions.ready;
-    const given = rapport.decisions.scorer?.flags;
-    if (!given) return unmask();
-    const bytes = await given.bytes;
+    const { decisions } = rapport;
+    const { bundle, flags: fetched } = await decisions.early;
+    if (!fetched) return unmask();
+    const [{ bytes, module }] = await Promise.all([fetched, decisions.ready]);
     if (bytes.length > MOST_BYTES) throw new RangeError(`${bytes.length} bytes of flags are too many`);
     const heard: Exposure[] = [];
-    const flags = new Flags(given.engine, given.memory, bytes, { onExposure: (exposure) => heard.push(exposure) });
-    new Personalizer(rapport, options, flags, heard, given.bundle).start();
+    const flags = openFlags(module, bytes, { onExposure: (exposure) => heard.push(exposure) });
+    new Personalizer(rapport, options, flags, heard, bundle).start();
   } catch (error) {
     unmask();
     console.warn("rapport: nothing is personalized:", error);

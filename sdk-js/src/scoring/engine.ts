@@ -1,4 +1,4 @@
-import * as wasm from "../../dist/engine/engine.js";
+import * as wasm from "../../dist/engine/scores/engine.js";
 import { BANDS } from "../flags/bands";
 import type { Reason, RapportEvent, Verdict } from "../types";
 import { writeEvent } from "./wire";
@@ -27,12 +27,6 @@ export function split(file: Uint8Array): Bytes {
   let at = 12;
   const [signals, model, words] = [0, 4, 8].map((length) => file.subarray(at, (at += lengths.getUint32(length, true))));
   return { signals: signals!, model: model!, words: words! };
-}
-
-/** What features and experiments are asked of; one by one, so that nothing else of the engine's file comes along. */
-export function askedOf(module: WebAssembly.Module) {
-  const { memory } = wasm.initSync({ module });
-  return { engine: { openFlags: wasm.openFlags, ask: wasm.ask, input: wasm.input }, memory };
 }
 
 /** The core, in the page. Every call is synchronous and takes microseconds. */

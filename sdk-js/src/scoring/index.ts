@@ -1,9 +1,9 @@
 /** Makes decisions: with the engine in the page, or over HTTP where the page may not run it. */
-import type { Asked, Asking, Early, Scorer } from "../decisions";
+import type { Asking, Early, Scorer } from "../decisions";
 import { unmask } from "../personalize/mask";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
-import { LocalEngine, askedOf, split } from "./engine";
+import { LocalEngine, split } from "./engine";
 import { Hints } from "./hints";
 import { RemoteEngine } from "./remote";
 
@@ -12,18 +12,14 @@ export { mount } from "../visit/index";
 
 /** Starts the engine, or turns to the server where there is none for this page. */
 export async function scorer(asking: Asking, { bundle, module, bytes, flags }: Early): Promise<Scorer> {
-  let asked: Asked | undefined;
   // Nothing will change what a site masks.
   if (!flags) unmask();
   try {
-    if (!module) throw OFF;
-    // Flags need no model.
-    if (flags) asked = { ...askedOf(await module), bytes: flags, bundle };
-    if (!bytes) throw OFF;
-    return new Decider(asking, new LocalEngine(await module, split(await bytes)), bundle, false, asked);
+    if (!module || !bytes) throw OFF;
+    return new Decider(asking, new LocalEngine(await module, split(await bytes)), bundle, false);
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.
-    return new Decider(asking, error, bundle, bytes !== undefined && !(error instanceof WebAssembly.CompileError), asked);
+    return new Decider(asking, error, bundle, bytes !== undefined && !(error instanceof WebAssembly.CompileError));
   }
 }
 
@@ -51,7 +47,6 @@ class Decider implements Scorer {
     engine: unknown,
     bundle: string | undefined,
     owing: boolean,
-    readonly flags?: Asked | undefined,
   ) {
     this.owing = owing;
     const { key, rapport } = asking;

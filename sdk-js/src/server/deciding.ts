@@ -10,6 +10,12 @@ import { asked, personal, profiled, type Visitor } from "./visitor";
 
 const UNKNOWN: Feature = { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
 
+/** What answers for scores, and what for features and experiments. */
+export interface Modules {
+  readonly scores: WebAssembly.Module;
+  readonly flags: WebAssembly.Module;
+}
+
 export class Deciding {
   readonly hash: string;
   private readonly scorer: LocalEngine | undefined;
@@ -19,12 +25,11 @@ export class Deciding {
   always: Verdict | undefined;
 
   /** Throws where the parts are none that this engine reads. */
-  constructor(module: WebAssembly.Module, { hash, parts: { signals, model, words, flags } }: Bundle) {
-    const { LocalEngine, Flags, functions } = fresh();
-    const { memory } = functions.initSync({ module });
+  constructor({ scores, flags: asked }: Modules, { hash, parts: { signals, model, words, flags } }: Bundle) {
+    const { LocalEngine, openFlags } = fresh();
     this.hash = hash;
-    if (signals && model && words) this.scorer = new LocalEngine(module, { signals, model, words });
-    if (flags) this.flags = new Flags(functions, memory, flags, { onExposure: (exposure) => this.heard?.(exposure) });
+    if (signals && model && words) this.scorer = new LocalEngine(scores, { signals, model, words });
+    if (flags) this.flags = openFlags(asked, flags, { onExposure: (exposure) => this.heard?.(exposure) });
   }
 
   /** Absent where the bundle has no model, and for who refuses profiling. */

@@ -1,6 +1,7 @@
 /** Opens a workspace's bundle: from a file, or from its server. */
 import { readFile } from "node:fs/promises";
 import { openFile, type Bundle } from "./bundle";
+import type { Modules } from "./deciding";
 import { Outbox, type TrackOptions } from "./outbox";
 import { Rapport } from "./rapport";
 import { Remote, type Background, type RemoteOptions } from "./remote";
@@ -27,23 +28,24 @@ export interface OpenOptions {
 export async function openRapport(options: OpenOptions): Promise<Rapport> {
   const { file, key, endpoint, publicKey, refresh, track, fetch: request = globalThis.fetch } = options;
   const outbox = key !== undefined && endpoint !== undefined ? new Outbox(`${endpoint.replace(/\/$/, "")}/v1/batch`, key, request, track) : undefined;
-  const module = engine();
+  const modules = engines();
   if (file !== undefined) {
     const content = file instanceof Uint8Array ? file : await readFile(file);
-    return new Rapport(await module, await openFile(content, publicKey), undefined, outbox);
+    return new Rapport(await modules, await openFile(content, publicKey), undefined, outbox);
   }
   if (key === undefined || endpoint === undefined) throw new TypeError("there is no bundle: name a `file`, or a `key` and an `endpoint`");
   const remote = new Remote({ ...options, key, endpoint });
   const bundle: Bundle = await remote.first();
-  const rapport = new Rapport(await module, bundle, remote, outbox);
+  const rapport = new Rapport(await modules, bundle, remote, outbox);
   if (refresh) remote.watch(refresh, () => rapport.refresh());
   return rapport;
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+let compiled: Promise<Modules> | undefined;
 
-/** The page's engine, which stands beside this file. */
-export function engine(): Promise<WebAssembly.Module> {
-  compiled ??= readFile(new URL("./rapport_bg.wasm", import.meta.url)).then((bytes) => WebAssembly.compile(bytes));
+/** The page's engines, which stand beside this file. */
+export function engines(): Promise<Modules> {
+  const compile = async (file: string) => WebAssembly.compile(await readFile(new URL(file, import.meta.url)));
+  compiled ??= Promise.all([compile("./rapport_bg.wasm"), compile("./flags_bg.wasm")]).then(([scores, flags]) => ({ scores, flags }));
   return compiled;
 }

@@ -4,7 +4,7 @@ import type { Seen } from "../flags/exposure";
 import type { Hydration } from "../hydration";
 import type { Properties, Verdict } from "../types";
 import type { Bundle } from "./bundle";
-import { Deciding } from "./deciding";
+import { Deciding, type Modules } from "./deciding";
 import { Exposures } from "./exposures";
 import { Visit } from "./visit";
 import type { Visitor } from "./visitor";
@@ -45,12 +45,12 @@ export class Rapport {
 
   /** Use `openRapport`. */
   constructor(
-    private readonly module: WebAssembly.Module,
+    private readonly modules: Modules,
     bundle: Bundle,
     private readonly supply: Supply | undefined,
     private readonly outbox: Outgoing | undefined,
   ) {
-    this.deciding = new Deciding(module, bundle);
+    this.deciding = new Deciding(modules, bundle);
   }
 
   /** Hash of the manifest in force. */
@@ -150,7 +150,7 @@ export class Rapport {
   private async renew(): Promise<boolean> {
     const bundle = await this.fetched();
     if (!bundle || bundle.hash === this.bundle) return false;
-    this.deciding = new Deciding(this.module, bundle);
+    this.deciding = new Deciding(this.modules, bundle);
     for (const listener of this.listeners) listener(bundle.hash);
     return true;
   }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Json } from "../flags";
 import type { Answer, Hydration } from "../hydration";
 import { openFile, sha256, type BundleFile } from "../server/bundle";
-import { engine } from "../server/open";
+import { engines } from "../server/open";
 import { Rapport } from "../server/rapport";
 import type { Visitor } from "../server/visitor";
 import type { Properties, Verdict } from "../types";
@@ -61,7 +61,7 @@ export async function testRapport({ features = {}, authored = {}, verdict }: Tes
   const file = bundleFile({ ...authored, flags });
   const tracked: Tracked[] = [];
   const outgoing = { dropped: 0, add: (event: string, visitor: Visitor, properties: Properties) => void tracked.push({ event, visitor, properties }), flush: async () => undefined };
-  const rapport = new TestRapport(await engine(), await openFile(JSON.stringify(file), file.publicKey), undefined, outgoing);
+  const rapport = new TestRapport(await engines(), await openFile(JSON.stringify(file), file.publicKey), undefined, outgoing);
   if (verdict) rapport.scoreAll(verdict);
   return Object.assign(rapport, { tracked });
 }

@@ -35,7 +35,7 @@ export const bundle = bundleFile({ flags: payload });
 /** A backend; `state.answer` decides what it does with requests: "yes", "no" (503), "unknown" (404), "never". */
 export async function startBackend() {
   const state = { answer: "yes", batches: [], bundle };
-  const wasm = await readFile(new URL("../../dist/rapport_bg.wasm", import.meta.url));
+  const wasm = await readFile(new URL("../../dist/flags_bg.wasm", import.meta.url));
   const server = createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -47,8 +47,8 @@ export async function startBackend() {
     }
     const { parts, ...signed } = state.bundle;
     const flagsHash = JSON.parse(signed.manifest).parts.find(({ kind }) => kind === "flags").hash;
-    if (request.url === "/v1/sdk/wk_test.json") return response.end(JSON.stringify({ ...signed, bundle: null, parts: { wasm: "/v1/parts/wk_test/engine.wasm", flags: `/v1/parts/wk_test/${flagsHash}.bin` } }));
-    if (request.url === "/v1/sdk/wk_page.json") return response.end(JSON.stringify({ bundle: "test", parts: { wasm: "/v1/parts/wk_test/engine.wasm", flags: `/v1/parts/wk_test/${flagsHash}.bin` } }));
+    if (request.url === "/v1/sdk/wk_test.json") return response.end(JSON.stringify({ ...signed, bundle: null, parts: { flagsWasm: "/v1/parts/wk_test/engine.wasm", flags: `/v1/parts/wk_test/${flagsHash}.bin` } }));
+    if (request.url === "/v1/sdk/wk_page.json") return response.end(JSON.stringify({ bundle: "test", parts: { flagsWasm: "/v1/parts/wk_test/engine.wasm", flags: `/v1/parts/wk_test/${flagsHash}.bin` } }));
     if (request.url.endsWith("engine.wasm")) return response.writeHead(200, { "content-type": "application/wasm" }).end(wasm);
     const [, hash] = /(\w+)\.bin$/.exec(request.url) ?? [];
     if (parts[hash]) return response.end(Buffer.from(parts[hash], "base64"));

@@ -48,6 +48,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     "/v1/parts/sdk": ["text/javascript", await read("../../dist/rapport.js")],
     "/v1/parts/scoring": ["text/javascript", await read("../../dist/scoring.js")],
     "/v1/parts/wasm": ["application/wasm", await read("../../dist/rapport_bg.wasm")],
+    "/v1/parts/flagsWasm": ["application/wasm", await read("../../dist/flags_bg.wasm")],
     "/v1/parts/decision": ["application/octet-stream", joined([parts.signals, parts.model, parts.words])],
   };
   for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
@@ -56,7 +57,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
     if (state.down) return undefined;
-    if (url.pathname.startsWith("/v1/parts/flags")) {
+    if (url.pathname === "/v1/parts/flags") {
       const given = state.flags ?? flags;
       return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given), cache ? { "cache-control": "public, max-age=31536000, immutable" } : {}];
     }
@@ -68,7 +69,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       endpoint: backend.origin,
       ...settings,
       parts: Object.fromEntries(
-        ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags"] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
+        ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags", ...(local ? ["flagsWasm"] : [])] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`, kept];

@@ -1,7 +1,7 @@
 // Times the page build: node page.mjs MODEL.rpm → one JSON object.
 import { readFileSync } from "node:fs";
 import { compileBundle, describeModel, initSync as initFull } from "../../../sdk-js/dist/full/engine.js";
-import * as page from "../../../sdk-js/dist/engine/engine.js";
+import * as page from "../../../sdk-js/dist/engine/scores/engine.js";
 import { decision, inspector, launch, visit } from "../../../sdk-js/test/site/chromium.mjs";
 import { startSite } from "../../../sdk-js/test/site/site.mjs";
 

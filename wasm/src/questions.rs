@@ -1,13 +1,13 @@
 //! Features and experiments: a question's bytes in, an answer's numbers out.
 
-use crate::{INPUT, with};
+use crate::input::written;
 use rapport_core::experiment::{Flags, Question};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use wasm_bindgen::prelude::*;
 
 thread_local! {
-    /// As the engines, they stay as long as the page.
+    /// They stay as long as the page.
     static FLAGS: RefCell<ManuallyDrop<Vec<Flags>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     static ANSWER: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
@@ -27,17 +27,14 @@ pub fn open_flags(bytes: &[u8]) -> usize {
 }
 
 /// Answers the question of `length` bytes that stands in the input: about a feature (`what` is 0), an
-/// experiment of pages (1), or everything (2). Where the question says the time, an engine scores its
-/// visitor at that time, and the flags read the score; engine 0 is none. Gives the address of the
-/// answer, or 0 where the question is refused.
+/// experiment of pages (1), or everything (2). Gives the address of the answer, or 0 where the question
+/// is refused.
 #[wasm_bindgen]
-pub fn ask(flags: usize, engine: usize, what: u8, number: usize, length: usize) -> *const f64 {
+pub fn ask(flags: usize, what: u8, number: usize, length: usize) -> *const f64 {
     FLAGS.with_borrow(|all| {
         let Some(flags) = all.get(flags.wrapping_sub(1)) else { return core::ptr::null() };
-        INPUT.with_borrow(|input| {
-            let bytes = input.get(..length).unwrap_or_default();
+        written(length, |bytes| {
             let Some(mut question) = Question::read(bytes, flags) else { return core::ptr::null() };
-            with(engine, (), |page| page.tell(&mut question.known));
             ANSWER.with_borrow_mut(|answer| {
                 answer.clear();
                 match what {
