@@ -16,6 +16,7 @@ spl_autoload_register(static function (string $class): void {
     }
 });
 require __DIR__ . '/growthbook.php';
+require __DIR__ . '/experiences.php';
 
 const HOST = 'php-ffi';
 
@@ -160,6 +161,17 @@ $failed = 0;
 foreach (read('index.json')->suites as $suite) {
     $run = $suites[$suite->name] ?? null;
     $results = static function () use ($run, $suite): iterable {
+        if ($suite->name === 'experiences') {
+            $ran = 0;
+            foreach ($suite->files as $file) {
+                foreach (experiences(__DIR__ . "/$file") as $case => $faults) {
+                    $ran++;
+                    yield "$file: $case" => $faults;
+                }
+            }
+            $ran === $suite->cases || yield 'all' => ["$ran cases ran, $suite->cases are listed"];
+            return;
+        }
         foreach ($suite->files as $file) {
             $document = read($file);
             foreach ($run === null ? array_fill(0, count($document->cases), null) : $run($document, $file) as $case => $faults) {

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from experiences import experiences
 from gbstats import gbstats
 from growthbook import growthbook, plain
 from rapport import BundleError, RapportError, testing
@@ -35,6 +36,10 @@ def main() -> int:
 
 def suites() -> Iterator[tuple[str, Results]]:
     for suite in read("index.json")["suites"]:
+        if suite["name"] == "experiences":
+            cases = [case for file in suite["files"] for case in experiences(FOLDER / file)]
+            yield "experiences", [*cases, *missing(len(cases), suite["cases"])]
+            continue
         run = SUITES.get(suite["name"])
         if run is None:
             print(f"  {suite['name']}: this runner does not know the suite yet")
@@ -43,6 +48,11 @@ def suites() -> Iterator[tuple[str, Results]]:
         yield suite["name"], [case for file in suite["files"] for case in run(file, read(file))]
     yield "gbstats", gbstats(read("suites/gbstats/cases.json"))
     yield "growthbook", growthbook(read("suites/growthbook/cases.json"))
+
+
+def missing(ran: int, cases: int) -> Results:
+    """A failure where other cases ran than there are."""
+    return [] if ran == cases else [("all", [f"{ran} cases ran, {cases} are listed"])]
 
 
 def read(file: str) -> Any:

@@ -25,6 +25,7 @@ pub struct Described<'py> {
     now: Given<'py>,
     consent: Given<'py>,
     shown: Given<'py>,
+    grade: Given<'py>,
     enabled: Given<'py>,
     qa_mode: Given<'py>,
     forced: Given<'py>,
@@ -56,6 +57,7 @@ impl<'py> Described<'py> {
                 "now" => &mut described.now,
                 "consent" => &mut described.consent,
                 "shown" => &mut described.shown,
+                "grade" => &mut described.grade,
                 "enabled" => &mut described.enabled,
                 "qa_mode" => &mut described.qa_mode,
                 "forced_variations" => &mut described.forced,
@@ -63,8 +65,8 @@ impl<'py> Described<'py> {
                 other => {
                     return Err(wrong_type(format!(
                         "a visitor has no `{other}`: give attributes, url, anonymous_id, user_id, \
-                         profile, events, consent, shown, now, sticky, forced_variations, enabled \
-                         or qa_mode; what conditions read belongs in attributes"
+                         profile, events, consent, shown, grade, now, sticky, forced_variations, \
+                         enabled or qa_mode; what conditions read belongs in attributes"
                     )));
                 }
             };
@@ -173,7 +175,7 @@ impl<'py> Described<'py> {
             now: found.now,
             score: scored.map(|(score, _)| score),
             band: scored.map(|(_, band)| band),
-            grade: None,
+            grade: self.grade.as_ref().map(|grade| text(grade, "grade")).transpose()?,
             shown: shown.collect(),
         };
         asking.flags.tell(&mut visitor, &known);

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 mod event;
+mod experience;
 mod fold;
 mod history;
 mod points;
 mod score;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -15,15 +17,17 @@ fn folder() -> PathBuf {
     PathBuf::from("../conformance")
 }
 
+/// A file of the folder.
+fn read<T: DeserializeOwned>(file: &str) -> T {
+    let path = folder().join(file);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// The documents of one suite of `index.json`, by file name.
 fn suite(name: &str) -> Vec<(String, Value)> {
-    let read = |file: &str| -> Value {
-        let path = folder().join(file);
-        let text = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let index = read("index.json");
+    let index: Value = read("index.json");
     let found =
         index["suites"].as_array().unwrap().iter().find(|suite| suite["name"] == name).unwrap();
     let files =

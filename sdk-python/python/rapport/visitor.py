@@ -25,6 +25,8 @@ class Visitor(TypedDict, total=False):
     """What the visitor chose (`personalization`, `profiling`, `analytics`); the rest is allowed."""
     shown: Mapping[str, Mapping[str, float]] | None
     """By the keys of experiences `{"times", "last"}`, for those that are capped."""
+    grade: str | None
+    """How well the visitor's company fits, where that is known."""
     now: float | None
     """Milliseconds since 1970; the clock where left out."""
     sticky: Mapping[str, Any] | Sequence[Any] | None
