@@ -10,15 +10,22 @@ const host = process.argv[process.argv.indexOf("--host") + 1] ?? "node";
 const ENGINE = "sdk-js/dist/full/engine.js";
 const SDK = "sdk-js/dist/flags.js";
 const WASM = "sdk-js/dist/full/engine_bg.wasm";
+/** What pages ask, and its memory. */
+const PAGE = ["sdk-js/dist/engine/flags/engine.js", "sdk-js/dist/flags_bg.wasm"];
+const SERVER = "sdk-js/dist/server.js";
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm", ".html": "text/html" };
 
 async function inNode() {
   const engine = await import(pathToFileURL(join(root, ENGINE)));
   const { memory } = engine.initSync({ module: await readFile(join(root, WASM)) });
   const sdk = await import(pathToFileURL(join(root, SDK)));
+  const asking = await import(pathToFileURL(join(root, PAGE[0])));
+  const page = asking.initSync({ module: await readFile(join(root, PAGE[1])) });
+  const openFlags = (bytes, options) => new sdk.Flags(asking, page.memory, bytes, options);
+  const { openRapport } = await import(pathToFileURL(join(root, SERVER)));
   const { runAll } = await import("./suites.mjs");
   const load = (file) => readFile(join(root, "conformance", file));
-  return runAll(engine, async (file) => JSON.parse(await load(file)), load, memory, sdk);
+  return runAll(engine, async (file) => JSON.parse(await load(file)), load, memory, { ...sdk, openFlags, openRapport });
 }
 
 async function inChromium() {
@@ -36,15 +43,18 @@ async function inChromium() {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
     return await page.evaluate(
-      async ([ENGINE, WASM, SDK]) => {
+      async ([ENGINE, WASM, SDK, PAGE]) => {
         const engine = await import(`/${ENGINE}`);
         const { memory } = engine.initSync({ module: await (await fetch(`/${WASM}`)).arrayBuffer() });
         const sdk = await import(`/${SDK}`);
+        const asking = await import(`/${PAGE[0]}`);
+        const page = asking.initSync({ module: await (await fetch(`/${PAGE[1]}`)).arrayBuffer() });
+        const openFlags = (bytes, options) => new sdk.Flags(asking, page.memory, bytes, options);
         const { runAll } = await import("/conformance/suites.mjs");
         const load = async (file) => new Uint8Array(await (await fetch(`/conformance/${file}`)).arrayBuffer());
-        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json(), load, memory, sdk);
+        return runAll(engine, async (file) => (await fetch(`/conformance/${file}`)).json(), load, memory, { ...sdk, openFlags });
       },
-      [ENGINE, WASM, SDK],
+      [ENGINE, WASM, SDK, PAGE],
     );
   } finally {
     await browser.close();

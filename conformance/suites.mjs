@@ -1,15 +1,17 @@
 // The conformance cases on any JavaScript host. `engine` is the full build; `read` gives a file of
-// this folder as parsed JSON, `load` as bytes. A suite yields one list of failures a case.
+// this folder as parsed JSON, `load` as bytes; `sdk` is what decides for visitors. A suite yields one
+// list of failures a case.
 
+import { experiences } from "./experiences.mjs";
 import { gbstats } from "./gbstats.mjs";
 import { growthbook } from "./growthbook.mjs";
 
 /** Runs every suite of index.json that this host knows; answers `{suite, passed, failed, skipped, faults}` each. */
 export async function runAll(engine, read, load, memory, sdk) {
   const results = [];
-  for (const { name, files } of (await read("index.json")).suites) {
+  for (const { name, files, cases } of (await read("index.json")).suites) {
     const result = { suite: name, passed: 0, failed: 0, skipped: 0, faults: [] };
-    const run = suites[name];
+    const run = name === "experiences" ? (engine, read, file) => experiences({ ...sdk, redirectTo: engine.redirectTo }, read, file) : suites[name];
     for (const file of files) {
       const document = await read(file);
       const cases = run ? await run(engine, read, file, document, load) : [];
@@ -19,6 +21,11 @@ export async function runAll(engine, read, load, memory, sdk) {
         else result.failed += 1;
         result.faults.push(...faults.map((fault) => `${file}: ${name}: ${fault}`));
       }
+    }
+    const ran = result.passed + result.failed;
+    if (run && ran !== (cases ?? ran)) {
+      result.failed += 1;
+      result.faults.push(`${ran} cases ran, ${cases} are listed`);
     }
     results.push(result);
   }
