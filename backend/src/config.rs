@@ -38,6 +38,8 @@ pub struct Config {
     /// So many events a second may come from one address with a public key, twenty times as many at
     /// once; any number where absent.
     pub events_per_second: Option<u32>,
+    /// So often it is looked whether an experiment is due to learn.
+    pub learning: Duration,
 }
 
 /// How many connections there are at once, and how long one may stall.
@@ -87,6 +89,7 @@ impl Config {
             fold_together: FOLD_TOGETHER,
             proxies: 0,
             events_per_second: Some(EVENTS_PER_SECOND),
+            learning: Duration::from_secs(60),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::audit::AuditStore;
 use crate::bundles::BundleStore;
 use crate::error::StoreError;
-use crate::experiments::{self, DefinitionStore};
+use crate::experiments::{self, DefinitionStore, WeightStore};
 use crate::identity::secrets::SecretStore;
 use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
@@ -24,6 +24,7 @@ pub trait Records:
     + MergeStore
     + GivenStore
     + DefinitionStore
+    + WeightStore
 {
 }
 
@@ -37,6 +38,7 @@ impl<T> Records for T where
         + MergeStore
         + GivenStore
         + DefinitionStore
+        + WeightStore
 {
 }
 
@@ -55,7 +57,14 @@ impl SqliteRecords {
             database: Database::open(
                 directory.join("records.db"),
                 Durability::Synced,
-                &[VERSION_1, VERSION_2, VERSION_3, given::TABLE, experiments::TABLE],
+                &[
+                    VERSION_1,
+                    VERSION_2,
+                    VERSION_3,
+                    given::TABLE,
+                    experiments::TABLE,
+                    experiments::LEARNT,
+                ],
             )?,
         })
     }

@@ -123,6 +123,8 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(experiments::http::ship))
         .routes(routes!(results::http::of_experiment))
         .routes(routes!(results::http::of_experience))
+        .routes(routes!(results::http::teach_experiment))
+        .routes(routes!(results::http::teach_experience))
         .routes(routes!(audit::http::list))
         .routes(routes!(pages::welcome))
         .routes(routes!(documentation::health))

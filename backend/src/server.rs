@@ -14,7 +14,7 @@ use crate::live::Feed;
 use crate::log::{DayLog, Keeper};
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
-use crate::results::{Exposures, SqliteExposures};
+use crate::results::{Exposures, SqliteExposures, keep_learning};
 use crate::{connections, privacy, profiles, router};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -130,8 +130,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         app.stopping.subscribe(),
     );
     let serving = tokio::spawn(serving);
-    let tasks =
-        vec![tokio::spawn(forget_salts(app.clone())), tokio::spawn(changes.publish(app.clone()))];
+    let tasks = vec![
+        tokio::spawn(forget_salts(app.clone())),
+        tokio::spawn(changes.publish(app.clone())),
+        tokio::spawn(keep_learning(app.clone(), config.learning)),
+    ];
     Ok(Running {
         address,
         app,

@@ -135,6 +135,17 @@ test("an exposure is told once a visitor, experiment and variation", async () =>
   assert.equal(rapport.tracked.length, 2, "deciding shows nothing");
 });
 
+test("an exposure to a bandit tells how likely it was and what it learns by", async () => {
+  const rule = { key: "hero", contextualVariations: ["plain", "warm"], contextualBanditRef: "hero", contextAttributes: ["plan", "country"] };
+  const leaf = { leafId: 0, condition: { plan: "team" }, weights: [0.5, 0.5] };
+  const flags = { features: { hero: { defaultValue: "plain", rules: [rule] } }, contextualBandits: { hero: { banditVersion: 3, contexts: [leaf] } } };
+  const rapport = await testRapport({ authored: { flags } });
+  rapport.feature("hero", { anonymousId: "a1", attributes: { plan: "team", age: 7 } });
+  const [{ properties: { variationId, ...properties } }] = rapport.tracked;
+  assert.match(variationId, /^[01]$/);
+  assert.deepEqual(properties, { experimentId: "hero", featureId: "hero", propensity: 0.5, leafId: 0, banditVersion: 3, context: { plan: "team" }, bundle: rapport.bundle });
+});
+
 test("an experience is decided by score, time and showings, and told as what it is", async () => {
   const experiences = [{ key: "sales", slot: "hero", condition: { $score: { $gte: 70 } }, cap: { times: 2 }, schedule: { until: "2026-12-01T00:00:00Z" }, content: { type: "text", text: "Talk to us" } }];
   const rapport = await testRapport({ authored: { flags: { features: { hero: { defaultValue: null } }, experiences } }, verdict: { score: 82, band: "qualified" } });

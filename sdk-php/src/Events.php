@@ -80,6 +80,7 @@ final class Events
             'bundle' => $bundle === '' ? null : $bundle,
             'leafId' => $result['leafId'] ?? null,
             'banditVersion' => $result['banditVersion'] ?? null,
+            'context' => $result['contextAttributes'] ?? null,
         ], static fn (mixed $value): bool => $value !== null);
         $this->once('Experiment Viewed', $visitor, $properties);
     }
@@ -92,7 +93,8 @@ final class Events
 
     private function once(string $event, array $visitor, array $properties): void
     {
-        $once = json_encode([$visitor['anonymousId'] ?? null, $visitor['userId'] ?? null, $event, $properties]);
+        $what = array_intersect_key($properties, ['experimentId' => true, 'variationId' => true, 'experienceId' => true]);
+        $once = json_encode([$visitor['anonymousId'] ?? null, $visitor['userId'] ?? null, $event, $what]);
         if (isset($this->exposed[$once]) || !Visitor::isPersonal($visitor)) {
             return;
         }

@@ -90,4 +90,21 @@ final class EventsTest extends TestCase
         $expected = ['experimentId' => 'hero-test', 'variationId' => $variation[0], 'variationName' => $variation[1], 'featureId' => 'hero'];
         self::assertSame($expected, $event['properties']);
     }
+
+    public function testAnExposureToABanditTellsHowLikelyItWasAndWhatItLearnsBy(): void
+    {
+        $transport = new Recorded([new Response(200, '{}')]);
+        $events = new Events('https://rapport.example', 'k', $transport);
+        $rule = ['key' => 'hero-test', 'contextualVariations' => ['a', 'b'], 'contextualBanditRef' => 'hero-test', 'contextAttributes' => ['plan', 'country']];
+        $leaf = ['leafId' => 0, 'condition' => ['plan' => 'team'], 'weights' => [0.5, 0.5]];
+        $payload = ['features' => ['hero' => ['defaultValue' => 'x', 'rules' => [$rule]]], 'contextualBandits' => ['hero-test' => ['banditVersion' => 3, 'contexts' => [$leaf]]]];
+        $rapport = Local::ofPayload(json_encode($payload), $events);
+        $visitor = self::VISITOR + ['attributes' => ['id' => 'a1', 'plan' => 'team', 'age' => 7]];
+        $rapport->value('hero', null, $visitor);
+        $events->flush();
+        [$event] = $transport->batch(0);
+        unset($event['properties']['variationId']);
+        $expected = ['experimentId' => 'hero-test', 'featureId' => 'hero', 'propensity' => 0.5, 'leafId' => 0, 'banditVersion' => 3, 'context' => ['plan' => 'team']];
+        self::assertEquals($expected, $event['properties']);
+    }
 }

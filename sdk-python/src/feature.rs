@@ -6,7 +6,7 @@ use crate::values;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rapport_core::experiment::{
-    Assignment, Outcome, Source, Visitor, assignment_json, experiment_json,
+    Assignment, Experiment, Outcome, Source, Visitor, assignment_json, experiment_json,
 };
 use rapport_core::targeting::Value;
 use std::sync::Arc;
@@ -244,6 +244,27 @@ impl Exposure {
     fn view(&self) -> PyResult<Assignment<'_>> {
         self.held.view(&self.asking).ok_or_else(|| RapportError::new_err("no such experiment"))
     }
+
+    /// The attributes that the experiment asks for, as far as the call gave them.
+    fn context<'py>(
+        &self,
+        py: Python<'py>,
+        experiment: &Experiment,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let context = PyDict::new(py);
+        let Some(Value::List(asked)) = experiment.authored.0.member("contextAttributes") else {
+            return Ok(context);
+        };
+        let Ok(given) = self.visitor.bind(py).get_item("attributes") else { return Ok(context) };
+        for name in asked.iter().map(Value::to_text) {
+            if let Ok(value) = given.get_item(&*name)
+                && !value.is_none()
+            {
+                context.set_item(&*name, value)?;
+            }
+        }
+        Ok(context)
+    }
 }
 
 #[pymethods]
@@ -299,6 +320,10 @@ impl Exposure {
             if let Some(version) = bandit.and_then(|bandit| bandit.version.as_ref()) {
                 dict.set_item("banditVersion", values::write(py, version)?)?;
             }
+        }
+        let context = self.context(py, assignment.experiment)?;
+        if !context.is_empty() {
+            dict.set_item("context", context)?;
         }
         if let Some(hash) = &self.bundle {
             dict.set_item("bundle", &**hash)?;

@@ -220,6 +220,31 @@ def test_exposures_are_events_once_a_visitor_and_variation(failing):
     assert first["context"]["library"]["name"] == "rapport-python"
 
 
+def test_an_exposure_to_a_bandit_tells_how_likely_it_was_and_what_it_learns_by(failing):
+    rule = {
+        "key": "hero",
+        "contextualVariations": ["plain", "warm"],
+        "contextualBanditRef": "hero",
+        "contextAttributes": ["plan", "country"],
+    }
+    leaf = {"leafId": 0, "condition": {"plan": "team"}, "weights": [0.5, 0.5]}
+    flags = {
+        "features": {"hero": {"defaultValue": "plain", "rules": [rule]}},
+        "contextualBandits": {"hero": {"banditVersion": 3, "contexts": [leaf]}},
+    }
+    client = Client(failing.url, "wk_test", bundle=testing.bundle(flags=flags))
+    client.feature("hero", {"anonymous_id": "a1", "attributes": {"plan": "team", "age": 7}})
+    client.flush()
+    (event,) = failing.told()
+    told = event["properties"]
+    assert {name: told[name] for name in ("propensity", "leafId", "banditVersion", "context")} == {
+        "propensity": 0.5,
+        "leafId": 0,
+        "banditVersion": 3,
+        "context": {"plan": "team"},
+    }
+
+
 def test_what_fails_is_sent_again_under_the_same_message_ids(failing):
     failing.answers = [(503, {}), (429, {"retry-after": "0"}), (500, {})]
     client = Client(failing.url, "wk_test")

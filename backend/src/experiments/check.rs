@@ -1,5 +1,6 @@
 //! What is wrong with a definition, said where it is authored.
 
+use super::bandit::{Bandit, SCORE};
 use super::definition::{Definition, Kind, Status};
 use super::payload::{Payload, Wrong, audience_names, place};
 use rapport_core::experiment::compile_flags;
@@ -97,6 +98,7 @@ const EVERY: Members = &[("name", Is::Text), ("description", Is::Text)];
 /// What GrowthBook's rules and experiments say of whom they are for and how they split.
 const SPLIT: Members = &[
     ("audience", Is::TextOrTexts),
+    ("bandit", Is::Object),
     ("bucketVersion", Is::Number),
     ("condition", Is::Object),
     ("contextualBandit", Is::Object),
@@ -117,6 +119,7 @@ const SPLIT: Members = &[
     ("priority", Is::Number),
     ("ranges", Is::List),
     ("seed", Is::Text),
+    ("segments", Is::Texts),
     ("urlPatterns", Is::List),
     ("variations", Is::List),
     ("weights", Is::List),
@@ -196,9 +199,28 @@ fn shape(one: &Definition) -> Vec<Wrong> {
             "a goal has either the name of an `event` or the path of a `page`".to_owned(),
         );
     }
+    for (name, reason) in wrong_bandit(one, count) {
+        problem(&name, reason);
+    }
     let window = content.get("windowDays").and_then(Value::as_f64);
     if window.is_some_and(|days| !(days > 0.0 && days <= 366.0)) {
         problem("windowDays", "it is more than 0 and at most 366".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong with how something learns, by the names of members.
+fn wrong_bandit(one: &Definition, arms: usize) -> Vec<(String, String)> {
+    let wrong = match Bandit::of(one) {
+        None => return Vec::new(),
+        Some(Err(error)) => return vec![("bandit".to_owned(), error.to_string())],
+        Some(Ok(bandit)) => bandit.wrong(arms),
+    };
+    let mut wrong: Vec<_> =
+        wrong.into_iter().map(|(name, reason)| (format!("bandit.{name}"), reason)).collect();
+    if one.content.contains_key("contextualBandit") {
+        let reason = "what learns has no leaves of its own";
+        wrong.push(("contextualBandit".to_owned(), reason.to_owned()));
     }
     wrong
 }
@@ -246,6 +268,9 @@ fn references(definitions: &[Definition]) -> Vec<Wrong> {
             let goals = one.content.get("goals").and_then(Value::as_array);
             let goals = goals.into_iter().flatten().filter_map(Value::as_str);
             goals.for_each(|goal| need(Kind::Goal, goal, "goals"));
+            let objective = one.content.get("bandit").and_then(|bandit| bandit.get("objective"));
+            let goal = objective.and_then(Value::as_str).filter(|objective| *objective != SCORE);
+            goal.into_iter().for_each(|goal| need(Kind::Goal, goal, "bandit.objective"));
         }
         for (at, parent) in parents(one) {
             need(Kind::Feature, parent, &at);

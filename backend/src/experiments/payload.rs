@@ -1,7 +1,10 @@
 //! One payload of all that is authored: GrowthBook's, and what Rapport adds to it
 //! (`docs/flags-format.md`).
 
+use super::bandit::{context_attributes, first_weights, fits, reference};
 use super::definition::{Definition, Kind, Status};
+use super::learnt::{LearntLeaf, Weights};
+use super::service::variation_keys;
 use rapport_core::experiment::{Flags, compile_flags};
 use rapport_core::targeting::Value as CoreValue;
 use serde_json::{Map, Value, json};
@@ -30,12 +33,27 @@ impl Wrong {
 }
 
 /// What of an experiment is for those who author it; hosts know nothing of it.
-const OWN: [&str; 6] =
-    ["description", "feature", "audience", "goals", "priority", "contextualBandit"];
+const OWN: [&str; 8] = [
+    "description",
+    "feature",
+    "audience",
+    "goals",
+    "priority",
+    "contextualBandit",
+    "bandit",
+    "segments",
+];
+/// The same of an experience.
+const OWN_OF_EXPERIENCE: [&str; 4] = ["description", "goals", "bandit", "segments"];
 
 impl Payload {
-    /// Of what runs among these.
+    /// Of what runs among these, before anything is learnt.
     pub fn of(definitions: &[Definition]) -> Self {
+        Self::with(definitions, Vec::new())
+    }
+
+    /// Of what runs among these, with the newest weights of what learns.
+    pub fn with(definitions: &[Definition], learnt: Vec<(Kind, String, Weights)>) -> Self {
         let running = || definitions.iter().filter(|one| one.status == Status::Running);
         let of_kind = move |kind| running().filter(move |one| one.kind == kind);
         let mut origins = Vec::new();
@@ -57,9 +75,14 @@ impl Payload {
                     alone.push(experiment(one, &audiences));
                 }
             }
-            if let Some(bandit) = one.content.get("contextualBandit") {
-                bandits.insert(one.key.clone(), bandit.clone());
-            }
+        }
+        for one in running().filter(|one| learns(one)) {
+            let newest = learnt.iter().find(|(kind, key, _)| (*kind, key) == (one.kind, &one.key));
+            let leaves = match one.content.get("contextualBandit") {
+                Some(authored) => authored.clone(),
+                None => leaves_in_force(one, newest.map(|(.., weights)| weights)),
+            };
+            bandits.insert(reference(one), leaves);
         }
         let mut features = Map::new();
         for one in of_kind(Kind::Feature) {
@@ -85,8 +108,12 @@ impl Payload {
         for one in of_kind(Kind::Experience) {
             origin(format!("experiences.{}", one.key), place(one));
             let mut content = one.content.clone();
-            content.retain(|name, _| !matches!(name.as_str(), "description" | "goals"));
+            content.retain(|name, _| !OWN_OF_EXPERIENCE.contains(&name.as_str()));
             content.insert("key".to_owned(), Value::from(one.key.clone()));
+            carry_context(one, &mut content);
+            if learns(one) {
+                point_to_bandit(one, &mut content);
+            }
             experiences.push(Value::Object(content));
         }
         let mut value = json!({ "features": features, "experiments": alone });
@@ -162,10 +189,14 @@ fn experiment(one: &Definition, audiences: &Map<String, Value>) -> Value {
     let mut rule = one.content.clone();
     rule.retain(|name, _| !OWN.contains(&name.as_str()));
     rule.insert("key".to_owned(), Value::from(one.key.clone()));
-    if one.content.contains_key("contextualBandit") {
-        let variations = rule.remove("variations").unwrap_or_default();
-        rule.insert("contextualVariations".to_owned(), variations);
-        rule.insert("contextualBanditRef".to_owned(), Value::from(one.key.clone()));
+    carry_context(one, &mut rule);
+    if learns(one) {
+        point_to_bandit(one, &mut rule);
+        // GrowthBook's rules have them so; its experiments of pages have no bandits.
+        if one.content.contains_key("feature") {
+            let variations = rule.remove("variations").unwrap_or_default();
+            rule.insert("contextualVariations".to_owned(), variations);
+        }
     }
     let names = audience_names(&one.content);
     if !names.is_empty() {
@@ -180,4 +211,40 @@ fn experiment(one: &Definition, audiences: &Map<String, Value>) -> Value {
         rule.insert("condition".to_owned(), condition);
     }
     Value::Object(rule)
+}
+
+/// Whether something has weights apart for each leaf, learnt or authored.
+fn learns(one: &Definition) -> bool {
+    ["bandit", "contextualBandit"].iter().any(|name| one.content.contains_key(*name))
+}
+
+/// Says where the weights are. Variations are remembered by their keys: whoever has one keeps it when
+/// weights move.
+fn point_to_bandit(one: &Definition, content: &mut Map<String, Value>) {
+    content.insert("contextualBanditRef".to_owned(), Value::from(reference(one)));
+    let authored = one.content.get("meta").and_then(Value::as_array);
+    let keys = variation_keys(&one.content).into_iter().enumerate();
+    let meta = keys.map(|(number, key)| {
+        let told = authored.and_then(|meta| meta.get(number)?.as_object());
+        let mut meta = told.cloned().unwrap_or_default();
+        meta.insert("key".to_owned(), Value::from(key));
+        Value::Object(meta)
+    });
+    content.insert("meta".to_owned(), meta.collect());
+}
+
+fn carry_context(one: &Definition, content: &mut Map<String, Value>) {
+    let names = context_attributes(one);
+    if !names.is_empty() {
+        content.insert("contextAttributes".to_owned(), json!(names));
+    }
+}
+
+fn leaves_in_force(one: &Definition, learnt: Option<&Weights>) -> Value {
+    let first = first_weights(one);
+    let weights = learnt.filter(|learnt| fits(learnt, one)).unwrap_or(&first);
+    let contexts = weights.leaves.iter().map(|LearntLeaf { leaf_id, condition, weights, .. }| {
+        json!({ "leafId": leaf_id, "condition": condition, "weights": weights })
+    });
+    json!({ "banditVersion": weights.version, "contexts": contexts.collect::<Vec<_>>() })
 }

@@ -90,5 +90,9 @@ fn publish(app: &App, permit: &Permit) -> Result<(), Problem> {
 /// Where the records cannot be read.
 pub fn payload(app: &App, scope: Scope) -> Result<Option<Payload>, StoreError> {
     let definitions = app.records.definitions(scope)?;
-    Ok((!definitions.is_empty()).then(|| Payload::of(&definitions)))
+    if definitions.is_empty() {
+        return Ok(None);
+    }
+    let learnt = app.records.newest_weights(scope)?;
+    Ok(Some(Payload::with(&definitions, learnt)))
 }

@@ -253,6 +253,11 @@ fn stays_on_its_side(before: &Definition, next: &Definition) -> Result<(), Probl
         DECIDES.into_iter().find(|name| before.content.get(*name) != next.content.get(*name));
     let sides = variation_keys(&before.content) != variation_keys(&next.content);
     match moved.or(sides.then_some("variations")) {
+        None if before.content.contains_key("bandit") != next.content.contains_key("bandit") => {
+            Err(Problem::Conflict(
+                "whether an experiment learns changes whom it shows what; stop it first".to_owned(),
+            ))
+        }
         Some(name) if matches!(before.kind, Kind::Experiment | Kind::Experience) => {
             Err(Problem::Conflict(format!(
                 "a new `{name}` would move visitors of a running {0} to other variations; stop it first, or make another one",

@@ -172,8 +172,15 @@ fn answers(open: &OpenFlags, asking: AskingWire) -> Value {
 fn scrubbed(authored: &Value, chosen: usize) -> Value {
     let mut shown = authored.clone();
     let Some(members) = shown.as_object_mut() else { return shown };
-    for decides in ["condition", "parentConditions", "filters", "namespace", "namespaces", "ranges"]
-    {
+    for decides in [
+        "condition",
+        "contextualBanditRef",
+        "parentConditions",
+        "filters",
+        "namespace",
+        "namespaces",
+        "ranges",
+    ] {
         members.remove(decides);
     }
     let variations = members.get_mut("variations").and_then(Value::as_array_mut);

@@ -1,35 +1,25 @@
 //! From exposures and conversions to what may be believed: everything that is statistics is core's.
 
-use super::reading::landing_key;
-use super::store::{Conversion, Exposure};
+use super::crowd::{Crowd, People, Reached};
+use super::learning::{History, Rounds};
+use super::off_policy::policies;
 use super::view::{
-    ArmView, EffectView, ExcludedView, GoalArmView, GoalView, ResultsView, SplitView,
+    ArmView, BanditView, EffectView, ExcludedView, GoalArmView, GoalView, ResultsView, SplitView,
 };
 use crate::app::App;
-use crate::clock::Millis;
-use crate::error::{Problem, StoreError};
-use crate::experiments::{Definition, Kind, variation_keys};
-use crate::identity::{Scope, SubjectId};
-use crate::profiles::Who;
+use crate::error::Problem;
+use crate::experiments::{Bandit, Definition, authored_weights, variation_keys};
+use crate::identity::Scope;
 use rapport_core::stats::{
-    Adjusted, Arrivals, Cause, Difference, Effect, MISMATCH, Scale, Sequence, Side, Statistic,
-    Sums, believe, benjamini_hochberg, check_split, compare, t_test,
+    Adjusted, Cause, Difference, Effect, MISMATCH, Scale, Sequence, Side, Statistic, Sums, believe,
+    benjamini_hochberg, check_split, compare, t_test,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The share of experiments without effect that may be called significant.
 const ALPHA: f64 = 0.05;
-const DAY: f64 = 86_400_000.0;
-
-/// A person who saw exactly one variation.
-#[derive(Debug)]
-struct Seen {
-    arm: usize,
-    at: Millis,
-    /// The lead score then; unknown where there was no profile.
-    score: Option<f64>,
-}
+/// So many of a bandit's weights are shown.
+const MOST_HISTORY: usize = 500;
 
 /// The results of an experiment, as far as the log is read.
 ///
@@ -38,24 +28,21 @@ struct Seen {
 pub fn results(app: &App, scope: Scope, experiment: &Definition) -> Result<ResultsView, Problem> {
     let arms = variation_keys(&experiment.content);
     let people = People::of(app, scope)?;
-    let mut crowd = Crowd::of(&people, &arms, app.results.exposures(scope, &experiment.key)?)?;
-    crowd.lost = lost(app, scope, &people, experiment, &arms, &crowd)?;
-    for (person, seen) in &mut crowd.seen {
-        seen.score = score(app, scope, *person, seen.at)?;
-    }
+    let mut crowd = Crowd::of(app, scope, &people, experiment)?;
+    crowd.count_lost(app, scope, &people, experiment)?;
     let goals = experiment.content.get("goals").and_then(Value::as_array);
     let goals = goals.into_iter().flatten().filter_map(Value::as_str);
     let mut shown = Vec::new();
     for key in goals {
-        let revisions = app.records.revisions(scope, Kind::Goal, key)?;
-        let Some(goal) = revisions.into_iter().next() else { continue };
-        let done = app.results.conversions(scope, key)?;
-        shown.push(measure(&people, &arms, &crowd, &goal, done)?);
+        let reached = Reached::of(app, scope, &people, &crowd, key)?;
+        shown.extend(reached.map(|reached| measure(&arms, &crowd, &reached)));
     }
     adjust_for_many(&mut shown);
     let (position, end) = (app.results.reading(scope)?, app.log.end(scope)?);
     let position = position.map_or(0, |(position, _)| position.0);
-    let weights = weights(experiment, arms.len());
+    let history = History::of(app, scope, experiment)?;
+    let weights = weights(experiment, &crowd, &history, arms.len());
+    let bandit = bandit(app, scope, &people, &crowd, experiment, &history)?;
     let times = crowd.seen.values().map(|seen| seen.at);
     Ok(ResultsView {
         experiment: experiment.key.clone(),
@@ -73,168 +60,62 @@ pub fn results(app: &App, scope: Scope, experiment: &Definition) -> Result<Resul
         variations: arms
             .iter()
             .zip(&crowd.arrivals)
-            .zip(&crowd.lost)
             .zip(&weights)
-            .map(|(((key, arrivals), lost), weight)| ArmView {
+            .map(|((key, arrivals), weight)| ArmView {
                 key: key.clone(),
                 weight: *weight,
                 visitors: arrivals.visitors,
                 bots: arrivals.bots,
                 duplicates: arrivals.duplicates,
-                lost: *lost,
+                lost: arrivals.lost,
             })
             .collect(),
         goals: shown,
+        bandit,
         behind: end.0.saturating_sub(position).try_into().unwrap_or_default(),
     })
 }
 
-/// Who is who, and who works here.
-struct People<'a> {
-    who: Who<'a>,
-    staff: BTreeSet<SubjectId>,
-}
-
-impl<'a> People<'a> {
-    fn of(app: &'a App, scope: Scope) -> Result<Self, StoreError> {
-        let who = Who::stored(app, scope);
-        let mut staff = BTreeSet::new();
-        for subject in app.results.staff(scope)? {
-            staff.extend([subject, who.person(subject)?]);
-        }
-        Ok(Self { who, staff })
+/// How visitors should split: of what learns by the chances that they had.
+fn weights(experiment: &Definition, crowd: &Crowd, history: &History, arms: usize) -> Vec<f64> {
+    let authored = authored_weights(&experiment.content, arms);
+    if !experiment.content.contains_key("bandit") {
+        return authored;
     }
-
-    /// Who a subject is; `None` for whoever works here.
-    fn person(&self, subject: SubjectId) -> Result<Option<SubjectId>, StoreError> {
-        let person = self.who.person(subject)?;
-        Ok((!self.staff.contains(&subject) && !self.staff.contains(&person)).then_some(person))
+    let mut sums = vec![0.0; arms];
+    for seen in crowd.seen.values() {
+        let chances = history.weights_of(seen).unwrap_or(&authored);
+        sums.iter_mut().zip(chances).for_each(|(sum, chance)| *sum += chance);
     }
+    let visitors = crowd.seen.len() as f64;
+    if visitors == 0.0 { authored } else { sums.into_iter().map(|sum| sum / visitors).collect() }
 }
 
-/// Whom an experiment was shown to.
-struct Crowd {
-    seen: BTreeMap<SubjectId, Seen>,
-    /// Everybody with an exposure, also those who do not count.
-    known: BTreeSet<SubjectId>,
-    arrivals: Vec<Arrivals>,
-    lost: Vec<u64>,
-    staff: u64,
-    duplicates: u64,
-    unknown: u64,
-}
-
-impl Crowd {
-    fn of(
-        people: &People<'_>,
-        arms: &[String],
-        exposures: Vec<Exposure>,
-    ) -> Result<Self, StoreError> {
-        let mut of_person: BTreeMap<SubjectId, (BTreeMap<usize, Millis>, bool)> = BTreeMap::new();
-        let (mut staff, mut unknown) = (BTreeSet::new(), 0);
-        for exposure in exposures {
-            let Some(person) = people.person(exposure.subject)? else {
-                staff.insert(people.who.person(exposure.subject)?);
-                continue;
-            };
-            let Some(arm) = arms.iter().position(|arm| *arm == exposure.variation) else {
-                unknown += 1;
-                continue;
-            };
-            let (seen, bot) = of_person.entry(person).or_default();
-            let first = seen.entry(arm).or_insert(exposure.at);
-            *first = exposure.at.min(*first);
-            *bot |= exposure.bot;
-        }
-        let mut crowd = Self {
-            seen: BTreeMap::new(),
-            known: of_person.keys().copied().collect(),
-            arrivals: vec![Arrivals::default(); arms.len()],
-            lost: vec![0; arms.len()],
-            staff: staff.len() as u64,
-            duplicates: 0,
-            unknown,
-        };
-        for (person, (seen, bot)) in of_person {
-            let several = seen.len() > 1;
-            for arm in seen.keys() {
-                let Some(arrivals) = crowd.arrivals.get_mut(*arm) else { continue };
-                arrivals.visitors += 1;
-                arrivals.bots += u64::from(bot);
-                arrivals.duplicates += u64::from(several);
-            }
-            crowd.duplicates += u64::from(several);
-            if let (false, false, Some((arm, at))) = (several, bot, seen.first_key_value()) {
-                crowd.seen.insert(person, Seen { arm: *arm, at: *at, score: None });
-            }
-        }
-        Ok(crowd)
-    }
-}
-
-/// Who came where a variation's redirect leads while it was tested, and of whom no exposure came.
-fn lost(
+fn bandit(
     app: &App,
     scope: Scope,
     people: &People<'_>,
-    experiment: &Definition,
-    arms: &[String],
     crowd: &Crowd,
-) -> Result<Vec<u64>, StoreError> {
-    let Some(start) = crowd.seen.values().map(|seen| seen.at).min() else {
-        return Ok(vec![0; arms.len()]);
-    };
-    let of_arm = |arm: &String| {
-        let mut lost = BTreeSet::new();
-        for landed in app.results.conversions(scope, &landing_key(&experiment.key, arm))? {
-            if landed.at < start {
-                continue;
-            }
-            let person = people.person(landed.subject)?;
-            lost.extend(person.filter(|person| !crowd.known.contains(person)));
-        }
-        Ok(lost.len() as u64)
-    };
-    arms.iter().map(of_arm).collect()
-}
-
-/// The lead score that somebody had at a time, before anything could come of it.
-fn score(
-    app: &App,
-    scope: Scope,
-    person: SubjectId,
-    at: Millis,
-) -> Result<Option<f64>, StoreError> {
-    let Some(profile) = app.profiles.profile(scope, person)? else { return Ok(None) };
-    let points = profile.trail.points();
-    let before = points.partition_point(|(time, _)| *time <= at);
-    Ok(before.checked_sub(1).and_then(|last| points.get(last)).map(|(_, score)| f64::from(*score)))
-}
-
-/// How visitors should split.
-fn weights(experiment: &Definition, arms: usize) -> Vec<f64> {
-    let numbers = experiment.content.get("weights").and_then(Value::as_array);
-    let weights: Vec<f64> = numbers.into_iter().flatten().filter_map(Value::as_f64).collect();
-    let ranges = experiment.content.get("ranges").and_then(Value::as_array);
-    let ranges: Vec<f64> = ranges
-        .into_iter()
-        .flatten()
-        .filter_map(|range| Some(range.get(1)?.as_f64()? - range.get(0)?.as_f64()?))
-        .collect();
-    let authored = [ranges, weights].into_iter().find(|authored| authored.len() == arms);
-    let shares = authored.unwrap_or_else(|| vec![1.0; arms]);
-    let sum: f64 = shares.iter().sum();
-    shares.into_iter().map(|share| share / sum).collect()
+    experiment: &Definition,
+    history: &History,
+) -> Result<Option<BanditView>, Problem> {
+    let Some(Ok(bandit)) = Bandit::of(experiment) else { return Ok(None) };
+    let rounds = Rounds::of(app, scope, people, crowd, &bandit, history)?;
+    let newest = history.newest();
+    let total: f64 = rounds.earned.iter().map(|one| one.reward).sum();
+    let older = history.learnt.len().saturating_sub(MOST_HISTORY);
+    Ok(Some(BanditView {
+        objective: bandit.objective,
+        visitors: rounds.earned.len() as u64,
+        earned: total / rounds.earned.len().max(1) as f64,
+        weights: newest.clone(),
+        history: history.learnt.iter().skip(older).cloned().collect(),
+        off_policy: policies(&rounds, newest, &variation_keys(&experiment.content))?,
+    }))
 }
 
 fn split(crowd: &Crowd, weights: &[f64]) -> Option<SplitView> {
-    let arrivals: Vec<_> = crowd
-        .arrivals
-        .iter()
-        .zip(&crowd.lost)
-        .map(|(arrivals, lost)| Arrivals { lost: *lost, ..*arrivals })
-        .collect();
-    let split = check_split(&arrivals, weights).ok()?;
+    let split = check_split(&crowd.arrivals, weights).ok()?;
     let causes = split.causes.iter().map(|(cause, _)| match cause {
         Cause::Bots => "bots",
         Cause::RedirectLoss => "redirect-loss",
@@ -255,33 +136,14 @@ struct Tally {
     conversions: u64,
 }
 
-fn measure(
-    people: &People<'_>,
-    arms: &[String],
-    crowd: &Crowd,
-    goal: &Definition,
-    done: Vec<Conversion>,
-) -> Result<GoalView, StoreError> {
-    let revenue = goal.content.contains_key("value");
-    let less_is_better = goal.content.get("lessIsBetter").and_then(Value::as_bool) == Some(true);
-    let window = goal.content.get("windowDays").and_then(Value::as_f64).map(|days| days * DAY);
-    let mut of_person: BTreeMap<SubjectId, (f64, bool)> = BTreeMap::new();
-    for Conversion { subject, at, value, .. } in done {
-        let Some(person) = people.person(subject)? else { continue };
-        let Some(seen) = crowd.seen.get(&person) else { continue };
-        let since = (at - seen.at) as f64;
-        if since >= 0.0 && window.is_none_or(|window| since <= window) {
-            let sum = of_person.entry(person).or_default();
-            *sum = (sum.0 + value, true);
-        }
-    }
+fn measure(arms: &[String], crowd: &Crowd, goal: &Reached) -> GoalView {
+    let Reached { revenue, less_is_better, .. } = *goal;
     let mut tallies = vec![Tally::default(); arms.len()];
     for (person, seen) in &crowd.seen {
         let Some(tally) = tallies.get_mut(seen.arm) else { continue };
-        let (value, converted) = of_person.get(person).copied().unwrap_or_default();
-        tally.values.push(if revenue { value } else { f64::from(u8::from(converted)) });
+        tally.values.push(goal.value(*person));
         tally.scores.push(seen.score);
-        tally.conversions += u64::from(converted);
+        tally.conversions += u64::from(goal.did(*person));
     }
     let statistics = statistics(&tallies, revenue);
     let mut shown = Vec::new();
@@ -306,13 +168,13 @@ fn measure(
         }
         shown.push(view);
     }
-    Ok(GoalView {
+    GoalView {
         key: goal.key.clone(),
         kind: if revenue { "revenue" } else { "conversion" },
         less_is_better,
         adjusted: matches!(statistics.first(), Some(Statistic::Adjusted(_))),
         variations: shown,
-    })
+    }
 }
 
 /// Each variation's measure, with the lead score at the exposure as covariate where it tells people

@@ -2,11 +2,16 @@
 //! statistics of them. Can be thrown away and rebuilt.
 
 mod compute;
+mod crowd;
 pub mod http;
+mod learner;
+mod learning;
+mod off_policy;
 mod projector;
 mod reading;
 mod store;
 mod view;
 
+pub use learner::keep_learning;
 pub use projector::Exposures;
-pub use store::{Conversion, Exposure, ExposureStore, Found, SqliteExposures};
+pub use store::{Conversion, Exposure, ExposureStore, Found, LeafSeen, SqliteExposures};

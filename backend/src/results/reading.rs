@@ -1,11 +1,12 @@
 //! What of the log concerns experiments: exposures, goals, and who works here.
 
-use super::store::{Conversion, Exposure, Found};
+use super::store::{Conversion, Exposure, Found, LeafSeen};
 use crate::app::App;
+use crate::clock::Millis;
 use crate::collect::is_program;
 use crate::error::StoreError;
 use crate::experiments::{Definition, Kind, Status, variation_keys};
-use crate::identity::Scope;
+use crate::identity::{Scope, SubjectId};
 use crate::keys::KeyStore;
 use crate::log::{Contents, Envelope, Offset, Replayed, SealedWire, contents};
 use crate::secret::Sha256Digest;
@@ -14,6 +15,12 @@ use serde_json::{Value, json};
 
 /// What pages report when somebody is shown a variation.
 pub const EXPOSURE: &str = "Experiment Viewed";
+
+/// An exposure tells so many attributes, and texts of so many bytes; the rest tells nobody apart.
+const MOST_TOLD: usize = 32;
+const MOST_TEXT: usize = 200;
+/// What is found of the same events; another number reads the log again.
+const EDITION: u32 = 2;
 
 /// What is looked for.
 #[derive(Debug)]
@@ -71,7 +78,8 @@ impl Reads {
             .collect();
         // What retention forgot is to be forgotten here, too.
         let forgotten = app.log.forgotten(scope)?.0;
-        let digest = Sha256Digest::of(json!([told, staff, forgotten]).to_string().as_bytes());
+        let digest =
+            Sha256Digest::of(json!([EDITION, told, staff, forgotten]).to_string().as_bytes());
         Ok(Some(Self {
             goals,
             networks: staff.networks.iter().filter_map(|text| Network::parse(text)).collect(),
@@ -126,15 +134,7 @@ impl Reads {
             found.staff.push(draft.subject);
         }
         if viewed {
-            found.exposures.extend(exposure(&sealed).map(|(experiment, variation, bot)| {
-                Exposure {
-                    experiment,
-                    variation,
-                    subject: draft.subject,
-                    at: draft.event_time,
-                    bot,
-                }
-            }));
+            found.exposures.extend(exposure(&sealed, draft.subject, draft.event_time));
         }
         found.conversions.extend(reached.into_iter().map(|goal| Conversion {
             goal: goal.key.clone(),
@@ -196,19 +196,41 @@ fn like(pattern: &str, path: &str) -> bool {
     }
 }
 
-fn exposure(sealed: &SealedWire) -> Option<(String, String, bool)> {
+fn exposure(sealed: &SealedWire, subject: SubjectId, at: Millis) -> Option<Exposure> {
     let properties = &sealed.event.properties;
     let text = |name: &str| match properties.get(name)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
+    let leaf = || {
+        Some(LeafSeen {
+            version: properties.get("banditVersion")?.as_i64()?,
+            leaf: properties.get("leafId")?.as_i64()?,
+            propensity: properties.get("propensity")?.as_f64()?,
+        })
+    };
+    let plain = |value: &Value| match value {
+        Value::String(text) => text.len() <= MOST_TEXT,
+        Value::Bool(_) | Value::Number(_) => true,
+        _ => false,
+    };
+    let told = properties.get("context").and_then(Value::as_object).into_iter().flatten();
+    let told = told.filter(|(name, value)| !name.starts_with('$') && plain(value));
     let context = &sealed.event.context;
     let agents = [context.get("userAgent").and_then(Value::as_str), sealed.user_agent.as_deref()];
     let bot = agents.into_iter().flatten().next().is_some_and(is_program)
         || context.get("webdriver") == Some(&Value::Bool(true))
         || context.get("bot").is_some_and(Value::is_string);
-    Some((text("experimentId")?, text("variationId")?, bot))
+    Some(Exposure {
+        experiment: text("experimentId")?,
+        variation: text("variationId")?,
+        subject,
+        at,
+        bot,
+        leaf: leaf(),
+        context: told.take(MOST_TOLD).map(|(name, value)| (name.clone(), value.clone())).collect(),
+    })
 }
 
 fn worth(sealed: &SealedWire, path: &str) -> f64 {

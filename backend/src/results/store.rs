@@ -7,6 +7,7 @@ use crate::log::Offset;
 use crate::secret::Sha256Digest;
 use crate::sqlite::{Database, Durability};
 use rusqlite::params;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Keeps exposures and conversions. An offset and its effect commit together.
@@ -44,6 +45,19 @@ pub struct Exposure {
     pub at: Millis,
     /// Whether a program says that it is no person's browser.
     pub bot: bool,
+    /// Whose chances it was shown with.
+    pub leaf: Option<LeafSeen>,
+    /// What was known of them then.
+    pub context: Map<String, Value>,
+}
+
+/// What an exposure says of the bandit that it came of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeafSeen {
+    pub version: i64,
+    pub leaf: i64,
+    /// The chance of what was shown, as the host says.
+    pub propensity: f64,
 }
 
 /// Somebody did what is a goal.
@@ -100,6 +114,14 @@ CREATE INDEX exposures_by_subject ON exposures (workspace, environment, subject)
 CREATE INDEX conversions_by_subject ON conversions (workspace, environment, subject);
 ";
 
+/// Exposures of before are read again, as what is looked for says so (`Reads`).
+const VERSION_2: &str = "
+ALTER TABLE exposures ADD COLUMN bandit INTEGER;
+ALTER TABLE exposures ADD COLUMN leaf INTEGER;
+ALTER TABLE exposures ADD COLUMN propensity REAL;
+ALTER TABLE exposures ADD COLUMN context TEXT NOT NULL DEFAULT '{}';
+";
+
 impl SqliteExposures {
     /// Opens `results.db` in a directory that exists.
     ///
@@ -107,7 +129,9 @@ impl SqliteExposures {
     /// Where the file cannot be opened, or belongs to a newer release.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("results.db");
-        Ok(Self { database: Database::open(path, Durability::Rebuildable, &[VERSION_1])? })
+        Ok(Self {
+            database: Database::open(path, Durability::Rebuildable, &[VERSION_1, VERSION_2])?,
+        })
     }
 }
 
@@ -141,13 +165,26 @@ impl ExposureStore for SqliteExposures {
         let Scope { workspace, environment } = scope;
         self.database.write(|transaction| {
             let mut add = transaction.prepare_cached(
-                "INSERT INTO exposures (workspace, environment, experiment, subject, variation, at, bot)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT DO UPDATE SET at = MIN(at, excluded.at), bot = MAX(bot, excluded.bot)",
+                "INSERT INTO exposures (workspace, environment, experiment, subject, variation, at, bot, bandit, leaf, propensity, context)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT DO UPDATE SET bot = MAX(bot, excluded.bot)",
+            )?;
+            // Of several the first one decided.
+            let mut earlier = transaction.prepare_cached(
+                "UPDATE exposures SET at = ?6, bandit = ?7, leaf = ?8, propensity = ?9, context = ?10
+                 WHERE workspace = ?1 AND environment = ?2 AND experiment = ?3 AND subject = ?4 AND variation = ?5 AND at > ?6",
             )?;
             for one in &found.exposures {
-                let Exposure { experiment, variation, subject, at, bot } = one;
-                add.execute(params![workspace, environment, experiment, subject, variation, at, bot])?;
+                let Exposure { experiment, variation, subject, at, bot, leaf, context } = one;
+                let context = serde_json::to_string(context).unwrap_or_default();
+                let (version, propensity) = (leaf.map(|leaf| leaf.version), leaf.map(|leaf| leaf.propensity));
+                let leaf = leaf.map(|leaf| leaf.leaf);
+                add.execute(params![
+                    workspace, environment, experiment, subject, variation, at, bot, version, leaf, propensity, context
+                ])?;
+                earlier.execute(params![
+                    workspace, environment, experiment, subject, variation, at, version, leaf, propensity, context
+                ])?;
             }
             let mut add = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO conversions (workspace, environment, goal, offset, subject, at, value)
@@ -173,7 +210,7 @@ impl ExposureStore for SqliteExposures {
 
     fn exposures(&self, scope: Scope, experiment: &str) -> Result<Vec<Exposure>, StoreError> {
         self.database.rows(
-            "SELECT variation, subject, at, bot FROM exposures
+            "SELECT variation, subject, at, bot, bandit, leaf, propensity, context FROM exposures
              WHERE workspace = ?1 AND environment = ?2 AND experiment = ?3 ORDER BY subject, at",
             params![scope.workspace, scope.environment, experiment],
             |row| {
@@ -183,6 +220,13 @@ impl ExposureStore for SqliteExposures {
                     subject: row.get(1)?,
                     at: row.get(2)?,
                     bot: row.get(3)?,
+                    leaf: match (row.get(4)?, row.get(5)?, row.get(6)?) {
+                        (Some(version), Some(leaf), Some(propensity)) => {
+                            Some(LeafSeen { version, leaf, propensity })
+                        }
+                        _ => None,
+                    },
+                    context: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
                 })
             },
         )

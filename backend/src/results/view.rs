@@ -1,7 +1,8 @@
 //! Results as clients see them.
 
+use super::learning::Lesson;
 use crate::clock::Millis;
-use crate::experiments::Status;
+use crate::experiments::{Status, Weights};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +21,9 @@ pub struct ResultsView {
     pub excluded: ExcludedView,
     pub variations: Vec<ArmView>,
     pub goals: Vec<GoalView>,
+    /// Of what learns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandit: Option<BanditView>,
     /// Events of the log that are not in here yet.
     pub behind: u64,
 }
@@ -112,4 +116,72 @@ pub struct EffectView {
     /// Of 95 %, however often one looks.
     pub sequential_interval: [f64; 2],
     pub sequential_p_value: f64,
+}
+
+/// How an experiment learns.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BanditView {
+    /// The key of a goal, or `$score`: how much the lead score rises.
+    pub objective: String,
+    /// Whose chances are known: so many can be learnt of.
+    pub visitors: u64,
+    /// What these earned, a visitor.
+    pub earned: f64,
+    /// The weights in force.
+    pub weights: Weights,
+    /// Those that were learnt, oldest first; of many the last ones.
+    pub history: Vec<Weights>,
+    /// What others would have earned of the same visitors.
+    pub off_policy: Vec<PolicyView>,
+}
+
+/// What a way to share out the variations would have earned a visitor. Absent where the log does not
+/// say: nobody was shown what it would have shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyView {
+    /// `current`: the weights in force; `equal`: all alike; `only`: one variation for everybody.
+    pub policy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variation: Option<String>,
+    /// By inverse propensities: no bias, much noise.
+    pub ips: Option<EstimateView>,
+    /// The same by the sum of its weights: little bias, less noise.
+    pub snips: Option<EstimateView>,
+    /// By a model alone: each leaf's means.
+    pub dm: Option<EstimateView>,
+    /// The model, corrected by inverse propensities.
+    pub dr: Option<EstimateView>,
+    /// The same, but the model alone where a weight is above 10.
+    pub switch: Option<EstimateView>,
+    /// The same with shrunken weights.
+    pub dros: Option<EstimateView>,
+}
+
+/// A mean reward.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EstimateView {
+    pub value: f64,
+    pub standard_error: f64,
+    /// Of how many visitors it makes use.
+    pub effective_visitors: f64,
+}
+
+/// What came of learning.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LessonView {
+    /// What is in force now.
+    pub weights: Weights,
+    /// Why these are the weights of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<String>,
+}
+
+impl From<Lesson> for LessonView {
+    fn from(Lesson { weights, unchanged }: Lesson) -> Self {
+        Self { weights, unchanged }
+    }
 }

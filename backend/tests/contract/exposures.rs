@@ -3,14 +3,17 @@
 use rapport_backend::Sha256Digest;
 use rapport_backend::identity::{Environment, Scope, SubjectId, WorkspaceId};
 use rapport_backend::log::Offset;
-use rapport_backend::results::{Conversion, Exposure, ExposureStore, Found};
+use rapport_backend::results::{Conversion, Exposure, ExposureStore, Found, LeafSeen};
 
 const ANN: SubjectId = SubjectId([1; 16]);
 const BOB: SubjectId = SubjectId([2; 16]);
 
 fn exposure(subject: SubjectId, variation: &str, at: i64) -> Exposure {
     let (experiment, variation) = ("headline".to_owned(), variation.to_owned());
-    Exposure { experiment, variation, subject, at, bot: false }
+    // What comes of the first one is told by its time.
+    let leaf = (at < 40).then(|| LeafSeen { version: at, leaf: 0, propensity: 1.0 / at as f64 });
+    let context = [("at".to_owned(), at.into())].into_iter().collect();
+    Exposure { experiment, variation, subject, at, bot: false, leaf, context }
 }
 
 fn conversion(subject: SubjectId, offset: i64, value: f64) -> Conversion {

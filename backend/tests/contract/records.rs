@@ -2,7 +2,7 @@
 
 use rapport_backend::Sha256Digest;
 use rapport_backend::bundles::Publication;
-use rapport_backend::experiments::{Definition, Kind, Status};
+use rapport_backend::experiments::{Definition, Kind, LearntLeaf, Status, Weights};
 use rapport_backend::identity::secrets::SealedSecret;
 use rapport_backend::identity::settings::ConsentDefault;
 use rapport_backend::identity::store::{NewKey, OwnerLink, Workspace};
@@ -56,6 +56,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
     settings(&*records, &by, one, other);
     secrets(&*records, &by, one, other);
     definitions(&*records, &by, one, other);
+    weights(&*records, &by, one, other);
 
     let actions: Vec<_> =
         open().audit(one, None, 99).unwrap().into_iter().rev().map(|entry| entry.action).collect();
@@ -81,6 +82,9 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
         "feature.edit",
         "feature.edit",
         "feature.edit",
+        "experiment.learn",
+        "experiment.learn",
+        "experience.learn",
     ];
     assert_eq!(actions, expected, "each change has one row");
     assert_eq!(records.audit(one, Some(3), 1).unwrap()[0].number, 2);
@@ -279,4 +283,26 @@ fn definitions(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
         assert!(records.revisions(elsewhere, Kind::Feature, "a").unwrap().is_empty());
     }
     assert_eq!(records.defined_scopes().unwrap(), [one]);
+}
+
+fn weights(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+    let weights = |version: i64| Weights {
+        version,
+        at: version * 10,
+        visitors: 7,
+        leaves: vec![LearntLeaf { weights: vec![0.25, 0.75], ..LearntLeaf::default() }],
+    };
+    let learn =
+        |kind: Kind, version: i64| records.learn(by, one, (kind, "a"), &weights(version)).unwrap();
+    assert!(learn(Kind::Experiment, 1) && learn(Kind::Experiment, 2));
+    assert!(!learn(Kind::Experiment, 2) && !learn(Kind::Experiment, 4), "one after the other");
+    assert!(learn(Kind::Experience, 1));
+    assert_eq!(records.weights(one, Kind::Experiment, "a").unwrap(), [weights(1), weights(2)]);
+    let newest = records.newest_weights(one).unwrap();
+    let expected = [(Kind::Experience, weights(1)), (Kind::Experiment, weights(2))];
+    assert_eq!(newest, expected.map(|(kind, weights)| (kind, "a".to_owned(), weights)));
+    for elsewhere in [other, Scope { environment: Environment::Test, ..one }] {
+        assert!(records.newest_weights(elsewhere).unwrap().is_empty());
+        assert!(records.weights(elsewhere, Kind::Experiment, "a").unwrap().is_empty());
+    }
 }

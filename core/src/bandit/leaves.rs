@@ -101,7 +101,7 @@ impl Growth {
     /// # Errors
     /// See [`GrowthError`].
     pub fn leaves(&self, columns: &[Column], earned: &[Earned]) -> Result<Vec<Leaf>, GrowthError> {
-        self.check(columns, earned)?;
+        check(self.arms, columns, earned)?;
         // In the order in which they are asked.
         let mut leaves = vec![Growing { tests: Vec::new(), rows: (0..earned.len()).collect() }];
         let mut splits: Vec<_> =
@@ -134,24 +134,6 @@ impl Growth {
             }
         };
         Ok(leaves.into_iter().zip(0..).map(weigh).collect())
-    }
-
-    fn check(&self, columns: &[Column], earned: &[Earned]) -> Result<(), GrowthError> {
-        if let Some(other) = columns.iter().find(|column| column.values.len() != earned.len()) {
-            return Err(GrowthError::Column(other.name.clone()));
-        }
-        for (row, Earned { arm, reward, propensity }) in earned.iter().enumerate() {
-            if *arm >= self.arms {
-                return Err(GrowthError::Arm(row));
-            }
-            if !(*propensity > 0.0 && *propensity <= 1.0) {
-                return Err(GrowthError::Propensity(row));
-            }
-            if !reward.is_finite() {
-                return Err(GrowthError::Reward(row));
-            }
-        }
-        Ok(())
     }
 
     /// The surest split of a leaf, where any is sure enough.
@@ -210,6 +192,25 @@ impl Growth {
     }
 }
 
+/// Says whether a log can be learnt of.
+pub(super) fn check(arms: usize, columns: &[Column], earned: &[Earned]) -> Result<(), GrowthError> {
+    if let Some(other) = columns.iter().find(|column| column.values.len() != earned.len()) {
+        return Err(GrowthError::Column(other.name.clone()));
+    }
+    for (row, Earned { arm, reward, propensity }) in earned.iter().enumerate() {
+        if *arm >= arms {
+            return Err(GrowthError::Arm(row));
+        }
+        if !(*propensity > 0.0 && *propensity <= 1.0) {
+            return Err(GrowthError::Propensity(row));
+        }
+        if !reward.is_finite() {
+            return Err(GrowthError::Reward(row));
+        }
+    }
+    Ok(())
+}
+
 /// Leaves as `contexts` of a payload's contextual bandit: `leafId` from 0, `condition`, `weights`.
 #[must_use]
 pub fn contexts<'c>(leaves: &'c [Leaf], columns: &'c [Column]) -> Value<'c> {
@@ -244,9 +245,15 @@ impl Test {
     }
 
     fn holds(self, columns: &[Column], row: usize) -> bool {
+        let (Self::Below { column, .. } | Self::Is { column, .. }) = self;
+        self.holds_for(columns[column].values[row])
+    }
+
+    /// Whether it holds of a value of its column.
+    pub(super) fn holds_for(self, value: f64) -> bool {
         match self {
-            Self::Below { column, cut } => columns[column].values[row] < cut,
-            Self::Is { column, level } => columns[column].values[row] == level as f64,
+            Self::Below { cut, .. } => value < cut,
+            Self::Is { level, .. } => value == level as f64,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Everything returns weights that sum to 1: they are what visitors are bucketed by, and the
 //! propensities that exposures log. [`value_of`] reads such logs.
 
+mod grid;
 mod leaves;
 mod linear;
 mod random;
@@ -11,6 +12,7 @@ mod thompson;
 mod value;
 mod weights;
 
+pub use grid::Linear;
 pub use leaves::{Column, Earned, Growth, GrowthError, Leaf, Test, contexts};
 pub use linear::{Fitted, LinearPolicy, Ridge, linear_weights};
 pub use random::Draws;

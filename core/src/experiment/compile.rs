@@ -57,6 +57,9 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
     (flags, work.problems)
 }
 
+/// Names of the attributes that exposures carry along.
+pub(super) const CONTEXT: &str = "contextAttributes";
+
 pub(super) struct Work<'p> {
     pub compiler: Compiler,
     bandits: &'p Value<'p>,
@@ -131,6 +134,12 @@ impl Work<'_> {
             self.problem("an experiment needs a `key`");
         }
         let mut experiment = self.experiment(&key, authored, variations);
+        // A page's experiments have no `contextualVariations` in GrowthBook's format.
+        if experiment.bandit.is_none() {
+            let weights = numbers(authored.member("weights"));
+            experiment.bandit =
+                self.bandit(authored, experiment.variations.len(), weights.as_deref());
+        }
         experiment.parents = self.parents(authored);
         experiment
     }
@@ -148,6 +157,10 @@ impl Work<'_> {
         let weights = numbers(authored.member("weights"));
         let shares = |weights: Option<&[f64]>| ranges(variations.len(), coverage, weights);
         let authored_ranges = authored.member("ranges").map(|ranges| range_list(ranges));
+        for name in items(authored.member(CONTEXT)) {
+            self.attribute(&name.to_text());
+        }
+        let contextual = authored.member("contextualVariations").is_some();
         let compiled = Experiment {
             number: 0,
             key: key.into(),
@@ -170,7 +183,9 @@ impl Work<'_> {
                 _ => None,
             }),
             sticky: sticky(authored),
-            bandit: self.bandit(authored, weights.as_deref(), &shares),
+            bandit: contextual
+                .then(|| self.bandit(authored, variations.len(), weights.as_deref()))
+                .flatten(),
             keeps_query: authored.member("persistQueryString").is_some_and(Value::truthy),
             authored: Authored(echo(key, authored)),
         };
@@ -311,14 +326,14 @@ impl Work<'_> {
         pages
     }
 
+    /// The bandit that shares out what has `count` variations.
     fn bandit(
         &mut self,
         authored: &Value<'_>,
+        count: usize,
         weights: Option<&[f64]>,
-        shares: &dyn Fn(Option<&[f64]>) -> Vec<Range>,
     ) -> Option<Bandit> {
         let name = text(authored, "contextualBanditRef")?;
-        authored.member("contextualVariations")?;
         let Some(bandit) = self.bandits.member(name) else {
             self.problem(format!(
                 "there is no contextual bandit `{name}`; the rule's own weights count"
@@ -326,6 +341,8 @@ impl Work<'_> {
             return None;
         };
         let bandit = bandit.clone();
+        let coverage = number(authored, "coverage").unwrap_or(1.0);
+        let shares = |weights: Option<&[f64]>| ranges(count, coverage, weights);
         let mut leaves: Vec<Leaf> = items(bandit.member("contexts"))
             .iter()
             .map(|leaf| {
@@ -388,7 +405,7 @@ fn namespaces(authored: &Value<'_>) -> Vec<Namespace> {
 
 /// The experiment as whoever tracks exposures gets to see it.
 fn echo(key: &str, authored: &Value<'_>) -> Value<'static> {
-    const SHOWN: [&str; 19] = [
+    const SHOWN: [&str; 20] = [
         "variations",
         "coverage",
         "weights",
@@ -408,6 +425,7 @@ fn echo(key: &str, authored: &Value<'_>) -> Value<'static> {
         "condition",
         "manual",
         "persistQueryString",
+        CONTEXT,
     ];
     let mut shown = vec![("key".into(), Value::Text(key.to_owned().into()))];
     for (name, value) in members(Some(authored)) {

@@ -1,6 +1,6 @@
 //! Audiences and experiences, as rules of features and experiments of pages: nothing else decides.
 
-use super::compile::{Work, items, members, number, text};
+use super::compile::{CONTEXT, Work, items, members, number, text};
 use super::flags::{Audience, Cap, Experience, Experiment, Feature, Rule};
 use super::harm;
 use crate::event::Millis;
@@ -25,9 +25,10 @@ const OWN: [&str; 11] = [
     "variations",
 ];
 /// What a rule or an experiment takes as it is.
-const PASSED_ON: [&str; 19] = [
+const PASSED_ON: [&str; 20] = [
     "active",
     "bucketVersion",
+    CONTEXT,
     "contextualBanditRef",
     "coverage",
     "disableStickyBucketing",
@@ -205,7 +206,9 @@ impl Work<'_> {
                 core::slice::from_ref(content)
             }
             (None, Some(variations)) => {
-                fields.push(("variations".into(), variations.clone()));
+                let learns = one.member("contextualBanditRef").is_some();
+                let name = if learns { "contextualVariations" } else { "variations" };
+                fields.push((name.into(), variations.clone()));
                 items(Some(variations))
             }
             _ => {

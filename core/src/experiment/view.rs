@@ -1,5 +1,6 @@
 //! Results as GrowthBook's SDKs show them.
 
+use super::compile::{CONTEXT, items};
 use super::evaluate::{Assignment, Outcome};
 use super::flags::{Effect, Feature, Flags};
 use super::{Source, Visitor, Why};
@@ -89,7 +90,23 @@ pub fn assignment_json(
         shown.push(("passthrough".into(), Value::Bool(true)));
     }
     shown.extend(bandit(assignment));
+    let context = context(assignment, flags, raw);
+    if !context.is_empty() {
+        shown.push((CONTEXT.into(), Value::Map(context)));
+    }
     Value::Map(shown)
+}
+
+/// What of the visitor the exposure carries along: what is learnt, it is learnt by that.
+fn context(assignment: &Assignment<'_>, flags: &Flags, raw: &[Value<'_>]) -> Members {
+    let names = items(assignment.experiment.authored.0.member(CONTEXT));
+    let known = names.iter().filter_map(|name| {
+        let name = name.to_text();
+        let number = flags.attributes.iter().position(|attribute| **attribute == *name)?;
+        let value = raw.get(number).filter(|value| **value != Value::Null)?;
+        Some((name.into_owned().into(), value.clone().into_owned()))
+    });
+    known.collect()
 }
 
 /// Why a feature is what it is: a sentence a rule that was looked at, the last one of what decided.

@@ -11,6 +11,8 @@ export interface Viewed {
   readonly propensity?: number;
   readonly leafId?: Json;
   readonly banditVersion?: Json;
+  /** Attributes of the visitor that the experiment asks for. */
+  readonly context?: { readonly [name: string]: Json };
   /** Hash of the bundle's manifest. */
   readonly bundle?: string;
 }
@@ -18,7 +20,7 @@ export interface Viewed {
 export const VIEWED = "Experiment Viewed";
 
 export function viewed({ experiment, result }: Exposure, bundle?: string): Viewed {
-  const { key, name, featureId, variationId, variationWeights, leafId, banditVersion } = result;
+  const { key, name, featureId, variationId, variationWeights, leafId, banditVersion, contextAttributes } = result;
   const propensity = variationWeights?.[variationId];
   return {
     experimentId: String(experiment["key"]),
@@ -28,6 +30,7 @@ export function viewed({ experiment, result }: Exposure, bundle?: string): Viewe
     ...(propensity === undefined ? {} : { propensity }),
     ...(leafId === undefined ? {} : { leafId }),
     ...(banditVersion === undefined ? {} : { banditVersion }),
+    ...(contextAttributes === undefined ? {} : { context: contextAttributes }),
     ...(bundle === undefined ? {} : { bundle }),
   };
 }

@@ -79,6 +79,8 @@ export interface Result {
   readonly leafId?: Json;
   readonly variationWeights?: readonly number[];
   readonly banditVersion?: Json;
+  /** What the experiment asks to know of who sees it. */
+  readonly contextAttributes?: { readonly [name: string]: Json };
   /** Why, in a sentence for people. */
   readonly why: string;
 }
@@ -345,7 +347,7 @@ export class Flags {
   }
 
   private resultAt(answer: Float64Array, at: number, { attributes = {} }: Visitor): Result {
-    const { feature, variations, leaves, banditVersion } = this.about.experiments[answer[at]!]!;
+    const { feature, variations, leaves, banditVersion, authored } = this.about.experiments[answer[at]!]!;
     const variationId = answer[at + 1]!;
     const bits = answer[at + 2]!;
     const { key, name, passthrough, value = null } = variations[variationId] ?? { value: null };
@@ -371,6 +373,9 @@ export class Flags {
       result.variationWeights = leaf.variationWeights;
       if (banditVersion !== undefined) result.banditVersion = banditVersion;
     }
+    const asked = authored["contextAttributes"] as readonly string[] | undefined;
+    const context = asked?.filter((name) => attributes[name] != null).map((name) => [name, attributes[name] as Json]);
+    if (context?.length) result.contextAttributes = Object.fromEntries(context);
     return result;
   }
 }

@@ -365,6 +365,12 @@ final class Flags
         if ($leaf !== null && $result['hashUsed']) {
             $result += $leaf + array_intersect_key($described, ['banditVersion' => true]);
         }
+        $asked = $described['authored']['contextAttributes'] ?? [];
+        if ($asked !== []) {
+            $known = array_intersect_key($visitor['attributes'] ?? [], array_flip($asked));
+            $known = array_filter($known, static fn (mixed $value): bool => $value !== null);
+            $result += $known === [] ? [] : ['contextAttributes' => $known];
+        }
         return $result;
     }
 }
