@@ -10,10 +10,11 @@ pub mod python;
 mod readme;
 
 use crate::matrix::{Counts, Matrix};
+use crate::shell::Ended;
 use crate::{lint, setup, wasm};
 use anyhow::{Result, bail};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
@@ -104,9 +105,14 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// How long one test program or file may take: nobody waits for ever for one that hangs.
+const TIME: Duration = Duration::from_secs(600);
+
 /// What one run of a test program or file came to.
 struct Outcome {
     counts: Counts,
+    /// Whether its time was over.
+    late: bool,
     /// All that it printed.
     said: String,
     /// Of that, what belongs to the failures.
@@ -114,6 +120,13 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Of a program that ended so; one that failed without saying of what counts as one failure.
+    fn of(ended: &Ended, counts: Counts, why: String) -> Self {
+        let least = usize::from(!ended.success);
+        let counts = Counts { failed: counts.failed.max(least), ..counts };
+        Self { counts, late: ended.late, said: ended.stdout.clone(), why }
+    }
+
     fn print(&self, suite: &str) {
         let Counts { passed, failed, .. } = self.counts;
         let verdict = if failed > 0 { "FAILED" } else { "ok" };
@@ -124,7 +137,7 @@ impl Outcome {
     }
 }
 
-/// Runs once more what failed: only what fails twice fails the run. A test that passed the second
+/// Runs once more what failed in time: only what fails twice fails the run. A test that passed the second
 /// time is a fault all the same, of the test or of what it tests: it is shown with its reason and
 /// listed below the matrix.
 fn twice(
@@ -134,7 +147,7 @@ fn twice(
     mut run: impl FnMut() -> Result<Outcome>,
 ) -> Result<Outcome> {
     let first = run()?;
-    if first.counts.failed == 0 {
+    if first.counts.failed == 0 || first.late {
         return Ok(first);
     }
     let second = run()?;

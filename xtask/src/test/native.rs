@@ -1,9 +1,9 @@
 //! The Rust tests of all crates, one row a test program.
 
-use super::{Outcome, twice};
+use super::{Outcome, TIME, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
-use crate::shell::{self, cargo};
+use crate::shell::{self, Ended, cargo};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -24,15 +24,9 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
             if let Ok(python) = &python {
                 test.env("RAPPORT_PYTHON", python);
             }
-            let output = test
-                .arg("--show-output")
-                .current_dir(&program.folder)
-                .env("CARGO_MANIFEST_DIR", &program.folder)
-                .stderr(Stdio::inherit())
-                .output()
-                .with_context(|| format!("cannot start {}", program.path.display()))?;
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            Ok(outcome(said, output.status.success()))
+            test.arg("--show-output").current_dir(&program.folder);
+            test.env("CARGO_MANIFEST_DIR", &program.folder);
+            Ok(outcome(&shell::within(&mut test, TIME)?))
         })?;
         report(program, &outcome, matrix);
     }
@@ -79,7 +73,8 @@ fn build(root: &Path) -> Result<Vec<Program>> {
 }
 
 /// What a test program's output and end say.
-fn outcome(said: String, success: bool) -> Outcome {
+fn outcome(ended: &Ended) -> Outcome {
+    let said = &ended.stdout;
     let mut counts = Counts::default();
     for result in said.lines().filter_map(|line| line.strip_prefix("test result: ")) {
         counts.passed += number_before(result, " passed");
@@ -87,12 +82,10 @@ fn outcome(said: String, success: bool) -> Outcome {
     }
     let skips = said.lines().filter(|line| line.starts_with("SKIPPED ")).count();
     counts.passed = counts.passed.saturating_sub(skips);
-    if !success && counts.failed == 0 {
-        counts.failed = 1;
-    }
     // The successes' output comes first; a program that was killed says nothing of failures.
     let failures = said.find("\nfailures:").unwrap_or(0);
-    Outcome { counts, why: said[failures..].to_owned(), said }
+    let why = format!("{}{}", &said[failures..], ended.stderr);
+    Outcome::of(ended, counts, why)
 }
 
 fn report(program: &Program, outcome: &Outcome, matrix: &mut Matrix) {

@@ -1,9 +1,9 @@
 //! The JavaScript tests and the conformance cases, in node and in Chromium.
 
-use super::{Outcome, twice};
+use super::{Outcome, TIME, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
-use crate::shell::command;
+use crate::shell::{self, command};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,21 +81,17 @@ fn tests(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Runs one test file and counts what its TAP summary says.
 pub fn tap(mut command: Command, suite: &str, host: Host, matrix: &mut Matrix) -> Result<()> {
     let outcome = twice(suite, host.name(), matrix, || {
-        let output = command.output().context("cannot start node")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let ended = shell::within(&mut command, TIME)?;
+        let text = &ended.stdout;
         let mut counts = Counts {
-            passed: summary(&text, "# pass "),
-            failed: summary(&text, "# fail ") + summary(&text, "# cancelled "),
+            passed: summary(text, "# pass "),
+            failed: summary(text, "# fail ") + summary(text, "# cancelled "),
             skipped: 0,
         };
-        let ran = counts.passed + counts.failed + summary(&text, "# skipped ") > 0;
-        if counts.failed == 0 && !(ran && output.status.success()) {
-            counts.failed = 1;
-        }
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let why =
-            if ran { format!("{}{errors}", not_ok(&text)) } else { format!("{text}{errors}") };
-        Ok(Outcome { counts, said: text, why })
+        let ran = counts.passed + counts.failed + summary(text, "# skipped ") > 0;
+        counts.failed = counts.failed.max(usize::from(!ran));
+        let why = if ran { not_ok(text) } else { text.clone() } + &ended.stderr;
+        Ok(Outcome::of(&ended, counts, why))
     })?;
     for line in outcome.said.lines() {
         if let Some((name, reason)) = line.split_once("# SKIP") {
@@ -130,8 +126,8 @@ fn not_ok(text: &str) -> String {
 
 /// Runs the conformance cases; each line of output is `suite host passed failed skipped`.
 pub fn conformance(mut command: Command, host: &str, matrix: &mut Matrix) -> Result<()> {
-    let output = command.output().context("cannot start the cases")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let ended = shell::within(&mut command, TIME)?;
+    let text = &ended.stdout;
     let mut rows = 0;
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -147,10 +143,10 @@ pub fn conformance(mut command: Command, host: &str, matrix: &mut Matrix) -> Res
         }
     }
     println!("{text}");
-    if !output.status.success() || rows == 0 {
-        println!("{}", String::from_utf8_lossy(&output.stderr));
+    if !ended.success || rows == 0 {
+        println!("{}", ended.stderr);
     }
-    if rows == 0 {
+    if rows == 0 || ended.late {
         matrix.add("conformance", host, Counts { failed: 1, ..Counts::default() });
     }
     Ok(())

@@ -2,12 +2,12 @@
 //! plugin in a real WordPress.
 
 use super::node::{Host, conformance, tap};
-use super::{Outcome, counted, twice};
+use super::{Outcome, TIME, counted, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::php::{Build, library};
 use crate::setup;
-use crate::shell::{command, executable};
-use anyhow::{Context, Result};
+use crate::shell::{self, command, executable};
+use anyhow::Result;
 use std::path::Path;
 
 const HOST: &str = "php-ffi";
@@ -51,11 +51,10 @@ fn phpunit(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let report = std::env::temp_dir().join(format!("rapport-phpunit-{}.xml", std::process::id()));
     let outcome = twice(suite, HOST, matrix, || {
         let mut test = command(&root.join("sdk-php"), "phpunit", ["--log-junit"]);
-        let output = test.arg(&report).output().context("cannot start phpunit")?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let ended = shell::within(test.arg(&report), TIME)?;
         let counts = counted(&std::fs::read_to_string(&report).unwrap_or_default());
-        let failed = counts.failed.max(usize::from(!output.status.success()));
-        Ok(Outcome { counts: Counts { failed, ..counts }, why: said.clone(), said })
+        let why = format!("{}{}", ended.stdout, ended.stderr);
+        Ok(Outcome::of(&ended, counts, why))
     })?;
     let _ = std::fs::remove_file(&report);
     matrix.add(suite, HOST, outcome.counts);
@@ -66,12 +65,10 @@ fn phpunit(root: &Path, matrix: &mut Matrix) -> Result<()> {
 /// A program that succeeds or fails.
 fn one(suite: &str, mut test: std::process::Command, matrix: &mut Matrix) -> Result<()> {
     let outcome = twice(suite, HOST, matrix, || {
-        let output = test.output().with_context(|| format!("cannot start {suite}"))?;
-        let said =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        let failed = usize::from(!output.status.success());
-        let counts = Counts { passed: 1 - failed, failed, skipped: 0 };
-        Ok(Outcome { counts, why: said.to_string(), said: said.into_owned() })
+        let ended = shell::within(&mut test, TIME)?;
+        let passed = usize::from(ended.success);
+        let why = format!("{}{}", ended.stdout, ended.stderr);
+        Ok(Outcome::of(&ended, Counts { passed, ..Counts::default() }, why))
     })?;
     matrix.add(suite, HOST, outcome.counts);
     outcome.print(suite);

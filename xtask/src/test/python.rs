@@ -1,7 +1,7 @@
 //! The Python SDK: its wheel, built and installed, on every conformance case and its own tests.
 
 use super::node::conformance;
-use super::{Outcome, counted, twice};
+use super::{Outcome, TIME, counted, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
 use crate::shell::{self, command, executable};
@@ -25,13 +25,10 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
             let pytest = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"].map(OsStr::new);
             let mut test = in_root(root, &python, pytest.into_iter().chain([file.as_os_str()]));
             test.arg("--junitxml").arg(&report).env("RAPPORT", &rapport);
-            let output = test.output().context("cannot start pytest")?;
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let ended = shell::within(&mut test, TIME)?;
             let counts = counted(&std::fs::read_to_string(&report).unwrap_or_default());
-            let failed = counts.failed.max(usize::from(!output.status.success()));
-            let errors = String::from_utf8_lossy(&output.stderr);
-            let counts = Counts { failed, skipped: 0, ..counts };
-            Ok(Outcome { counts, why: format!("{said}{errors}"), said })
+            let why = format!("{}{}", ended.stdout, ended.stderr);
+            Ok(Outcome::of(&ended, Counts { skipped: 0, ..counts }, why))
         })?;
         for line in outcome.said.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
             matrix.skip(&suite, HOST, 1, line);

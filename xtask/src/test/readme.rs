@@ -71,8 +71,8 @@ fn try_command(root: &Path, scratch: &Path, line: &str) -> Result<()> {
         command.arg(format!("exec {line} --dir {}/demo --port 0", scratch.display()));
         return until_ready(command);
     }
-    command.arg(line);
-    shell::capture(command).map(|_| ())
+    let ended = shell::within(command.arg(line), PATIENCE)?;
+    if ended.success { Ok(()) } else { bail!("{}{}", ended.stdout, ended.stderr) }
 }
 
 /// Starts a server, waits until it says that it is ready, and ends it.
