@@ -25,19 +25,16 @@ pub fn run(root: &Path, _: &Arguments) -> Result<()> {
 
 /// Puts the shared library and its header into `sdk-php/lib`, and says where the library is.
 pub fn library(root: &Path, build: Build) -> Result<PathBuf> {
-    let (profile, folder) = match build {
-        Build::Quick => ("dev", "debug"),
-        Build::Hosted => ("hosted", "hosted"),
+    let profile = match build {
+        Build::Quick => "dev",
+        Build::Hosted => "hosted",
     };
-    let arguments = ["build", "--quiet", "--package", "rapport-ffi", "--profile", profile];
-    shell::run(shell::cargo(root, arguments))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let built = shell::built(root, ["--quiet", "--package", "rapport-ffi", "--profile", profile])?;
     let into = root.join("sdk-php/lib");
     let library = into.join("librapport.so");
     fs::create_dir_all(&into)?;
     // A new file rather than new bytes in one that some process has mapped.
     let fresh = into.join("librapport.so.new");
-    let built = target.join(folder).join("librapport.so");
     fs::copy(&built, &fresh).with_context(|| format!("cargo built no {}", built.display()))?;
     fs::rename(&fresh, &library)?;
     fs::copy(root.join("ffi/rapport.h"), into.join("rapport.h"))?;

@@ -8,7 +8,7 @@ use crate::shell;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,15 +38,12 @@ impl Scale {
 }
 
 pub fn figures(root: &Path, scale: &Scale) -> Result<Vec<Figure>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let build = |arguments: &[&str]| {
-        shell::run(shell::cargo(root, ["build", "--quiet", "--release"].iter().chain(arguments)))
+    let build = |arguments: [&'static str; 4]| {
+        shell::built(root, ["--quiet", "--release"].into_iter().chain(arguments))
     };
-    build(&["--package", "rapport-cli"])?;
-    build(&["--package", "rapport-backend", "--example", "collect_load"])?;
-    let (server, load) =
-        (target.join("release/rapport"), target.join("release/examples/collect_load"));
-    let room = target.join("bench");
+    let server = build(["--package", "rapport-cli", "--bin", "rapport"])?;
+    let load = build(["--package", "rapport-backend", "--example", "collect_load"])?;
+    let room = shell::target(root).join("bench");
     clear(&room)?;
     let directory = room.join(format!("collect-{}", std::process::id()));
     std::fs::create_dir_all(&directory).context("no room for the bench")?;

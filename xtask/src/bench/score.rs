@@ -71,27 +71,18 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
 
 /// Where the model of the figures stands, as `model.rpm`.
 pub fn folder(root: &Path) -> PathBuf {
-    target(root).join("bench/score")
-}
-
-fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from)
+    shell::target(root).join("bench/score")
 }
 
 /// Builds an example of core and returns where it is: natively, or as pages get it.
 fn build(root: &Path, example: &str, page: bool) -> Result<PathBuf> {
-    let mut cargo = shell::cargo(root, ["build", "--quiet", "--package", "rapport-core"]);
-    cargo.args(["--example", example]);
-    if page {
-        cargo.args(["--profile", "page", "--target", "wasm32-unknown-unknown"]);
-        shell::run(cargo)?;
-        return Ok(
-            target(root).join(format!("wasm32-unknown-unknown/page/examples/{example}.wasm"))
-        );
-    }
-    cargo.args(["--release", "--features", "train,wire"]);
-    shell::run(cargo)?;
-    Ok(target(root).join("release/examples").join(example))
+    let how: &[_] = if page {
+        &["--profile", "page", "--target", "wasm32-unknown-unknown"]
+    } else {
+        &["--release", "--features", "train,wire"]
+    };
+    let what = ["--quiet", "--package", "rapport-core", "--example", example];
+    shell::built(root, what.into_iter().chain(how.iter().copied()))
 }
 
 /// Compiles and runs the loop around LightGBM's C call.

@@ -12,16 +12,14 @@ pub fn figures(root: &Path, sets: &str) -> Result<Vec<Figure>> {
     let data =
         setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
     let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
-    let target = root.join("target/release");
-    let mut rapport = vec!["build", "--release", "--package", "rapport-cli"];
-    rapport.push("--no-default-features");
-    shell::run(shell::cargo(root, rapport))?;
+    let rapport = ["--release", "--package", "rapport-cli", "--no-default-features"];
+    let rapport = shell::built(root, rapport)?;
     let timing = ["--package", "rapport-core", "--features", "train", "--example", "train_timing"];
-    shell::run(shell::cargo(root, ["build", "--release"].into_iter().chain(timing)))?;
+    let timing = shell::built(root, ["--release"].into_iter().chain(timing))?;
     let script = root.join("xtask/peers/train.py");
     let mut peers = shell::command(root, &python.to_string_lossy(), [&script, &data]);
-    peers.arg("--rapport").arg(target.join("rapport"));
-    peers.arg("--timing").arg(target.join("examples/train_timing"));
+    peers.arg("--rapport").arg(rapport);
+    peers.arg("--timing").arg(timing);
     peers.args(["--sets", sets]);
     shell::capture(peers)?.lines().map(|line| Figure::said(SUITE, line)).collect()
 }
