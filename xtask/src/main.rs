@@ -45,10 +45,10 @@ enum Command {
     Page(wasm::Arguments),
     /// Build what PHP loads, into sdk-php/lib
     Php(php::Arguments),
-    /// Run the long counts: fuzzing, kills, simulations
+    /// Run the long counts: fuzzing, kills, disks that fail, simulations
     ///
-    /// First every fuzzer of core/fuzz/targets, two at a time, then all tests with RAPPORT_SOAK=1, which
-    /// turns their counts up: about an hour in all. What a fuzzer finds stays in core/fuzz/corpus.
+    /// First every fuzzer of core/fuzz/targets, two at a time, then the tests that RAPPORT_SOAK=1 makes
+    /// count further: about two hours in all. What a fuzzer finds stays in core/fuzz/corpus.
     Soak(soak::Arguments),
     /// Measure against peers in the same run
     ///

@@ -1,156 +1,210 @@
 //! `cargo xtask soak`: the long counts.
 
-use crate::shell::{self, cargo};
+mod fuzz;
+
+use crate::shell::{self, cargo, command};
+use crate::test::python;
 use crate::{setup, wasm};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::path::Path;
-use std::process::Command;
-
-/// LLVM's coverage pass, which libFuzzer reads; works on the stable compiler.
-const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
-    -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
-    -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares";
-
-/// What fuzzing builds for: named, so that build scripts stay free of the coverage pass.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use std::time::Instant;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  cargo xtask soak                               everything
-  cargo xtask soak --only model --minutes 60     one fuzzer for an hour
-  cargo xtask soak --only test                   the long counts of the tests, no fuzzing
-  cargo xtask soak --only browser                days offline in Chromium, and what hints make of a page")]
+  cargo xtask soak                                    everything
+  cargo xtask soak --list                             what there is
+  cargo xtask soak --only fuzz-model --minutes 60     one fuzzer for an hour
+  cargo xtask soak --only kills,disk                  a server that is killed, and whose disk fails
+  cargo xtask soak --only browser                     Chromium: days offline, and what hints make of a page")]
 pub struct Arguments {
-    /// Minutes for each decoder
+    /// Minutes for each fuzzer
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Only fuzzers whose name contains this; `test` and `browser` are the long counts of the tests
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    only: String,
+    /// Only entries whose names begin with one of these, parted by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Print the entries and run none
+    #[arg(long)]
+    list: bool,
 }
+
+/// Something that can run for long.
+struct Entry {
+    name: String,
+    about: String,
+    work: Work,
+}
+
+enum Work {
+    /// A fuzzer of `core/fuzz/targets`.
+    Fuzz,
+    /// A test file, whose counts `RAPPORT_SOAK` turns up.
+    Test(&'static str),
+}
+
+const TESTS: [(&str, &str, &str); 14] = [
+    (
+        "browser-hints",
+        "20 random visits whose pages score, by hints, as the server does",
+        "sdk-js/test/browser/hints.test.mjs",
+    ),
+    (
+        "browser-offline",
+        "12 days offline in Chromium, each with a browser that is killed",
+        "sdk-js/test/browser/offline.test.mjs",
+    ),
+    ("disk", "disks that are full or become read-only under load", "backend/tests/disk.rs"),
+    (
+        "experiences",
+        "10,000 visitors for each hundredth of all buckets",
+        "core/tests/experiences.rs",
+    ),
+    (
+        "folds",
+        "100,000 random histories fold alike, however they are told",
+        "core/tests/fold_properties.rs",
+    ),
+    (
+        "histories",
+        "150 lives of late, doubled, merged and unmerged events",
+        "backend/tests/histories.rs",
+    ),
+    ("import", "a million events whose import is killed three times", "cli/tests/import_events.rs"),
+    (
+        "kills",
+        "100 kills under load: nothing acknowledged is lost or counted twice, projections are as rebuilt",
+        "cli/tests/kills.rs",
+    ),
+    ("leaves", "bandits that learn segments, in 40 worlds", "core/tests/leaves.rs"),
+    ("models", "400,000 damaged model files", "core/tests/model_files.rs"),
+    (
+        "node",
+        "2,000 bundles, one after the other, in one process of Node.js",
+        "sdk-js/test/server.test.mjs",
+    ),
+    (
+        "peeking",
+        "10,000 experiments without an effect, looked at all the time",
+        "core/tests/peeking.rs",
+    ),
+    ("python", "4,000 rounds of nonsense at the Python engine", "sdk-python/tests/test_hostile.py"),
+    ("sealed", "damage to every seventh byte of a sealed day", "backend/tests/sealed_files.rs"),
+];
 
 pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    let mut failed = Vec::new();
-    if let Err(error) = fuzz(root, arguments) {
-        failed.push(format!("{error:#}"));
+    let mut entries = entries(root)?;
+    let wanted = |name: &str| arguments.only.iter().any(|only| name.starts_with(only.as_str()));
+    entries.retain(|entry| arguments.only.is_empty() || wanted(&entry.name));
+    if entries.is_empty() {
+        bail!("no entry begins so; see cargo xtask soak --list");
     }
-    if arguments.only.is_empty() || arguments.only.contains("test") {
-        println!("== long counts of the tests");
-        let mut tests = cargo(root, ["test", "--quiet", "--workspace"]);
-        tests.env("RAPPORT_SOAK", "1");
-        if let Err(error) = shell::run(tests) {
-            failed.push(format!("{error:#}"));
-        }
-    }
-    if arguments.only.is_empty() || arguments.only.contains("browser") {
-        println!("== long counts in Chromium");
-        if let Err(error) = browser(root) {
-            failed.push(format!("{error:#}"));
-        }
-    }
-    if failed.is_empty() {
+    if arguments.list {
+        entries.iter().for_each(|entry| println!("{:<16} {}", entry.name, entry.about));
         return Ok(());
     }
-    bail!("{}", failed.join("; "))
-}
-
-/// Pages of the SDK at the real server, for a quarter of an hour each.
-fn browser(root: &Path) -> Result<()> {
-    setup::wasm_target()?;
-    setup::npm(&root.join("sdk-js"))?;
-    wasm::page(root)?;
-    let files = ["offline", "hints"].map(|name| format!("sdk-js/test/browser/{name}.test.mjs"));
-    let options = ["--test", "--test-concurrency=1"].map(str::to_owned);
-    let mut tests = shell::command(root, "node", options.into_iter().chain(files));
-    tests.env("CHROMIUM", setup::chromium()?).env("RAPPORT_SOAK", "1");
-    shell::run(tests)
-}
-
-/// Runs every fuzzer for its minutes, two at a time, and prints how much each tried.
-fn fuzz(root: &Path, arguments: &Arguments) -> Result<()> {
-    let folder = root.join("core/fuzz");
-    let mut build = cargo(&folder, ["build", "--quiet", "--release", "--target", TARGET]);
-    build.env("RUSTFLAGS", COVERAGE).env_remove("CARGO_TARGET_DIR");
-    shell::run(build)?;
-    seed(root, &folder)?;
-    let seconds = (arguments.minutes * 60.0).ceil() as u64;
     let mut failed = Vec::new();
-    let names: Vec<String> =
-        targets(&folder)?.into_iter().filter(|name| name.contains(&arguments.only)).collect();
-    for pair in names.chunks(2) {
-        let started: Vec<_> = pair.iter().map(|name| start(&folder, name, seconds)).collect();
-        for (name, child) in pair.iter().zip(started) {
-            let status = child?.wait().context("a fuzzer was lost")?;
-            let log = std::fs::read(log_of(&folder, name)).context("a fuzzer left no log")?;
-            let log = String::from_utf8_lossy(&log);
-            let runs = log
-                .lines()
-                .rev()
-                .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-            let tried = runs.unwrap_or("?").trim();
-            if status.success() {
-                println!("fuzz {name:<12} {tried:>12} inputs in {seconds} s, no fault");
-            } else {
-                let fault = log.find("panicked at").or_else(|| log.find("ERROR:")).unwrap_or(0);
-                println!("fuzz {name:<12} FAILED after {tried} inputs: {}", &log[fault..]);
-                failed.push(name.clone());
+    let fuzzers: Vec<&str> = entries.iter().filter_map(Entry::fuzzer).collect();
+    if !fuzzers.is_empty()
+        && let Err(error) = fuzz::run(root, &fuzzers, arguments.minutes)
+    {
+        failed.push(format!("{error:#}"));
+    }
+    for entry in &entries {
+        let Work::Test(file) = entry.work else { continue };
+        println!("\n== {}: {}", entry.name, entry.about);
+        let start = Instant::now();
+        let result = test(root, Path::new(file));
+        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("== {}: {verdict}, {:.0} s", entry.name, start.elapsed().as_secs_f64());
+        if let Err(error) = result {
+            failed.push(format!("{}: {error:#}", entry.name));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
+}
+
+impl Entry {
+    fn fuzzer(&self) -> Option<&str> {
+        matches!(self.work, Work::Fuzz).then(|| self.name.trim_start_matches("fuzz-"))
+    }
+}
+
+fn entries(root: &Path) -> Result<Vec<Entry>> {
+    let fuzzers = fuzz::targets(root)?.into_iter().map(|(target, about)| Entry {
+        name: format!("fuzz-{target}"),
+        about,
+        work: Work::Fuzz,
+    });
+    let tests = TESTS.map(|(name, about, file)| Entry {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        work: Work::Test(file),
+    });
+    Ok(fuzzers.chain(tests).collect())
+}
+
+/// Runs a test file of whatever language with its long counts.
+fn test(root: &Path, file: &Path) -> Result<()> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let mut test = match file.extension().unwrap_or_default().to_str() {
+        // All of the workspace, so that it is built as `cargo xtask test` builds it.
+        Some("rs") => {
+            let test = ["test", "--quiet", "--workspace", "--test", &stem];
+            cargo(root, test.into_iter().chain(["--", "--nocapture"]))
+        }
+        Some("mjs") => {
+            setup::wasm_target()?;
+            setup::npm(&root.join("sdk-js"))?;
+            wasm::page(root)?;
+            wasm::full(root)?;
+            let mut node = command(root, "node", ["--test", "--test-timeout=0"]);
+            node.arg(file).env("CHROMIUM", setup::chromium()?);
+            node
+        }
+        _ => {
+            let python = setup::python(&root.join("sdk-python/tests/sdk-python.txt"))?;
+            python::install(root, &python)?;
+            let pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"];
+            let mut pytest = command(root, &python.to_string_lossy(), pytest);
+            pytest.arg(file);
+            pytest
+        }
+    };
+    test.env("RAPPORT_SOAK", "1");
+    shell::run(test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TESTS;
+    use std::path::Path;
+
+    #[test]
+    fn every_test_with_a_long_count_is_an_entry() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folders = [
+            "core/tests",
+            "backend/tests",
+            "cli/tests",
+            "sdk-js/test",
+            "sdk-js/test/browser",
+            "sdk-python/tests",
+        ];
+        let mut long = Vec::new();
+        for folder in folders {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file()
+                    && std::fs::read(&path).unwrap().windows(12).any(|word| word == b"RAPPORT_SOAK")
+                {
+                    long.push(format!("{folder}/{}", path.file_name().unwrap().to_string_lossy()));
+                }
             }
         }
+        let mut entries = TESTS.map(|(_, _, file)| file.to_owned());
+        long.sort();
+        entries.sort();
+        assert_eq!(long, entries);
     }
-    if failed.is_empty() { Ok(()) } else { bail!("fuzzing found faults in: {}", failed.join(", ")) }
-}
-
-/// Starts the fuzzers from the models of the conformance cases: unsealed, as the targets seal what
-/// they try, and foreign ones behind a byte that says whose they are.
-fn seed(root: &Path, folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(root.join("conformance/models")).context("no models")? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default();
-        let bytes = std::fs::read(&path)?;
-        let extension = path.extension().unwrap_or_default();
-        let (target, input) = match extension.to_str() {
-            Some("rpm") => ("model", bytes[..bytes.len().saturating_sub(4)].to_vec()),
-            Some("txt") => ("import", [&[0], bytes.as_slice()].concat()),
-            Some("json") => ("import", [&[1], bytes.as_slice()].concat()),
-            Some("onnx") => ("import", [&[2], bytes.as_slice()].concat()),
-            _ => continue,
-        };
-        let corpus = folder.join("corpus").join(target);
-        std::fs::create_dir_all(&corpus)?;
-        let seed = corpus.join(name);
-        if std::fs::read(&seed).is_ok_and(|kept| kept == input) {
-            continue;
-        }
-        std::fs::write(seed, input)?;
-    }
-    Ok(())
-}
-
-fn targets(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder.join("targets")).context("no fuzz targets")? {
-        let path = entry?.path();
-        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn start(folder: &Path, name: &str, seconds: u64) -> std::io::Result<std::process::Child> {
-    let corpus = folder.join("corpus").join(name);
-    std::fs::create_dir_all(&corpus)?;
-    let mut fuzzer = Command::new(folder.join("target").join(TARGET).join("release").join(name));
-    fuzzer.arg(&corpus).args(["-max_len=200000", "-timeout=10", "-print_final_stats=1"]);
-    fuzzer.arg(format!("-max_total_time={seconds}"));
-    fuzzer.arg(format!("-artifact_prefix={}/", corpus.display()));
-    // A file, not a pipe: a pipe that nobody reads would stop the second fuzzer of a pair.
-    let log = std::fs::File::create(log_of(folder, name))?;
-    fuzzer.stdout(std::process::Stdio::null()).stderr(log).spawn()
-}
-
-fn log_of(folder: &Path, name: &str) -> std::path::PathBuf {
-    folder.join("corpus").join(format!("{name}.log"))
 }
