@@ -125,6 +125,7 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(results::http::of_experience))
         .routes(routes!(results::http::teach_experiment))
         .routes(routes!(results::http::teach_experience))
+        .routes(routes!(results::plan::plan))
         .routes(routes!(audit::http::list))
         .routes(routes!(pages::welcome))
         .routes(routes!(documentation::health))

@@ -2,7 +2,9 @@
 
 use crate::bundle::{Said, Words, WordsError, put_whole};
 use crate::event::{Event, Millis};
-use crate::model::{self, LevelHash, Model, ModelError, Row, SignalKind, Tables};
+use crate::model::{
+    self, Bands, LevelHash, Model, ModelError, Probability, Row, SignalKind, Tables,
+};
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Scored, points};
 
@@ -140,6 +142,20 @@ impl Engine {
     /// The words that reasons are made of.
     pub fn words(&self) -> &Words {
         &self.words
+    }
+
+    /// The band that a shown score is in; at its edges scores of two bands are shown alike.
+    pub fn band_of(&self, score: u8) -> Band {
+        let Bands { not_below, qualified_from } = self.model.bands();
+        let edge = |probability| (self.model.fine_score(Probability(probability)) + 0.5).floor();
+        let score = f64::from(score);
+        if score >= edge(qualified_from) {
+            Band::Qualified
+        } else if score < edge(not_below) {
+            Band::Not
+        } else {
+            Band::Undecided
+        }
     }
 
     /// The profile of a visitor who did nothing yet.

@@ -2,6 +2,7 @@
 
 use super::bandit::{Bandit, SCORE};
 use super::definition::{Definition, Kind, Status};
+use super::factors::Factors;
 use super::payload::{Payload, Wrong, audience_names, place};
 use rapport_core::experiment::compile_flags;
 use serde::Deserialize;
@@ -104,8 +105,10 @@ const SPLIT: Members = &[
     ("contextualBandit", Is::Object),
     ("coverage", Is::Number),
     ("disableStickyBucketing", Is::Truth),
+    ("factors", Is::List),
     ("fallbackAttribute", Is::Text),
     ("filters", Is::List),
+    ("generators", Is::Texts),
     ("goals", Is::Texts),
     ("hashAttribute", Is::Text),
     ("hashVersion", Is::Number),
@@ -198,6 +201,9 @@ fn shape(one: &Definition) -> Vec<Wrong> {
             "event",
             "a goal has either the name of an `event` or the path of a `page`".to_owned(),
         );
+    }
+    if let Some(Err(error)) = Factors::of(content) {
+        problem(if error.is_of_generators() { "generators" } else { "factors" }, error.to_string());
     }
     for (name, reason) in wrong_bandit(one, count) {
         problem(&name, reason);

@@ -4,6 +4,7 @@
 mod bandit;
 mod check;
 mod definition;
+mod factors;
 pub mod http;
 mod learnt;
 mod payload;
@@ -14,6 +15,7 @@ mod view;
 
 pub use bandit::{Bandit, Learns, SCORE, authored_weights, first_weights, fits};
 pub use definition::{Definition, Kind, Status};
+pub use factors::{Factor, Factors};
 pub(crate) use learnt::TABLE as LEARNT;
 pub use learnt::{LearntLeaf, WeightStore, Weights};
 pub use payload::{Payload, Wrong};

@@ -33,7 +33,7 @@ impl Wrong {
 }
 
 /// What of an experiment is for those who author it; hosts know nothing of it.
-const OWN: [&str; 8] = [
+const OWN: [&str; 10] = [
     "description",
     "feature",
     "audience",
@@ -41,10 +41,13 @@ const OWN: [&str; 8] = [
     "priority",
     "contextualBandit",
     "bandit",
+    "factors",
+    "generators",
     "segments",
 ];
 /// The same of an experience.
-const OWN_OF_EXPERIENCE: [&str; 4] = ["description", "goals", "bandit", "segments"];
+const OWN_OF_EXPERIENCE: [&str; 6] =
+    ["description", "goals", "bandit", "factors", "generators", "segments"];
 
 impl Payload {
     /// Of what runs among these, before anything is learnt.

@@ -2,6 +2,7 @@
 
 use super::check::check;
 use super::definition::{Definition, Kind, Status, check_key};
+use super::factors::make_variations;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Problem, StoreError};
@@ -60,10 +61,11 @@ pub fn create(
     permit: &Permit,
     kind: Kind,
     key: &str,
-    content: Map<String, Value>,
+    mut content: Map<String, Value>,
     status: Option<Status>,
 ) -> Result<Definition, Problem> {
     check_key(key)?;
+    make_variations(&mut content);
     let before = app.records.definitions(permit.scope())?;
     let of_kind = before.iter().filter(|one| one.kind == kind);
     if of_kind.clone().any(|one| one.key == key) {
@@ -94,8 +96,9 @@ pub fn edit(
     permit: &Permit,
     (kind, key): (Kind, &str),
     expected: Expected,
-    content: Map<String, Value>,
+    mut content: Map<String, Value>,
 ) -> Result<Definition, Problem> {
+    make_variations(&mut content);
     change(app, permit, "edit", (kind, key), expected, |before| {
         Ok(Definition { content, ..before.clone() })
     })

@@ -2,22 +2,21 @@
 
 use super::crowd::{Crowd, People, Reached};
 use super::learning::{History, Rounds};
+use super::look::{Look, levels};
+use super::measuring::{Group, adjust_for_many, measure};
 use super::off_policy::policies;
 use super::view::{
-    ArmView, BanditView, EffectView, ExcludedView, GoalArmView, GoalView, ResultsView, SplitView,
+    ArmView, BanditView, DesignView, ExcludedView, GoalView, ResultsView, SegmentView, SplitView,
 };
 use crate::app::App;
 use crate::error::Problem;
-use crate::experiments::{Bandit, Definition, authored_weights, variation_keys};
-use crate::identity::Scope;
-use rapport_core::stats::{
-    Adjusted, Cause, Difference, Effect, MISMATCH, Scale, Sequence, Side, Statistic, Sums, believe,
-    benjamini_hochberg, check_split, compare, t_test,
-};
+use crate::experiments::{Bandit, Definition, Factors, authored_weights, variation_keys};
+use crate::identity::{Scope, SubjectId};
+use rapport_core::experiment::Design;
+use rapport_core::stats::{Cause, MISMATCH, check_split};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-/// The share of experiments without effect that may be called significant.
-const ALPHA: f64 = 0.05;
 /// So many of a bandit's weights are shown.
 const MOST_HISTORY: usize = 500;
 
@@ -25,19 +24,29 @@ const MOST_HISTORY: usize = 500;
 ///
 /// # Errors
 /// Where a store cannot be read.
-pub fn results(app: &App, scope: Scope, experiment: &Definition) -> Result<ResultsView, Problem> {
+pub fn results(
+    app: &App,
+    scope: Scope,
+    experiment: &Definition,
+    look: &Look,
+) -> Result<ResultsView, Problem> {
     let arms = variation_keys(&experiment.content);
     let people = People::of(app, scope)?;
     let mut crowd = Crowd::of(app, scope, &people, experiment)?;
     crowd.count_lost(app, scope, &people, experiment)?;
     let goals = experiment.content.get("goals").and_then(Value::as_array);
-    let goals = goals.into_iter().flatten().filter_map(Value::as_str);
-    let mut shown = Vec::new();
-    for key in goals {
-        let reached = Reached::of(app, scope, &people, &crowd, key)?;
-        shown.extend(reached.map(|reached| measure(&arms, &crowd, &reached)));
+    let mut reached = Vec::new();
+    for key in goals.into_iter().flatten().filter_map(Value::as_str) {
+        reached.extend(Reached::of(app, scope, &people, &crowd, key)?);
     }
-    adjust_for_many(&mut shown);
+    let factors = Factors::of(&experiment.content).and_then(Result::ok);
+    let everybody = look.everybody(&crowd.seen);
+    let measured = |group: &Group<'_>, factors: Option<&Factors>| -> Vec<GoalView> {
+        reached.iter().map(|goal| measure(&arms, group, goal, factors, look)).collect()
+    };
+    let mut shown = measured(&everybody, factors.as_ref());
+    adjust_for_many(shown.iter_mut(), look);
+    let segments = segments(&crowd, &everybody, look, &|group| measured(group, None));
     let (position, end) = (app.results.reading(scope)?, app.log.end(scope)?);
     let position = position.map_or(0, |(position, _)| position.0);
     let history = History::of(app, scope, experiment)?;
@@ -71,6 +80,8 @@ pub fn results(app: &App, scope: Scope, experiment: &Definition) -> Result<Resul
             })
             .collect(),
         goals: shown,
+        segments,
+        design: factors.as_ref().map(design),
         bandit,
         behind: end.0.saturating_sub(position).try_into().unwrap_or_default(),
     })
@@ -114,6 +125,45 @@ fn bandit(
     }))
 }
 
+/// Each value of the attributes that are looked at, with a comparison of its own.
+fn segments(
+    crowd: &Crowd,
+    everybody: &Group<'_>,
+    look: &Look,
+    measured: &dyn Fn(&Group<'_>) -> Vec<GoalView>,
+) -> Vec<SegmentView> {
+    let mut segments = Vec::new();
+    for attribute in look.attributes() {
+        let levels = levels(attribute, &crowd.seen);
+        let values: BTreeSet<&String> = levels.values().collect();
+        for value in values {
+            let is_in = |person: &SubjectId| levels.get(person) == Some(value);
+            let group: Group<'_> =
+                everybody.iter().filter(|(person, ..)| is_in(person)).cloned().collect();
+            segments.push(SegmentView {
+                attribute: attribute.to_owned(),
+                value: value.clone(),
+                visitors: group.len() as u64,
+                goals: measured(&group),
+            });
+        }
+    }
+    // Whoever looks at many segments finds something: they are corrected together.
+    adjust_for_many(segments.iter_mut().flat_map(|segment| &mut segment.goals), look);
+    segments
+}
+
+fn design(factors: &Factors) -> DesignView {
+    let letters = (0..).map(Design::letter).map(String::from);
+    let keys = factors.all.iter().map(|factor| factor.key.clone());
+    DesignView {
+        factors: letters.zip(keys).collect(),
+        runs: factors.design.runs().len() as u64,
+        resolution: factors.design.resolution(),
+        aliasing: factors.design.aliasing(2),
+    }
+}
+
 fn split(crowd: &Crowd, weights: &[f64]) -> Option<SplitView> {
     let split = check_split(&crowd.arrivals, weights).ok()?;
     let causes = split.causes.iter().map(|(cause, _)| match cause {
@@ -126,104 +176,4 @@ fn split(crowd: &Crowd, weights: &[f64]) -> Option<SplitView> {
         mismatch: split.p_value < MISMATCH,
         causes: causes.collect(),
     })
-}
-
-/// What the people of one variation did.
-#[derive(Default, Clone)]
-struct Tally {
-    values: Vec<f64>,
-    scores: Vec<Option<f64>>,
-    conversions: u64,
-}
-
-fn measure(arms: &[String], crowd: &Crowd, goal: &Reached) -> GoalView {
-    let Reached { revenue, less_is_better, .. } = *goal;
-    let mut tallies = vec![Tally::default(); arms.len()];
-    for (person, seen) in &crowd.seen {
-        let Some(tally) = tallies.get_mut(seen.arm) else { continue };
-        tally.values.push(goal.value(*person));
-        tally.scores.push(seen.score);
-        tally.conversions += u64::from(goal.did(*person));
-    }
-    let statistics = statistics(&tallies, revenue);
-    let mut shown = Vec::new();
-    for (arm, (key, tally)) in arms.iter().zip(&tallies).enumerate() {
-        let total: f64 = tally.values.iter().sum();
-        let mut view = GoalArmView {
-            key: key.clone(),
-            visitors: tally.values.len() as u64,
-            conversions: tally.conversions,
-            total,
-            mean: if tally.values.is_empty() { 0.0 } else { total / tally.values.len() as f64 },
-            effect: None,
-            no_effect: None,
-        };
-        if let (Some(control), Some(treatment), true) =
-            (statistics.first(), statistics.get(arm), arm > 0)
-        {
-            match compare(control, treatment, Difference::Relative) {
-                Ok(effect) => view.effect = Some(told(&effect, control, less_is_better)),
-                Err(error) => view.no_effect = Some(error.to_string()),
-            }
-        }
-        shown.push(view);
-    }
-    GoalView {
-        key: goal.key.clone(),
-        kind: if revenue { "revenue" } else { "conversion" },
-        less_is_better,
-        adjusted: matches!(statistics.first(), Some(Statistic::Adjusted(_))),
-        variations: shown,
-    }
-}
-
-/// Each variation's measure, with the lead score at the exposure as covariate where it tells people
-/// apart. Whose score is unknown has everybody's mean, which adjusts nothing.
-fn statistics(tallies: &[Tally], revenue: bool) -> Vec<Statistic> {
-    let known = || tallies.iter().flat_map(|tally| tally.scores.iter().flatten());
-    let mean = known().sum::<f64>() / (known().count().max(1) as f64);
-    let tells = known().any(|score| (score - mean).abs() > f64::EPSILON);
-    let one = |tally: &Tally| {
-        let after = if revenue {
-            Sums::of(tally.values.iter().copied())
-        } else {
-            Sums::proportion(tally.values.len() as u64, tally.conversions as f64)
-        };
-        if !tells {
-            return Statistic::Mean(after);
-        }
-        let scores = || tally.scores.iter().map(|score| score.unwrap_or(mean));
-        let products = tally.values.iter().zip(scores()).map(|(value, score)| value * score).sum();
-        Statistic::Adjusted(Adjusted { after, before: Sums::of(scores()), products, theta: None })
-    };
-    tallies.iter().map(one).collect()
-}
-
-fn told(effect: &Effect, control: &Statistic, less_is_better: bool) -> EffectView {
-    let scale =
-        Scale { difference: Difference::Relative, baseline: control.plain_mean(), less_is_better };
-    let belief = believe(effect, scale, None, ALPHA);
-    let fixed = t_test(effect, Side::Both, ALPHA);
-    let sequential = Sequence { alpha: ALPHA, ..Sequence::default() }.test(effect, Side::Both);
-    EffectView {
-        lift: effect.estimate,
-        interval: fixed.interval,
-        p_value: fixed.p_value,
-        p_value_of_many: fixed.p_value,
-        chance_to_win: belief.chance_to_win,
-        risk: belief.risk,
-        sequential_interval: sequential.interval,
-        sequential_p_value: sequential.p_value,
-    }
-}
-
-/// Of many comparisons some look significant by chance.
-fn adjust_for_many(goals: &mut [GoalView]) {
-    let effects =
-        || goals.iter().flat_map(|goal| &goal.variations).filter_map(|arm| arm.effect.as_ref());
-    let p_values: Vec<f64> = effects().map(|effect| effect.p_value).collect();
-    let adjusted = benjamini_hochberg(&p_values);
-    let effects = goals.iter_mut().flat_map(|goal| &mut goal.variations);
-    let effects = effects.filter_map(|arm| arm.effect.as_mut());
-    effects.zip(adjusted).for_each(|(effect, adjusted)| effect.p_value_of_many = adjusted);
 }

@@ -33,6 +33,8 @@ pub struct Seen {
     pub at: Millis,
     /// The lead score then; unknown where there was no profile.
     pub score: Option<f64>,
+    /// What that score stands for by the model of now.
+    pub band: Option<&'static str>,
     /// How much the score has risen since.
     pub rise: f64,
     pub leaf: Option<LeafSeen>,
@@ -54,12 +56,16 @@ impl Crowd {
         let arms = variation_keys(&experiment.content);
         let exposures = app.results.exposures(scope, &experiment.key)?;
         let mut crowd = Self::together(people, &arms, exposures)?;
+        let bundle = app.bundles.get(app, scope)?;
         for (person, seen) in &mut crowd.seen {
             let Some(profile) = app.profiles.profile(scope, *person)? else { continue };
             let points = profile.trail.points();
             let score = |before: usize| points.get(before.checked_sub(1)?).map(|(_, score)| *score);
             // As it was before anything could come of the exposure.
-            seen.score = score(points.partition_point(|(at, _)| *at <= seen.at)).map(f64::from);
+            let then = score(points.partition_point(|(at, _)| *at <= seen.at));
+            seen.score = then.map(f64::from);
+            let band = |score| Some(bundle.as_ref()?.engine().band_of(score).name());
+            seen.band = then.and_then(band);
             let last = score(points.len()).map_or(0.0, f64::from);
             seen.rise = last - seen.score.unwrap_or(last);
         }
@@ -107,7 +113,7 @@ impl Crowd {
             crowd.duplicates += u64::from(several);
             if let (false, false, Some((arm, first))) = (several, bot, seen.pop_first()) {
                 let Exposure { at, leaf, context, .. } = first;
-                let seen = Seen { arm, at, score: None, rise: 0.0, leaf, context };
+                let seen = Seen { arm, at, score: None, band: None, rise: 0.0, leaf, context };
                 crowd.seen.insert(person, seen);
             }
         }

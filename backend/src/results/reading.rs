@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::experiments::{Definition, Kind, Status, variation_keys};
 use crate::identity::{Scope, SubjectId};
 use crate::keys::KeyStore;
-use crate::log::{Contents, Envelope, Offset, Replayed, SealedWire, contents};
+use crate::log::{Contents, Envelope, Offset, Open, Replayed, SealedWire, contents};
 use crate::secret::Sha256Digest;
 use rapport_core::targeting::Network;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ impl Reads {
             found.staff.push(draft.subject);
         }
         if viewed {
-            found.exposures.extend(exposure(&sealed, draft.subject, draft.event_time));
+            found.exposures.extend(exposure(&draft.open, &sealed, draft.subject, draft.event_time));
         }
         found.conversions.extend(reached.into_iter().map(|goal| Conversion {
             goal: goal.key.clone(),
@@ -196,7 +196,7 @@ fn like(pattern: &str, path: &str) -> bool {
     }
 }
 
-fn exposure(sealed: &SealedWire, subject: SubjectId, at: Millis) -> Option<Exposure> {
+fn exposure(open: &Open, sealed: &SealedWire, subject: SubjectId, at: Millis) -> Option<Exposure> {
     let properties = &sealed.event.properties;
     let text = |name: &str| match properties.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -229,8 +229,40 @@ fn exposure(sealed: &SealedWire, subject: SubjectId, at: Millis) -> Option<Expos
         at,
         bot,
         leaf: leaf(),
-        context: told.take(MOST_TOLD).map(|(name, value)| (name.clone(), value.clone())).collect(),
+        context: told
+            .take(MOST_TOLD)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .chain(seen_by_server(open, sealed))
+            .collect(),
     })
+}
+
+/// What the server itself sees of who is exposed: on what, and from where.
+fn seen_by_server(open: &Open, sealed: &SealedWire) -> impl Iterator<Item = (String, Value)> {
+    let context = &sealed.event.context;
+    let agent = context.get("userAgent").and_then(Value::as_str).or(sealed.user_agent.as_deref());
+    let url = context.get("page").and_then(|page| page.get("url")).and_then(Value::as_str);
+    let own = url.and_then(|url| url.split_once("://")?.1.split(['/', '?', '#']).next());
+    let source = match (&open.source, &open.referrer_host) {
+        (Some(source), _) => Some(source.as_str()),
+        // Within the site: where the visit began, another event says.
+        (None, Some(host)) => (own != Some(host)).then_some(host.as_str()),
+        (None, None) => url.map(|_| "direct"),
+    };
+    let told = [("$device", agent.map(device)), ("$source", source)];
+    told.map(|(name, value)| Some((name.to_owned(), Value::from(value?)))).into_iter().flatten()
+}
+
+/// What a browser runs on.
+fn device(agent: &str) -> &'static str {
+    let has = |mark: &str| agent.contains(mark);
+    if has("iPad") || has("Tablet") || has("Android") && !has("Mobile") {
+        "tablet"
+    } else if has("Mobi") || has("iPhone") {
+        "mobile"
+    } else {
+        "desktop"
+    }
 }
 
 fn worth(sealed: &SealedWire, path: &str) -> f64 {

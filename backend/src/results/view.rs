@@ -4,6 +4,8 @@ use super::learning::Lesson;
 use crate::clock::Millis;
 use crate::experiments::{Status, Weights};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// What came of an experiment.
@@ -21,6 +23,12 @@ pub struct ResultsView {
     pub excluded: ExcludedView,
     pub variations: Vec<ArmView>,
     pub goals: Vec<GoalView>,
+    /// Those that were asked for; their p-values of many are of all segments together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentView>,
+    /// Of an experiment of several factors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub design: Option<DesignView>,
     /// Of what learns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandit: Option<BanditView>,
@@ -79,6 +87,55 @@ pub struct GoalView {
     /// Whether effects are adjusted by the lead score at the exposure (CUPED).
     pub adjusted: bool,
     pub variations: Vec<GoalArmView>,
+    /// Of several factors, what each did, and each two together; of what cannot be told apart the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<TermView>,
+}
+
+/// What a factor at a level did, or two of them together.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TermView {
+    /// By the letters of its factors: `A`, `AB`; `A[3]` is the third level.
+    pub term: String,
+    /// The levels by the keys of their factors.
+    #[schema(value_type = serde_json::Value)]
+    pub levels: Map<String, Value>,
+    /// In the goal's own unit. Of one factor: the mean at this level less that at the first one. Of
+    /// two: half the difference that the second makes to the effect of the first.
+    pub effect: f64,
+    pub standard_error: f64,
+    pub interval: [f64; 2],
+    pub p_value: f64,
+    /// The same, where all terms of the goal are looked at.
+    pub p_value_of_many: f64,
+    /// What would have looked the same: it is added to the effect, or with a minus subtracted.
+    pub aliases: Vec<String>,
+}
+
+/// Which combinations of factors are tried.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DesignView {
+    /// The keys of factors by their letters.
+    pub factors: BTreeMap<String, String>,
+    pub runs: u64,
+    /// Of a fraction: at 3 a factor looks like two others together, at 4 like three, at 5 two are apart
+    /// from two others. Absent where everything is apart.
+    pub resolution: Option<u32>,
+    /// What cannot be told apart, such as `AB = CD`; `I` is the mean.
+    pub aliasing: Vec<String>,
+}
+
+/// People who have a value of an attribute in common.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentView {
+    pub attribute: String,
+    /// `unknown` where it is not known, `other` where there are many and this one is rare.
+    pub value: String,
+    pub visitors: u64,
+    pub goals: Vec<GoalView>,
 }
 
 /// What the visitors of one variation did.
@@ -104,10 +161,10 @@ pub struct GoalArmView {
 #[serde(rename_all = "camelCase")]
 pub struct EffectView {
     pub lift: f64,
-    /// Of 95 %, where one looks once, at the planned end.
+    /// Of 95 % (1 − `alpha`), where one looks once, at the planned end.
     pub interval: [f64; 2],
     pub p_value: f64,
-    /// The same, where all goals and variations are looked at (Benjamini and Hochberg).
+    /// The same, where all goals and variations are looked at (Benjamini and Hochberg, or Holm).
     pub p_value_of_many: f64,
     /// The chance that the variation is better than the control.
     pub chance_to_win: f64,

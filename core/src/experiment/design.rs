@@ -68,7 +68,7 @@ impl Design {
         let mut runs = 1_usize;
         for (factor, &levels) in levels.iter().enumerate() {
             if levels < 2 {
-                return Err(DesignError::Levels(letter(factor)));
+                return Err(DesignError::Levels(Design::letter(factor)));
             }
             runs = runs.saturating_mul(levels);
         }
@@ -102,7 +102,7 @@ impl Design {
             let word = read_generator(generator, base + at, base)
                 .ok_or_else(|| DesignError::Generator((*generator).to_owned()))?;
             if let Some(same) = words.iter().position(|other| other.factors == word.factors) {
-                return Err(DesignError::Same(letter(same), letter(base + at)));
+                return Err(DesignError::Same(Design::letter(same), Design::letter(base + at)));
             }
             words.push(word);
             for run in &mut design.runs {
@@ -118,6 +118,12 @@ impl Design {
         design.levels = vec![2; factors];
         design.defining.sort_by_key(|word| (word.order(), word.factors));
         Ok(design)
+    }
+
+    /// How a factor is called in terms.
+    #[must_use]
+    pub fn letter(factor: usize) -> char {
+        LETTERS.get(factor).map_or('?', |letter| char::from(*letter))
     }
 
     /// The level of every factor, run by run.
@@ -251,7 +257,7 @@ impl Term {
 impl core::fmt::Display for Term {
     fn fmt(&self, to: &mut core::fmt::Formatter) -> core::fmt::Result {
         for &(factor, level) in &self.0 {
-            write!(to, "{}", letter(factor))?;
+            write!(to, "{}", Design::letter(factor))?;
             if level > 1 {
                 write!(to, "[{}]", level + 1)?;
             }
@@ -302,10 +308,6 @@ impl Word {
     }
 }
 
-fn letter(factor: usize) -> char {
-    LETTERS.get(factor).map_or('?', |letter| char::from(*letter))
-}
-
 /// "D=ABC": the factor that comes next, as a product of base factors, each once.
 fn read_generator(text: &str, next: usize, base: usize) -> Option<Word> {
     let (name, product) = text.split_once('=')?;
@@ -321,7 +323,7 @@ fn read_generator(text: &str, next: usize, base: usize) -> Option<Word> {
         }
         word.factors |= 1 << factor;
     }
-    let right = name.trim().chars().eq([letter(next)]);
+    let right = name.trim().chars().eq([Design::letter(next)]);
     (right && word.factors != 0).then_some(word)
 }
 
