@@ -1,11 +1,16 @@
 <?php
-// The suite `experiences` through PHP's public API: bundles opened, visitors decided for.
+// The suite `experiences` through PHP's public API: bundles opened or published, visitors decided for.
 declare(strict_types=1);
 
 use Rapport\Bundle;
+use Rapport\Events;
 use Rapport\Exposure;
 use Rapport\Feature;
+use Rapport\Http\Response;
+use Rapport\Http\Transport;
 use Rapport\Local;
+use Rapport\Rapport;
+use Rapport\Remote;
 use Rapport\Testing;
 
 /** @return iterable<string, list<string>> what fails, by case of a file, whose bundle stands beside it */
@@ -28,11 +33,58 @@ function experiences(string $file): iterable
     }
 }
 
-/** As the case has it: the features that it names, all experiments of pages, and what is told. */
+/** What the engine in this process says of a visitor. */
 function experienceAnswer(Local $rapport, array &$heard, array $authored, array $visitor, array $expect): array
 {
+    $found = experienceAsked($rapport, $visitor, $expect, static function () use (&$heard): void {
+        $heard !== [] && throw new LogicException('a decision tells nobody');
+    });
+    foreach ($found['pages'] as &$page) {
+        $to = $page['result']['value']['urlRedirect'] ?? null;
+        if ($page['result']['inExperiment'] && $to !== null) {
+            $page['redirect'] = Testing::redirect($visitor['url'] ?? '', $to, $authored[$page['experiment']]['persistQueryString'] ?? false);
+        }
+    }
+    $found['exposures'] = once(array_map(viewed(...), $heard));
+    if (isset($visitor['stickyBucketAssignmentDocs'])) {
+        $documents = $visitor['stickyBucketAssignmentDocs'];
+        foreach ($heard as $exposure) {
+            $documents = array_merge($documents, $rapport->remember($exposure, $documents));
+        }
+        $found['sticky'] = $documents;
+    }
+    return $found;
+}
+
+/**
+ * The same asked of a server, to which `$publish` brings the file's bundle.
+ *
+ * @param Closure(string $file): void $publish
+ * @return iterable<string, list<string>>
+ */
+function experiencesOverHttp(string $file, Closure $publish, string $server, string $key): iterable
+{
+    $document = json_decode((string) file_get_contents($file), true, 512, JSON_THROW_ON_ERROR);
+    $publish($file);
+    foreach ($document['cases'] as ['name' => $name, 'visitor' => $visitor, 'expect' => $expect]) {
+        $outbox = new Outbox();
+        $events = new Events($server, $key, $outbox);
+        try {
+            $found = experienceAsked(new Remote($server, $key, events: $events, timeout: 30), $visitor, $expect, static fn () => null);
+            $events->flush();
+            $found['exposures'] = once($outbox->properties('Experiment Viewed'));
+            yield $name => differs('', $found, expectedOverHttp($expect, $visitor));
+        } catch (Throwable $thrown) {
+            yield $name => ["$thrown"];
+        }
+    }
+}
+
+/** As the case has it: the features that it names, and all experiments of pages. */
+function experienceAsked(Rapport $rapport, array $visitor, array $expect, Closure $afterDecision): array
+{
     $decision = $rapport->decide($visitor);
-    $heard !== [] && throw new LogicException('a decision tells nobody');
+    $afterDecision();
     $found = ['score' => $decision->score?->score, 'band' => $decision->score?->band, 'features' => [], 'pages' => []];
     foreach (array_keys($expect['features']) as $key) {
         $feature = $rapport->feature((string) $key, $visitor);
@@ -43,28 +95,49 @@ function experienceAnswer(Local $rapport, array &$heard, array $authored, array 
     }
     foreach (array_keys($expect['pages']) as $number) {
         $page = $rapport->experiment($number, $visitor);
-        $key = $page->experiment['key'];
-        $answer = ['experiment' => $key, 'result' => $page->result];
-        $to = $page->result['value']['urlRedirect'] ?? null;
-        if ($page->result['inExperiment'] && $to !== null) {
-            $answer['redirect'] = Testing::redirect($visitor['url'] ?? '', $to, $authored[$key]['persistQueryString'] ?? false);
-        }
-        $found['pages'][] = $answer;
-    }
-    $exposures = [];
-    foreach ($heard as $exposure) {
-        $viewed = viewed($exposure);
-        $exposures["{$viewed['experimentId']} {$viewed['variationId']}"] ??= $viewed;
-    }
-    $found['exposures'] = array_values($exposures);
-    if (isset($visitor['stickyBucketAssignmentDocs'])) {
-        $documents = $visitor['stickyBucketAssignmentDocs'];
-        foreach ($heard as $exposure) {
-            $documents = array_merge($documents, $rapport->remember($exposure, $documents));
-        }
-        $found['sticky'] = $documents;
+        $found['pages'][] = ['experiment' => $page->experiment['key'], 'result' => $page->result];
     }
     return $found;
+}
+
+/** Keeps what is sent. */
+final class Outbox implements Transport
+{
+    private array $sent = [];
+
+    public function send(string $method, string $url, array $headers = [], string $body = '', float $timeout = 3.0): Response
+    {
+        array_push($this->sent, ...json_decode($body, true)['batch']);
+        return new Response(200, '{}');
+    }
+
+    /** @return list<array> the properties of the events of that name */
+    public function properties(string $event): array
+    {
+        return array_column(array_filter($this->sent, static fn (array $one): bool => $one['event'] === $event), 'properties');
+    }
+}
+
+/** Each experiment's variation once. */
+function once(array $viewed): array
+{
+    $once = [];
+    foreach ($viewed as $one) {
+        $once["{$one['experimentId']} {$one['variationId']}"] ??= $one;
+    }
+    return array_values($once);
+}
+
+/** Over HTTP nothing is remembered, and the page itself redirects; of nobody nothing is told. */
+function expectedOverHttp(array $expect, array $visitor): array
+{
+    $expect = expectedOfPhp($expect);
+    unset($expect['sticky']);
+    foreach ($expect['pages'] as &$page) {
+        unset($page['redirect']);
+    }
+    $isSomebody = isset($visitor['anonymousId']) || isset($visitor['userId']);
+    return ['exposures' => $isSomebody ? $expect['exposures'] : []] + $expect;
 }
 
 function experienceFeature(Feature $feature): array

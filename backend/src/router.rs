@@ -56,6 +56,7 @@ fn for_pages() -> OpenApiRouter<Shared> {
         .routes(routes!(collect::segment::group))
         .routes(routes!(collect::segment::alias))
         .routes(routes!(profiles::http::decide))
+        .routes(routes!(flags::everything::evaluate))
         .routes(routes!(flags::growthbook::features))
         .routes(routes!(flags::growthbook::changes))
         .routes(routes!(flags::growthbook::evaluate))

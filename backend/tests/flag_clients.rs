@@ -3,7 +3,9 @@
 
 mod house;
 
-use house::{House, Reply, Tenant, eventually};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use house::{House, Reply, Tenant, bundle, eventually, model, page};
 use rapport_backend::experiments::{Kind, ensure};
 use rapport_backend::identity::Permit;
 use serde_json::{Value, json};
@@ -261,4 +263,77 @@ fn there_is_room_for_so_many_listeners_and_no_more() {
     assert_eq!(status(&mut Stream::open(&house, &acme.write_key)), "429");
     streams.truncate(200);
     eventually(|| (status(&mut Stream::open(&house, &acme.write_key)) == "200").then_some(()));
+}
+
+#[test]
+fn hosts_without_an_engine_are_told_everything_of_a_visitor_at_once() {
+    let house = House::open();
+    let acme = house.bare_tenant("Acme");
+    let mut authored = bundle();
+    authored.insert(
+        "flags".to_owned(),
+        json!({
+            "audiences": { "scored": { "$score": { "$gte": 1 } } },
+            "features": {
+                "scored": { "defaultValue": false, "rules": [{ "force": true, "condition": { "$score": { "$exists": true } } }] },
+                "mine": { "defaultValue": false, "rules": [{ "force": true, "condition": { "$mine": 1 } }] },
+                "hero": { "defaultValue": "plain", "rules": [{ "key": "hero", "variations": ["a", "b"], "hashVersion": 3 }] },
+            },
+            "experiences": [
+                { "key": "once", "slot": "bar", "cap": { "times": 1 }, "content": { "type": "text", "text": "once" },
+                  "schedule": { "from": "2030-01-01T00:00:00Z" } },
+                { "key": "paint", "variations": [{}, { "css": "a{}" }], "urlPatterns": [{ "type": "simple", "pattern": "/pricing" }] },
+            ],
+        }),
+    );
+    let body =
+        json!({ "bundle": authored, "models": { "buyers": BASE64_STANDARD.encode(model(0.5)) } });
+    let published = house.post("/v1/bundles").key(&acme.admin_key).json(&body).send();
+    assert_eq!(published.status, 201, "{}", published.text);
+    let ask = |visitor: Value| {
+        let reply = house.post("/v1/evaluate").key(&acme.write_key).json(&visitor).send();
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()
+    };
+    let soon = 1_900_000_000_000_i64;
+    // What came with the bundle decides where nothing is authored on the server.
+    let visitor = json!({ "anonymousId": "ann", "attributes": { "$mine": 1, "$score": -1 }, "score": -1, "now": soon,
+        "url": "https://acme.test/pricing", "forcedVariations": { "hero": 1 }, "events": [page("ann", "m1", "/pricing")] });
+    let all = ask(visitor.clone());
+    assert!(
+        all["score"]["score"].as_u64().is_some() && all["score"]["reasons"][0]["text"].is_string()
+    );
+    let value = |all: &Value, key: &str| all["features"][key]["value"].clone();
+    assert_eq!(value(&all, "scored"), true, "nobody says their own score: {all}");
+    assert_eq!((value(&all, "mine"), value(&all, "hero")), (json!(true), json!("b")));
+    assert_eq!(value(&all, "bar")["text"], "once");
+    assert_eq!(all["experiences"], json!(["once", "paint"]));
+    assert_eq!(all["pages"][0]["experiment"]["key"], "paint");
+    assert_eq!(all["pages"][0]["exposures"][0]["result"]["hashValue"], "ann");
+    let with = |name: &str, member: Value| {
+        let mut visitor = visitor.clone();
+        visitor[name] = member;
+        ask(visitor)
+    };
+    assert_eq!(value(&with("now", json!(0)), "bar"), Value::Null);
+    let seen = with("shown", json!({ "once": { "times": 1, "last": soon } }));
+    assert_eq!(value(&seen, "bar"), Value::Null);
+    let unscored = with("consent", json!({ "profiling": false }));
+    assert_eq!((&unscored["score"], value(&unscored, "scored")), (&Value::Null, json!(false)));
+    let plain = with("consent", json!({ "personalization": false }));
+    assert_eq!((value(&plain, "hero"), &plain["pages"]), (json!("plain"), &json!([])));
+    assert_eq!(plain["features"]["hero"]["source"], "defaultValue");
+    assert!(house.visitors(&acme).is_empty(), "nothing of it is kept");
+
+    // What is authored counts from then on.
+    author(&house, &acme);
+    assert_eq!(value(&ask(json!({})), "price"), 10);
+    assert_eq!(ask(json!({}))["features"]["scored"], Value::Null);
+    for wrong in ["[]", "{", r#"{"events": 1}"#, r#"{"now": "soon"}"#] {
+        let reply = house.post("/v1/evaluate").key(&acme.write_key).body(wrong).send();
+        assert_eq!(reply.status, 400, "{wrong}: {}", reply.text);
+    }
+    let long = json!({ "anonymousId": "x".repeat(300) });
+    assert_eq!(house.post("/v1/evaluate").key(&acme.write_key).json(&long).send().status, 400);
+    assert_eq!(house.post("/v1/evaluate").json(&json!({})).send().status, 401);
 }

@@ -72,6 +72,7 @@ const TABLE: &[Route] = &[
     Route { name: "post /api/eval/{key}", call: |house, acme| house.post(&format!("/api/eval/{}", acme.tenant.write_key)).json(&json!({})), roles: &[Page], key_in_path: true, names_a_thing: false },
     Route { name: "post /ofrep/v1/evaluate/flags/{key}", call: |house, _| house.post("/ofrep/v1/evaluate/flags/acmes").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: true },
     Route { name: "post /ofrep/v1/evaluate/flags", call: |house, _| house.post("/ofrep/v1/evaluate/flags").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/evaluate", call: |house, _| house.post("/v1/evaluate").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: false },
     Route { name: "post /v1/bundles", call: |house, _| house.post("/v1/bundles").json(&publication()),
         roles: &[Owner, Admin, Marketer, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/bundles/current", call: |house, _| house.get("/v1/bundles/current"),

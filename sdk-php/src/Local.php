@@ -85,7 +85,6 @@ final class Local implements Rapport
         return $isShort ? $this->flags->value($key, $otherwise, $this->asked($visitor)) : $this->feature($key, $visitor)->value ?? $otherwise;
     }
 
-    /** What the experiment of that number among the bundle's page experiments is. */
     public function experiment(int $number, array $visitor): Exposure
     {
         return ($this->flags ?? throw new RapportException('the bundle has no flags'))->experiment($number, $this->asked($visitor));

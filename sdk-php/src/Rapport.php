@@ -30,6 +30,9 @@ interface Rapport
     /** A feature's value, or `$otherwise` where the feature is unknown or null. */
     public function value(string $key, mixed $otherwise, array $visitor): mixed;
 
+    /** What the experiment of that number among those of pages is: a change of the page, or a redirect. */
+    public function experiment(int $number, array $visitor): Exposure;
+
     /** Notes that something happened; sent with the next batch. */
     public function track(string $event, array $visitor, array $properties = []): void;
 }

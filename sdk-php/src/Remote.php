@@ -15,7 +15,12 @@ use Rapport\Http\Transport;
  */
 final class Remote implements Rapport
 {
-    private const SOURCES = ['SPLIT' => 'experiment', 'TARGETING_MATCH' => 'force'];
+    /** What of a visitor the server is told; of who refuses something only what it is not for. */
+    private const ASKED = [
+        'attributes', 'url', 'anonymousId', 'userId', 'events', 'now', 'shown', 'grade',
+        'forcedVariations', 'stickyBucketAssignmentDocs', 'enabled', 'qaMode', 'consent',
+    ];
+    private const SCORED = ['anonymousId', 'events', 'now', 'consent'];
 
     private readonly string $server;
     private readonly Kept $kept;
@@ -38,8 +43,7 @@ final class Remote implements Rapport
 
     public function decide(array $visitor): Decision
     {
-        $features = array_map(self::read(...), $this->answers($visitor));
-        return new Decision($this->explain($visitor), $features);
+        return new Decision($this->explain($visitor), array_map(self::read(...), $this->answers($visitor)['features'] ?? []));
     }
 
     public function score(array $visitor): ?int
@@ -49,30 +53,38 @@ final class Remote implements Rapport
 
     public function explain(array $visitor, int $reasons = 5): ?Score
     {
-        if (!isset($visitor['anonymousId']) || !Visitor::isProfiled($visitor)) {
+        if (!Visitor::isProfiled($visitor)) {
             return null;
         }
-        $asked = ['key' => $this->key, 'anonymousId' => $visitor['anonymousId'], 'events' => $visitor['events'] ?? []];
-        $answer = $this->asked('/v1/decide', $asked);
+        $answer = $this->asked(Visitor::isPersonal($visitor) ? self::ASKED : self::SCORED, $visitor)['score'] ?? null;
         if ($answer === null) {
             return null;
         }
-        $said = array_map(static fn (array $reason): array => array_intersect_key($reason, ['signal' => 0, 'text' => 0, 'points' => 0]), $answer['reasons']);
+        $said = array_map(static fn (array $reason): array => ['signal' => $reason['signal'], 'text' => $reason['text'], 'points' => $reason['points']], $answer['reasons']);
         $left = array_sum(array_column(array_slice($said, $reasons), 'points'));
         return new Score($answer['score'], (float) $answer['probability'], $answer['band'], $answer['base'], array_slice($said, 0, $reasons), $answer['rest'] + $left);
     }
 
     public function feature(string $key, array $visitor): Feature
     {
-        $answer = $this->answers($visitor)[$key] ?? null;
+        $said = $this->answers($visitor);
+        $answer = $said['features'][$key] ?? null;
         if ($answer === null) {
             return new Feature(null, 'unknownFeature');
         }
         $feature = self::read($answer);
-        if ($feature->result !== null && $this->events !== null) {
-            $this->events->exposed(new Exposure((array) $feature->experiment, $feature->result), $visitor);
+        $this->expose($answer, $visitor);
+        if ($feature->source === 'force' && in_array($feature->ruleId, $said['experiences'], true)) {
+            $this->events?->viewed($feature->ruleId, $visitor);
         }
         return $feature;
+    }
+
+    public function experiment(int $number, array $visitor): Exposure
+    {
+        $answer = $this->answers($visitor)['pages'][$number] ?? throw new RapportException("there is no experiment $number, or no answer");
+        $this->expose($answer, $visitor);
+        return new Exposure($answer['experiment'], ['why' => $answer['why']] + $answer['experimentResult']);
     }
 
     public function value(string $key, mixed $otherwise, array $visitor): mixed
@@ -85,35 +97,42 @@ final class Remote implements Rapport
         $this->events?->track($event, $visitor, $properties);
     }
 
-    /** @return array<string, array> the answers of the server, by feature */
-    private function answers(array $visitor): array
+    private function expose(array $answer, array $visitor): void
     {
-        $context = Visitor::isPersonal($visitor) ? Visitor::asked($visitor)['attributes'] ?? [] : [];
-        if (isset($context['id'])) {
-            $context['targetingKey'] ??= $context['id'];
+        foreach ($this->events === null ? [] : $answer['exposures'] as ['experiment' => $experiment, 'result' => $result]) {
+            $this->events->exposed(new Exposure($experiment, $result), $visitor);
         }
-        if (isset($visitor['url'])) {
-            $context['url'] ??= $visitor['url'];
-        }
-        $answer = $this->asked('/ofrep/v1/evaluate/flags', ['context' => (object) $context]);
-        return array_column($answer['flags'] ?? [], null, 'key');
     }
 
-    /** The answer, kept or not; null where there is none. */
-    private function asked(string $path, array $question): ?array
+    /** What the server says of features and of pages. */
+    private function answers(array $visitor): array
     {
+        return $this->asked(Visitor::isPersonal($visitor) ? self::ASKED : ['consent'], $visitor) ?? [];
+    }
+
+    /** What the server says of these members of a visitor, kept or not; null where it says nothing. */
+    private function asked(array $members, array $visitor): ?array
+    {
+        if (!Visitor::isProfiled($visitor)) {
+            $members = array_diff($members, ['events']);
+        }
+        $question = array_intersect_key($visitor, array_flip($members));
+        // An empty array is a list otherwise.
+        foreach (['attributes', 'shown', 'forcedVariations', 'stickyBucketAssignmentDocs', 'consent'] as $member) {
+            if (isset($question[$member])) {
+                $question[$member] = (object) $question[$member];
+            }
+        }
         $flags = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PRESERVE_ZERO_FRACTION;
-        $body = (string) json_encode($question, $flags);
-        $name = 'rapport.' . hash('sha256', "$this->server $this->key $path $body");
-        [$transport, $url, $timeout] = [$this->transport, $this->server . $path, $this->timeout];
+        $body = (string) json_encode((object) $question, $flags);
+        $name = 'rapport.' . hash('sha256', "$this->server $this->key $body");
+        [$transport, $url, $timeout] = [$this->transport, "$this->server/v1/evaluate", $this->timeout];
         $headers = ['Content-Type' => 'application/json', 'Authorization' => "Bearer $this->key"];
         // Static: what waits to be asked for anew must not keep this object alive.
         $ask = static function () use ($transport, $url, $headers, $body, $timeout): ?array {
             $response = $transport->send('POST', $url, $headers, $body, $timeout);
             return match (true) {
                 $response->status === 200 => json_decode($response->body, true, 512, JSON_THROW_ON_ERROR),
-                // Of this visitor there is nothing to say, which is an answer.
-                $response->status === 404 => null,
                 $response->status >= 500 || $response->status === 429 => throw new Http\Unreachable("$url answered $response->status"),
                 default => throw new RapportException("$url answered $response->status: " . substr($response->body, 0, 300)),
             };
@@ -128,14 +147,11 @@ final class Remote implements Rapport
 
     private static function read(array $answer): Feature
     {
-        $value = $answer['value'] ?? null;
-        $source = self::SOURCES[$answer['reason'] ?? ''] ?? (isset($answer['errorCode']) ? 'unknownFeature' : 'defaultValue');
-        $rule = $answer['metadata']['ruleId'] ?? '';
-        $experiment = $answer['metadata']['experimentId'] ?? null;
-        if ($source !== 'experiment' || $experiment === null) {
-            return new Feature($value, $source, $rule);
+        $result = $answer['experimentResult'] ?? null;
+        if ($result !== null) {
+            // The last reason is of the rule that decided, behind its name.
+            $result['why'] = preg_replace('/^(`[^`]*`|rule \\d+): /', '', end($answer['why']));
         }
-        $result = ['key' => $answer['variant'], 'featureId' => $answer['key'], 'inExperiment' => true, 'hashUsed' => true, 'value' => $value];
-        return new Feature($value, $source, $rule, ['key' => $experiment], $result);
+        return new Feature($answer['value'], $answer['source'], $answer['ruleId'], $answer['experiment'] ?? null, $result);
     }
 }

@@ -28,9 +28,17 @@ final class RemoteTest extends TestCase
 
     private static function flags(string $value): Response
     {
-        $split = ['key' => 'hero', 'value' => $value, 'reason' => 'SPLIT', 'variant' => 'warm', 'metadata' => ['ruleId' => 'r1', 'experimentId' => 'hero-test']];
-        $fixed = ['key' => 'limit', 'value' => 3, 'reason' => 'STATIC', 'variant' => 'default', 'metadata' => []];
-        return new Response(200, json_encode(['flags' => [$split, $fixed, ['key' => 'empty', 'reason' => 'DEFAULT', 'variant' => 'default']]]));
+        $experiment = ['key' => 'hero-test'];
+        $result = ['key' => 'warm', 'featureId' => 'hero', 'inExperiment' => true, 'hashUsed' => true, 'variationId' => 1, 'value' => $value];
+        $split = ['value' => $value, 'source' => 'experiment', 'ruleId' => 'r1', 'experiment' => $experiment, 'experimentResult' => $result];
+        $holdout = ['experiment' => ['key' => 'holdout'], 'result' => ['key' => 'free', 'featureId' => 'hero']];
+        $features = [
+            'hero' => $split + ['why' => ['`r1`: it is so'], 'exposures' => [$holdout, compact('experiment', 'result')]],
+            'limit' => ['value' => 3, 'source' => 'defaultValue', 'ruleId' => '', 'why' => ['no rule applies'], 'exposures' => []],
+            'slot' => ['value' => ['type' => 'text'], 'source' => 'force', 'ruleId' => 'welcome', 'why' => ['`welcome`: its condition holds'], 'exposures' => []],
+            'empty' => ['value' => null, 'source' => 'defaultValue', 'ruleId' => '', 'why' => ['no rule applies'], 'exposures' => []],
+        ];
+        return new Response(200, json_encode(['score' => null, 'features' => $features, 'pages' => [], 'experiences' => ['welcome']]));
     }
 
     public function testOneRequestBringsAllFeaturesOfAVisitor(): void
@@ -38,13 +46,12 @@ final class RemoteTest extends TestCase
         $transport = new Recorded([self::flags('Willkommen')]);
         $remote = new Remote('https://rapport.example/', 'wk_live_1', $transport);
         $hero = $remote->feature('hero', self::VISITOR);
-        self::assertSame(['Willkommen', 'experiment', 'r1', 'warm'], [$hero->value, $hero->source, $hero->ruleId, $hero->result['key']]);
+        self::assertSame(['Willkommen', 'experiment', 'r1', 'warm', 'it is so'], [$hero->value, $hero->source, $hero->ruleId, $hero->result['key'], $hero->why()]);
         self::assertSame([3, 'other', 'other'], [$remote->value('limit', 0, self::VISITOR), $remote->value('empty', 'other', self::VISITOR), $remote->value('unheard of', 'other', self::VISITOR)]);
         self::assertCount(1, $transport->sent);
         [$method, $url, $headers, $body] = $transport->sent[0];
-        self::assertSame(['POST', 'https://rapport.example/ofrep/v1/evaluate/flags', 'Bearer wk_live_1'], [$method, $url, $headers['Authorization']]);
-        $context = ['country' => 'DE', 'id' => 'a1', 'anonymousId' => 'a1', 'targetingKey' => 'a1'];
-        self::assertSame(['context' => $context], json_decode($body, true));
+        self::assertSame(['POST', 'https://rapport.example/v1/evaluate', 'Bearer wk_live_1'], [$method, $url, $headers['Authorization']]);
+        self::assertSame(self::VISITOR, json_decode($body, true));
     }
 
     public function testAnOldAnswerServesAndIsAskedForAnewWhenTheRequestIsOver(): void
@@ -90,21 +97,22 @@ final class RemoteTest extends TestCase
         $remote = new Remote('https://rapport.example', 'k', $transport, null, $events);
         $remote->feature('hero', self::VISITOR);
         $remote->feature('hero', self::VISITOR);
+        $remote->feature('slot', self::VISITOR);
         $remote->feature('hero', ['anonymousId' => 'a2', 'consent' => ['personalization' => false]]);
         $events->flush();
-        self::assertSame([['experimentId' => 'hero-test', 'variationId' => 'warm', 'featureId' => 'hero']], array_column($sent->batch(0), 'properties'));
-        self::assertSame('{"context":{}}', $transport->sent[1][3]);
+        $told = [['experimentId' => 'holdout', 'variationId' => 'free', 'featureId' => 'hero'], ['experimentId' => 'hero-test', 'variationId' => 'warm', 'featureId' => 'hero'], ['experienceId' => 'welcome']];
+        self::assertSame($told, array_column($sent->batch(0), 'properties'));
+        self::assertSame('{"consent":{"personalization":false}}', $transport->sent[1][3]);
     }
 
     public function testAScoreComesWithAsManyReasonsAsAreWanted(): void
     {
         $reasons = [['signal' => 1, 'label' => 'a', 'text' => 'came', 'points' => 9], ['signal' => 2, 'label' => 'b', 'text' => 'saw', 'points' => -2]];
         $score = ['score' => 40, 'probability' => 0.4, 'band' => 'undecided', 'base' => 30, 'reasons' => $reasons, 'rest' => 3, 'asOf' => 1];
-        $remote = new Remote('https://rapport.example', 'k', new Recorded([new Response(200, json_encode($score))]));
+        $remote = new Remote('https://rapport.example', 'k', new Recorded([new Response(200, json_encode(['score' => $score]))]));
         $explained = $remote->explain(self::VISITOR, 1);
         self::assertSame([40, 1, 1, 40], [$explained->score, count($explained->reasons), $explained->rest, $explained->base + $explained->reasons[0]['points'] + $explained->rest]);
-        self::assertNull((new Remote('https://rapport.example', 'k', new Recorded([new Response(404, '{}')])))->score(self::VISITOR));
+        self::assertNull((new Remote('https://rapport.example', 'k', new Recorded([new Response(200, '{"score":null}')])))->score(self::VISITOR));
         self::assertNull($remote->score(self::VISITOR + ['consent' => ['profiling' => false]]));
-        self::assertNull($remote->score([]));
     }
 }

@@ -9,5 +9,7 @@ mod view;
 
 pub use open::{OpenBundle, OpenBundles};
 pub use sdk::SdkFiles;
-pub use service::{Published, current, page_config, part, publish, publish_flags, verifying_key};
+pub use service::{
+    Published, current, page_config, part, publish, publish_flags, published_flags, verifying_key,
+};
 pub use store::{BundleStore, Publication};

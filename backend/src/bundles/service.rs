@@ -75,6 +75,7 @@ pub fn publish(
     let (number, changed) = sign(app, permit, &manifest)?;
     let refolds = if changed { app.profiles.subjects(scope)?.len() } else { 0 };
     app.projector.refold(scope);
+    app.flags.refresh(app, scope)?;
     Ok(Published {
         number,
         manifest,
@@ -125,6 +126,23 @@ pub fn publish_flags(app: &App, permit: &Permit, flags: &Flags) -> Result<(), Pr
     manifest.parts.push(part);
     sign(app, permit, &manifest)?;
     Ok(())
+}
+
+/// The flags of the newest publication, as hosts get them; `None` where it has none.
+///
+/// # Errors
+/// Where they cannot be read.
+pub fn published_flags(app: &App, scope: Scope) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(publication) = app.records.publication(scope)? else { return Ok(None) };
+    let corrupt = |why: &str| StoreError::corrupt("manifest", why);
+    let manifest: Manifest = serde_json::from_str(&publication.manifest)
+        .map_err(|error| StoreError::corrupt("manifest", error))?;
+    let Some(part) = manifest.parts.iter().find(|part| part.kind == Kind::Flags) else {
+        return Ok(None);
+    };
+    let digest = Sha256Digest::parse(&part.hash).ok_or_else(|| corrupt("a hash is malformed"))?;
+    let name = PartName { digest, kind: PartKind::Binary, encoding: Encoding::Plain };
+    app.files.get(scope, name)?.ok_or_else(|| corrupt("its flags are gone")).map(Some)
 }
 
 /// Signs a manifest and makes it the current one; answers its number, and whether profiles have to be

@@ -1,5 +1,7 @@
-//! What is decided now, for clients that others wrote: GrowthBook's and OpenFeature's.
+//! What is decided now, for who has no engine: our own SDKs, and clients that others wrote, GrowthBook's and
+//! OpenFeature's.
 
+pub mod everything;
 pub mod growthbook;
 pub mod ofrep;
 mod open;

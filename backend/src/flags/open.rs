@@ -1,6 +1,7 @@
 //! What each scope decides now, compiled once for all who ask, and told to all who listen.
 
 use crate::app::App;
+use crate::bundles::published_flags;
 use crate::clock::{self, Millis};
 use crate::error::StoreError;
 use crate::experiments;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 /// Flags that decide.
 pub struct OpenFlags {
     pub flags: Flags,
-    /// As it was authored, in GrowthBook's words.
+    /// As it was authored here, in GrowthBook's words.
     pub payload: Value,
     /// What GrowthBook's clients get.
     pub text: String,
@@ -25,12 +26,13 @@ pub struct OpenFlags {
 }
 
 impl OpenFlags {
-    /// Reads and compiles what runs in a scope. What is broken was said when it was authored; it does
-    /// nothing.
+    /// Reads and compiles what runs in a scope: what is authored here, or else came with the bundle. What is
+    /// broken was said when it was authored; it does nothing.
     fn read(app: &App, scope: Scope) -> Result<Self, StoreError> {
         let corrupt = |error| StoreError::corrupt("payload", error);
         let mut payload = json!({ "features": {}, "experiments": [] });
         let mut flags = Flags::default();
+        let mut digest = None;
         if let Some(authored) = experiments::payload(app, scope)? {
             let wrong;
             (flags, wrong) = authored.compile().map_err(corrupt)?;
@@ -38,8 +40,12 @@ impl OpenFlags {
                 tracing::warn!(%scope, at = wrong.at, reason = wrong.reason, "a flag does nothing");
             }
             payload = authored.value;
+        } else if let Some(bytes) = published_flags(app, scope)? {
+            flags = Flags::open(&bytes).map_err(|error| StoreError::corrupt("flags", error))?;
+            digest = Some(Sha256Digest::of(&bytes));
         }
-        let digest = Sha256Digest::of(payload.to_string().as_bytes()).to_string();
+        let digest =
+            digest.unwrap_or_else(|| Sha256Digest::of(payload.to_string().as_bytes())).to_string();
         let changed_at = clock::now();
         let mut shown = payload.clone();
         shown["status"] = Value::from(200);

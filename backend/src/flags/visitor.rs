@@ -4,13 +4,12 @@ use crate::clock;
 use rapport_core::targeting::Value as CoreValue;
 use serde_json::{Map, Value};
 
-/// A visitor whom a client describes. Attributes that begin with `$` are core's own: nobody says them.
+/// A visitor whom a client describes. What core itself says of them stands over what a client may say.
 pub fn context(
-    mut attributes: Map<String, Value>,
+    attributes: Map<String, Value>,
     url: &str,
     forced: Map<String, Value>,
 ) -> CoreValue<'static> {
-    attributes.retain(|name, _| !name.starts_with('$'));
     CoreValue::Map(vec![
         ("attributes".into(), core(&Value::Object(attributes))),
         ("url".into(), CoreValue::Text(url.to_owned().into())),

@@ -3,24 +3,23 @@
 use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
 use super::{decide as decide_for, lag, visitor, visitors};
 use crate::app::Shared;
-use crate::collect::{Parcel, consent, may_send};
+use crate::clock;
+use crate::collect::{Parcel, may_send};
 use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Caller, Resource, SubjectId, authorize};
-use crate::keys::pseudonym;
+use crate::identity::{Action, Caller, Resource, Scope, SubjectId, authorize};
 use crate::request::InPath;
 use axum::Json;
 use axum::extract::State;
-use rapport_core::event::EventWire;
-use rapport_core::person::{VisitorRef, Words};
+use rapport_core::event::{EventWire, Millis};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
 
 pub(super) const LATEST: u32 = 100;
-const MAX_DECIDE_BODY: usize = 64 * 1024;
-const MAX_UNSEEN: usize = 100;
-const MAX_ID: usize = 256;
+pub const MAX_DECIDE_BODY: usize = 64 * 1024;
+pub const MAX_UNSEEN: usize = 100;
+pub const MAX_ID: usize = 256;
 /// A page that waits for a decision waits no longer than this for the fold.
 const FOLD_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -112,28 +111,21 @@ pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<Sc
     for event in &mut unseen {
         event.sent_at = event.sent_at.take().or_else(|| wire.sent_at.clone());
     }
-    // What was acknowledged a moment ago may still have to be folded.
+    caught_up(&app, scope).await?;
+    let now = Millis(clock::now());
+    let decided = blocking(move || decide_for(&app, scope, Some(&wire.anonymous_id), unseen, now));
+    decided.await.map(Json)
+}
+
+/// Waits, not for long, until what was acknowledged a moment ago is folded.
+///
+/// # Errors
+/// Where the log cannot be read.
+pub async fn caught_up(app: &Shared, scope: Scope) -> Result<(), Problem> {
     let end = {
         let app = app.clone();
         blocking(move || app.log.end(scope)).await?
     };
-    app.projector.reached(&app, scope, end, FOLD_PATIENCE).await?;
-    let decided = blocking(move || {
-        let default = app.records.settings(scope)?.consent.into();
-        let (mut words, mut agreed) = (Words::default(), true);
-        unseen.retain(|event| {
-            // What is wrong with an event is said where it is folded.
-            let Ok(flat) = event.flat() else { return true };
-            agreed = words.hear((), consent(&flat, default).into());
-            agreed
-        });
-        // Who said no last has no score: not 0, and not somebody else's.
-        if !agreed {
-            return Err(Problem::NotFound("score: the visitor does not agree to be profiled"));
-        }
-        let workspace_key = app.keys.workspace_key(scope.workspace)?;
-        let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(&wire.anonymous_id));
-        decide_for(&app, scope, subject, &unseen)
-    });
-    decided.await.map(Json)
+    app.projector.reached(app, scope, end, FOLD_PATIENCE).await?;
+    Ok(())
 }

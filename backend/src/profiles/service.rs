@@ -7,14 +7,15 @@ use super::view::{LastEventView, ReasonView, ScoreView, StatusView, VisitorView}
 use crate::app::App;
 use crate::bundles::OpenBundle;
 use crate::clock;
+use crate::collect::consent;
 use crate::error::{Problem, StoreError};
 use crate::identity::{Scope, SubjectId};
-use crate::keys::SubjectKey;
+use crate::keys::{SubjectKey, pseudonym};
 use crate::log::{Envelope, Offset};
 use crate::seal::SecretKey;
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
-use rapport_core::person::Words;
+use rapport_core::person::{VisitorRef, Words};
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
 
@@ -100,30 +101,40 @@ pub fn visitor_view(
     }))
 }
 
-/// Decides for a page: the server's profile of the visitor, with what the server has not seen yet on top.
-/// Nothing of it is kept.
+/// Decides for who cannot do it: the server's profile of a browser, with what the server has not seen yet on
+/// top; without a browser, of that alone. Nothing of it is kept.
 ///
 /// # Errors
-/// [`Problem::NoBundle`] where nothing decides, [`Problem::Malformed`] for an event that core refuses.
+/// [`Problem::NoBundle`] where nothing decides, [`Problem::NotFound`] of who does not agree to be profiled,
+/// [`Problem::Malformed`] for an event that core refuses.
 pub fn decide(
     app: &App,
     scope: Scope,
-    subject: SubjectId,
-    unseen: &[EventWire],
+    browser: Option<&str>,
+    mut unseen: Vec<EventWire>,
+    now: Millis,
 ) -> Result<ScoreView, Problem> {
+    let default = app.records.settings(scope)?.consent.into();
+    let (mut words, mut agreed) = (Words::default(), true);
+    unseen.retain(|event| {
+        // What is wrong with an event is said where it is folded.
+        let Ok(flat) = event.flat() else { return true };
+        agreed = words.hear((), consent(&flat, default).into());
+        agreed
+    });
+    // Who said no last has no score: not 0, and not somebody else's.
+    if !agreed {
+        return Err(Problem::NotFound("score: the visitor does not agree to be profiled"));
+    }
     let bundle = app
         .bundles
         .get(app, scope)?
         .filter(|bundle| bundle.pages_may_ask)
         .ok_or(Problem::NoBundle)?;
     let mut engine = bundle.engine();
-    let now = Millis(clock::now());
-    let person = Who::stored(app, scope).person(subject)?;
-    let key = app.keys.subject_key(scope, person)?.and_then(SubjectKey::kept);
-    let stored = app.profiles.profile(scope, person)?;
-    let mut profile = match (key, stored) {
-        (Some(key), Some(stored)) => open(&key, scope, &engine, &stored)?,
-        _ => engine.new_profile(),
+    let mut profile = match browser {
+        Some(browser) => held_profile(app, scope, &engine, browser)?,
+        None => engine.new_profile(),
     };
     let ids: Vec<_> =
         unseen.iter().map(|wire| wire.message_id.as_deref().unwrap_or_default()).collect();
@@ -136,6 +147,23 @@ pub fn decide(
         engine.fold(&mut profile, &event, now);
     }
     Ok(score(&mut engine, &profile, now))
+}
+
+/// What the server knows of a browser.
+fn held_profile(
+    app: &App,
+    scope: Scope,
+    engine: &Engine,
+    browser: &str,
+) -> Result<Profile, StoreError> {
+    let workspace_key = app.keys.workspace_key(scope.workspace)?;
+    let subject = pseudonym(&workspace_key, scope, VisitorRef::Anonymous(browser));
+    let person = Who::stored(app, scope).person(subject)?;
+    let key = app.keys.subject_key(scope, person)?.and_then(SubjectKey::kept);
+    match (key, app.profiles.profile(scope, person)?) {
+        (Some(key), Some(stored)) => open(&key, scope, engine, &stored),
+        _ => Ok(engine.new_profile()),
+    }
 }
 
 /// A subject's profile as bytes, with its row: the person's whom the subject proved to be, where it
