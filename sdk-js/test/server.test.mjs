@@ -70,6 +70,20 @@ function sameKey(flags) {
   return flags.map((own) => bundleFile(authored(own), { leads }, keys));
 }
 
+test("a host hears each exposure with its visitor, whether it asks for the value or for all about it", async () => {
+  const heard = [];
+  const rapport = await open({ onExposure: ({ experiment, result }, visitor) => heard.push([experiment.key, result.key, visitor.attributes.id]) });
+  const visitor = (id) => ({ attributes: { id } });
+  const { experimentResult } = rapport.feature("hero", visitor("anna"));
+  assert.equal(rapport.value("hero", "none", visitor("anna")), experimentResult.value);
+  assert.equal(rapport.value("hot", "none", visitor("anna")), true);
+  assert.equal(rapport.value("banner", "none", { attributes: { id: "anna", country: "DE" } }), "de");
+  assert.equal(rapport.value("unknown", "none", visitor("anna")), "none");
+  assert.equal(rapport.value("hero", "none", { ...visitor("anna"), consent: { personalization: false } }), "plain");
+  rapport.decide(visitor("anna"));
+  assert.deepEqual(heard, [["hero", experimentResult.key, "anna"], ["hero", experimentResult.key, "anna"]]);
+});
+
 test("a bundle's file decides without a network", async () => {
   const rapport = await open();
   const { score, band, features, why, bundle: hash } = rapport.decide({ anonymousId: "a1", attributes: { country: "DE" }, events: views(6), now: NOW });

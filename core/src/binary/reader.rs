@@ -122,6 +122,14 @@ impl<'a> Reader<'a> {
     #[cfg_attr(target_arch = "wasm32", inline(never))] // small in pages, fast elsewhere
     #[cfg_attr(not(target_arch = "wasm32"), inline)]
     pub(crate) fn number(&mut self, width: usize) -> u64 {
+        // Where eight bytes are left, one load and a mask say what a loop over them would.
+        if let Some((eight, _)) = self.rest.split_first_chunk::<8>()
+            && let Some(rest) = self.rest.get(width..)
+        {
+            self.rest = rest;
+            let mask = u64::MAX.checked_shr(64 - 8 * width as u32).unwrap_or(0);
+            return u64::from_le_bytes(*eight) & mask;
+        }
         whole(self.take(width))
     }
 

@@ -169,10 +169,17 @@ const WHY = [
 
 /** The features and experiments of a bundle. */
 export class Flags {
+  /** Whether anything depends on the visitor's score. */
+  readonly readsScore: boolean;
+  /** Whether anything depends on what a host knows: the score, the time, what was shown. */
+  readonly readsKnown: boolean;
+
   private readonly number: number;
   private readonly about: Description;
   private readonly byKey = new Map<string, number>();
-  private writer: Writer | undefined;
+  private writer = new Writer(new ArrayBuffer(0), 0, 0);
+  /** The engine's memory as numbers. */
+  private answer = new Float64Array(0);
   /** The numbers of all attributes. */
   private every: readonly number[] | undefined;
 
@@ -186,7 +193,11 @@ export class Flags {
     this.number = engine.openFlags(bytes);
     if (this.number === 0) throw new Error("the flags are damaged, or newer than this engine");
     this.about = read(bytes, DESCRIBED_AT) as unknown as Description;
-    this.about.features.forEach(({ key }, at) => this.byKey.set(key, at));
+    const { features, pages, attributes } = this.about;
+    features.forEach(({ key }, at) => this.byKey.set(key, at));
+    const reads = [...features.map((feature) => feature.reads), ...pages].flat().map((number) => attributes[number]!);
+    this.readsScore = reads.some((name) => SCORED.includes(name));
+    this.readsKnown = reads.some((name) => name.startsWith("$"));
   }
 
   /** The keys of all features. */
@@ -208,12 +219,6 @@ export class Flags {
     return number !== undefined && this.about.features[number]!.reads.length === 0;
   }
 
-  /** Whether anything depends on the visitor's score. */
-  get readsScore(): boolean {
-    const { features, pages } = this.about;
-    return [...features.map(({ reads }) => reads), ...pages].some((reads) => reads.some((number) => SCORED.includes(this.about.attributes[number]!)));
-  }
-
   /** How many experiments of pages there are. */
   get experiments(): number {
     return this.about.pages.length;
@@ -228,18 +233,20 @@ export class Flags {
   value<T extends Json>(key: string, otherwise: T, visitor: Visitor): T {
     const number = this.byKey.get(key);
     if (number === undefined) return otherwise;
-    const answer = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
-    if (this.options.onExposure) this.expose(answer, answer[2] === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
-    return (this.valueOf(number, answer) ?? otherwise) as T;
+    const at = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
+    // The hearer may ask again, which overwrites the answer.
+    const value = this.valueOf(number, at);
+    this.expose(this.behind(at), visitor);
+    return (value ?? otherwise) as T;
   }
 
   /** What the feature is, and why. */
   feature(key: string, visitor: Visitor): Feature {
     const number = this.byKey.get(key);
     if (number === undefined) return { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
-    const answer = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
-    const shown = this.featureAt(number, answer, 0, visitor);
-    this.expose(answer, answer[2] === 0 ? 3 : 3 + PER_ASSIGNMENT, visitor);
+    const at = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
+    const shown = this.featureAt(number, at, visitor);
+    this.expose(this.behind(at), visitor);
     return shown;
   }
 
@@ -247,18 +254,18 @@ export class Flags {
   all(visitor: Visitor): Everything {
     const { features, pages, attributes } = this.about;
     this.every ??= attributes.map((_, number) => number);
-    const answer = this.asked(OF_ALL, 0, this.every, visitor);
-    const [score, band] = answer as unknown as [number, number];
-    let at = 2;
+    let at = this.asked(OF_ALL, 0, this.every, visitor);
+    const [score, band] = [this.answer[at]!, this.answer[at + 1]!];
+    at += 2;
     const found = features.map(({ key }, number) => {
-      const feature = this.featureAt(number, answer, at, visitor);
-      at += answer[at + 2] === 0 ? 3 : 3 + PER_ASSIGNMENT;
-      at += 1 + answer[at]!;
+      const feature = this.featureAt(number, at, visitor);
+      at = this.behind(at);
+      at += 1 + this.answer[at]!;
       return [key, feature] as const;
     });
-    const run = pages.map((_, number) => this.exposureAt(answer, at + number * PER_ASSIGNMENT, visitor));
+    const run = pages.map((_, number) => this.exposureAt(at + number * PER_ASSIGNMENT, visitor));
     at += pages.length * PER_ASSIGNMENT;
-    const exposures = Array.from({ length: answer[at]! }, (_, number) => this.exposureAt(answer, at + 1 + number * PER_ASSIGNMENT, visitor));
+    const exposures = Array.from({ length: this.answer[at]! }, (_, number) => this.exposureAt(at + 1 + number * PER_ASSIGNMENT, visitor));
     const { onExposure } = this.options;
     if (onExposure) for (const exposure of exposures) onExposure(exposure, visitor);
     const scored = score < 0 ? {} : { score, band: BANDS[band]! };
@@ -267,9 +274,9 @@ export class Flags {
 
   /** What the page's experiment of that number is. */
   experiment(number: number, visitor: Visitor): Exposure {
-    const answer = this.asked(OF_EXPERIMENT, number, this.about.pages[number] ?? [], visitor);
-    const shown = this.exposureAt(answer, 0, visitor);
-    this.expose(answer, PER_ASSIGNMENT, visitor);
+    const at = this.asked(OF_EXPERIMENT, number, this.about.pages[number] ?? [], visitor);
+    const shown = this.exposureAt(at, visitor);
+    this.expose(at + PER_ASSIGNMENT, visitor);
     return shown;
   }
 
@@ -296,16 +303,21 @@ export class Flags {
     return { [name]: { attributeName, attributeValue, assignments } };
   }
 
-  private featureAt(number: number, answer: Float64Array, at: number, visitor: Visitor): Feature {
-    const value = this.valueOf(number, answer, at);
+  private featureAt(number: number, at: number, visitor: Visitor): Feature {
+    const { answer } = this;
+    const value = this.valueOf(number, at);
     const on = Boolean(value);
     const ruleId = this.about.features[number]!.rules[answer[at + 1]!]?.id ?? "";
-    const shown = { value, on, off: !on, source: SOURCES[answer[at]!]!, ruleId };
-    if (answer[at + 2] === 0) return shown;
-    return { ...shown, experiment: this.experimentAt(answer, at + 3), experimentResult: this.resultAt(answer, at + 3, visitor) };
+    const shown: { -readonly [member in keyof Feature]: Feature[member] } = { value, on, off: !on, source: SOURCES[answer[at]!]!, ruleId };
+    if (answer[at + 2] !== 0) {
+      shown.experiment = this.experimentAt(at + 3);
+      shown.experimentResult = this.resultAt(at + 3, visitor);
+    }
+    return shown;
   }
 
-  private valueOf(feature: number, answer: Float64Array, at = 0): Json {
+  private valueOf(feature: number, at: number): Json {
+    const { answer } = this;
     const { default: otherwise, rules } = this.about.features[feature]!;
     const source = answer[at];
     if (source === 1) return otherwise;
@@ -313,41 +325,53 @@ export class Flags {
     return source === EXPERIMENT ? this.about.experiments[answer[at + 3]!]!.variations[answer[at + 4]!]!.value : null;
   }
 
-  /** Asks the engine; the answer stands in its memory until the next question. */
-  private asked(what: number, number: number, reads: readonly number[], visitor: Visitor): Float64Array {
-    const { buffer } = this.memory;
-    if (this.writer?.buffer !== buffer) this.writer = new Writer(buffer, this.engine.input(), INPUT_BYTES);
+  /** Where what follows a feature's answer begins. */
+  private behind(at: number): number {
+    return at + (this.answer[at + 2] === 0 ? 3 : 3 + PER_ASSIGNMENT);
+  }
+
+  /** Asks the engine; where in `answer` its answer stands until the next question. */
+  private asked(what: number, number: number, reads: readonly number[], visitor: Visitor): number {
+    if (this.writer.isGone) this.writer = new Writer(this.memory.buffer, this.engine.input(), INPUT_BYTES);
     const length = this.writer.question(reads, this.about.attributes, visitor);
     const at = length === undefined ? 0 : this.engine.ask(this.number, what, number, length);
     if (at === 0) throw new RangeError("what is known of the visitor is more than 32 KB, or not in JSON's shape");
-    return new Float64Array(this.memory.buffer, at);
+    // Memory that grew is another buffer.
+    if (this.answer.length === 0) this.answer = new Float64Array(this.memory.buffer);
+    return at / Float64Array.BYTES_PER_ELEMENT;
   }
 
-  private expose(answer: Float64Array, from: number, visitor: Visitor): void {
+  private expose(from: number, visitor: Visitor): void {
     const { onExposure } = this.options;
-    if (!onExposure) return;
-    const count = answer[from]!;
-    // The hearer may ask again, which overwrites the answer.
+    const count = this.answer[from]!;
+    if (!onExposure || count === 0) return;
     const heard: Exposure[] = [];
-    for (let at = 0; at < count; at += 1) heard.push(this.exposureAt(answer, from + 1 + at * PER_ASSIGNMENT, visitor));
+    for (let at = 0; at < count; at += 1) heard.push(this.exposureAt(from + 1 + at * PER_ASSIGNMENT, visitor));
     for (const exposure of heard) onExposure(exposure, visitor);
   }
 
-  private exposureAt(answer: Float64Array, at: number, visitor: Visitor): Exposure {
-    return { experiment: this.experimentAt(answer, at), result: this.resultAt(answer, at, visitor) };
+  private exposureAt(at: number, visitor: Visitor): Exposure {
+    return { experiment: this.experimentAt(at), result: this.resultAt(at, visitor) };
   }
 
-  private experimentAt(answer: Float64Array, at: number): { readonly [name: string]: Json } {
-    const { authored, leaves, banditVersion } = this.about.experiments[answer[at]!]!;
-    const leaf = leaves[answer[at + 5]!];
+  private experimentAt(at: number): { readonly [name: string]: Json } {
+    const { authored, banditVersion } = this.about.experiments[this.answer[at]!]!;
+    const leaf = this.leafAt(at);
     if (!leaf) return authored;
     const weighted = { ...authored, weights: leaf.variationWeights };
-    if ((answer[at + 2]! & BY_HASH) === 0) return weighted;
+    if ((this.answer[at + 2]! & BY_HASH) === 0) return weighted;
     return { ...weighted, contextualBandit: banditVersion === undefined ? leaf : { ...leaf, banditVersion } };
   }
 
-  private resultAt(answer: Float64Array, at: number, { attributes = {} }: Visitor): Result {
-    const { feature, variations, leaves, banditVersion, authored } = this.about.experiments[answer[at]!]!;
+  /** The bandit's leaf, if there is one. */
+  private leafAt(at: number): Described["leaves"][number] | undefined {
+    const number = this.answer[at + 5]!;
+    return number < 0 ? undefined : this.about.experiments[this.answer[at]!]!.leaves[number];
+  }
+
+  private resultAt(at: number, { attributes = {} }: Visitor): Result {
+    const { answer } = this;
+    const { feature, variations, banditVersion, authored } = this.about.experiments[answer[at]!]!;
     const variationId = answer[at + 1]!;
     const bits = answer[at + 2]!;
     const { key, name, passthrough, value = null } = variations[variationId] ?? { value: null };
@@ -367,7 +391,7 @@ export class Flags {
     if (name !== undefined) result.name = name;
     if (answer[at + 4]! >= 0) result.bucket = answer[at + 4]!;
     if (passthrough) result.passthrough = true;
-    const leaf = leaves[answer[at + 5]!];
+    const leaf = this.leafAt(at);
     if (leaf && result.hashUsed) {
       result.leafId = leaf.leafId;
       result.variationWeights = leaf.variationWeights;

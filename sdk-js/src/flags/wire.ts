@@ -20,6 +20,8 @@ const SCORED = 64;
 const GRADED = 128;
 /** The first attributes are core's own: nobody writes them. */
 const OWN = 6;
+/** What every object has a member of, whether somebody gave it one or not. */
+const NOBODYS = Object.prototype;
 /** Up to so many characters a loop is faster than the encoder. */
 const SHORT = 48;
 
@@ -32,13 +34,14 @@ export class Writer {
   private readonly view: DataView;
   private at = 0;
 
-  constructor(
-    readonly buffer: ArrayBufferLike,
-    from: number,
-    length: number,
-  ) {
+  constructor(buffer: ArrayBufferLike, from: number, length: number) {
     this.bytes = new Uint8Array(buffer, from, length);
     this.view = new DataView(buffer, from, length);
+  }
+
+  /** Whether the memory is another one by now, as it is when it has grown. */
+  get isGone(): boolean {
+    return this.bytes.length === 0;
   }
 
   /** Writes a question that shows the attributes of these numbers; `undefined` where it does not fit. */
@@ -52,7 +55,7 @@ export class Writer {
         if (number < OWN) continue;
         const name = names[number]!;
         const value = attributes[name];
-        if (value === undefined || value === null || !Object.hasOwn(attributes, name)) continue;
+        if (value === undefined || value === null || (name in NOBODYS && !Object.hasOwn(attributes, name))) continue;
         this.view.setUint16(this.at, number, true);
         this.at += 2;
         this.value(value);

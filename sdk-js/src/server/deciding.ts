@@ -1,6 +1,6 @@
 /** One bundle's engine: asked synchronously, one visitor after the other. */
 import fresh from "fresh:engine";
-import type { Exposure, Feature, Flags } from "../flags";
+import type { Exposure, Feature, Flags, Json } from "../flags";
 import { experienceSeen, experimentSeen, type Seen } from "../flags/exposure";
 import { fromBase64 } from "../scoring/base64";
 import type { LocalEngine } from "../scoring/engine";
@@ -57,12 +57,15 @@ export class Deciding {
     return this.flags?.isFixed(key) === true;
   }
 
-  /** What a feature is; `hear` hears of what showing it would be to tell. */
-  feature(key: string, visitor: Visitor, hear?: (seen: Seen) => void): Feature {
+  /** What a feature is; `hear` hears of what showing it would be to tell, `exposed` the exposures among it. */
+  feature(key: string, visitor: Visitor, hear?: (seen: Seen) => void, exposed?: (exposure: Exposure) => void): Feature {
     const { flags, hash } = this;
     if (!flags) return UNKNOWN;
     if (!personal(visitor)) return flags.standard(key);
-    this.heard = hear && ((exposure) => hear(experimentSeen(exposure, hash)));
+    this.heard = (exposure) => {
+      hear?.(experimentSeen(exposure, hash));
+      exposed?.(exposure);
+    };
     try {
       const feature = flags.feature(key, this.fed(visitor));
       if (feature.source === "force" && flags.isExperience(feature.ruleId)) hear?.(experienceSeen(feature.ruleId, hash));
@@ -72,8 +75,22 @@ export class Deciding {
     }
   }
 
+  /** The feature's value, or `otherwise` where it is unknown or null; `hear` hears the exposures. */
+  value<T extends Json>(key: string, otherwise: T, visitor: Visitor, hear?: (exposure: Exposure) => void): T {
+    const { flags } = this;
+    if (!flags) return otherwise;
+    if (!personal(visitor)) return (flags.standard(key).value ?? otherwise) as T;
+    this.heard = hear;
+    try {
+      return flags.value(key, otherwise, this.fed(visitor));
+    } finally {
+      this.heard = undefined;
+    }
+  }
+
   /** With what only the engine says of a visitor. */
   private fed(visitor: Visitor): Visitor {
+    if (!this.flags!.readsKnown) return asked(visitor);
     const { score, band } = this.flags!.readsScore ? (this.verdict(visitor) ?? {}) : {};
     return { ...asked(visitor), known: { ...visitor.known, now: visitor.now ?? Date.now(), score, band } };
   }

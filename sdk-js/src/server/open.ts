@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { openFile, type Bundle } from "./bundle";
 import type { Modules } from "./deciding";
 import { Outbox, type TrackOptions } from "./outbox";
-import { Rapport } from "./rapport";
+import { Rapport, type OnExposure } from "./rapport";
 import { Remote, type Background, type RemoteOptions } from "./remote";
 
 export interface OpenOptions {
@@ -21,22 +21,24 @@ export interface OpenOptions {
   readonly refresh?: Background | undefined;
   /** How events are sent. */
   readonly track?: TrackOptions | undefined;
+  /** Hears every exposure of `feature` and `value`, beside what is sent. */
+  readonly onExposure?: OnExposure | undefined;
   readonly fetch?: typeof fetch | undefined;
 }
 
 /** Opens a bundle, once for all visitors. Throws where it is not signed, damaged, or newer than this SDK. */
 export async function openRapport(options: OpenOptions): Promise<Rapport> {
-  const { file, key, endpoint, publicKey, refresh, track, fetch: request = globalThis.fetch } = options;
+  const { file, key, endpoint, publicKey, refresh, track, onExposure, fetch: request = globalThis.fetch } = options;
   const outbox = key !== undefined && endpoint !== undefined ? new Outbox(`${endpoint.replace(/\/$/, "")}/v1/batch`, key, request, track) : undefined;
   const modules = engines();
   if (file !== undefined) {
     const content = file instanceof Uint8Array ? file : await readFile(file);
-    return new Rapport(await modules, await openFile(content, publicKey), undefined, outbox);
+    return new Rapport(await modules, await openFile(content, publicKey), undefined, outbox, onExposure);
   }
   if (key === undefined || endpoint === undefined) throw new TypeError("there is no bundle: name a `file`, or a `key` and an `endpoint`");
   const remote = new Remote({ ...options, key, endpoint });
   const bundle: Bundle = await remote.first();
-  const rapport = new Rapport(await modules, bundle, remote, outbox);
+  const rapport = new Rapport(await modules, bundle, remote, outbox, onExposure);
   if (refresh) remote.watch(refresh, () => rapport.refresh());
   return rapport;
 }

@@ -1,5 +1,5 @@
 /** Decides on the customer's server, as the page does, without a request to anybody. */
-import type { Feature, Json } from "../flags";
+import type { Exposure, Feature, Json } from "../flags";
 import type { Seen } from "../flags/exposure";
 import type { Hydration } from "../hydration";
 import type { Properties, Verdict } from "../types";
@@ -35,6 +35,9 @@ export interface Supply {
   stop(): void;
 }
 
+/** Hears of an assignment that results count, each time it is asked for. */
+export type OnExposure = (exposure: Exposure, visitor: Visitor) => void;
+
 export class Rapport {
   protected deciding: Deciding;
   private readonly exposures = new Exposures();
@@ -49,6 +52,7 @@ export class Rapport {
     bundle: Bundle,
     private readonly supply: Supply | undefined,
     private readonly outbox: Outgoing | undefined,
+    private readonly onExposure?: OnExposure | undefined,
   ) {
     this.deciding = new Deciding(modules, bundle);
   }
@@ -89,11 +93,13 @@ export class Rapport {
 
   /** What a feature is, which the visitor sees from now on: its exposures are tracked, each once. */
   feature(key: string, visitor: Visitor): Feature {
-    return this.deciding.feature(key, visitor, this.outbox && ((seen) => this.tell(seen, visitor)));
+    return this.deciding.feature(key, visitor, this.outbox && ((seen) => this.tell(seen, visitor)), this.hearing(visitor));
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */
   value<T extends Json>(key: string, otherwise: T, visitor: Visitor): T {
+    // The short way makes nothing but the value.
+    if (!this.outbox) return this.deciding.value(key, otherwise, visitor, this.hearing(visitor));
     return (this.feature(key, visitor).value ?? otherwise) as T;
   }
 
@@ -170,6 +176,11 @@ export class Rapport {
     if (stale === this.stale) return;
     this.stale = stale;
     for (const listener of this.staleListeners) listener(stale, message);
+  }
+
+  private hearing(visitor: Visitor): ((exposure: Exposure) => void) | undefined {
+    const { onExposure } = this;
+    return onExposure && ((exposure) => onExposure(exposure, visitor));
   }
 
   private tell(seen: Seen, visitor: Visitor): void {
