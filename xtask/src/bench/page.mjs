@@ -1,59 +1,20 @@
 // Times the page build: node page.mjs MODEL.rpm → one JSON object.
 import { readFileSync } from "node:fs";
-import { compileBundle, describeModel, initSync as initFull } from "../../../sdk-js/dist/full/engine.js";
 import * as page from "../../../sdk-js/dist/engine/scores/engine.js";
 import { decision, inspector, launch, visit } from "../../../sdk-js/test/site/chromium.mjs";
 import { startSite } from "../../../sdk-js/test/site/site.mjs";
+import { compiled, eventsOf } from "./bundle.mjs";
 
 const dist = new URL("../../../sdk-js/dist/", import.meta.url);
 const model = readFileSync(process.argv[2]);
-initFull({ module: readFileSync(new URL("full/engine_bg.wasm", dist)) });
-
-/** An event in its compact form (docs/event-format.md). */
-function written(number, time, fields) {
-  const text = (text) => {
-    const bytes = Buffer.from(text);
-    return Buffer.concat([Buffer.from([bytes.length & 255, bytes.length >> 8]), bytes]);
-  };
-  const head = Buffer.alloc(12);
-  head.writeUInt8(1, 0);
-  head.writeUInt16LE(fields.length, 2);
-  head.writeBigInt64LE(BigInt(time), 4);
-  const parts = [head, text("Moved"), text(`message-${number}`)];
-  for (const [path, value] of fields) {
-    parts.push(text(path));
-    if (typeof value === "string") parts.push(Buffer.from([1]), text(value));
-    else {
-      const double = Buffer.alloc(9);
-      double.writeDoubleLE(value, 1);
-      parts.push(double);
-    }
-  }
-  return Buffer.concat(parts);
-}
 
 /** Event → fold → score → profile saved → five reasons: the mean of each slice's best round. */
 function eventToReasons() {
-  const read = describeModel(model);
-  const signals = read.map(({ name, levels }, index) => ({
-    id: index + 1, name, label: name, kind: levels ? "last_level" : "last", field: `properties.${name}`,
-    words: { other: levels ? `${name} is {level}` : `${name} at {n}` }, ...(levels ? { levels } : {}),
-  }));
-  const bundle = { workspace: "bench", environment: "test", signals, models: [{ name: "bench" }] };
-  const parts = compileBundle(bundle, { bench: model });
-  if (parts.problems.length > 0) throw new Error(parts.problems.join("\n"));
+  const parts = compiled(model);
   const { memory } = page.initSync({ module: readFileSync(new URL("rapport_bg.wasm", dist)) });
   const engine = page.open(parts.signals, parts.model);
   if (engine === 0 || !page.teach(engine, parts.signals, parts.model, parts.words)) throw new Error("the bundle does not open");
-  let seed = 1;
-  const random = () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
-  const value = ({ levels }) => (levels ? levels[Math.floor(random() * levels.length)] : Math.round(random() * 1e4) / 50 - 50);
-  const from = Date.UTC(2026, 10, 1);
-  const events = Array.from({ length: 512 }, (_, number) => {
-    const some = number === 0 ? read : Array.from({ length: 8 }, () => read[Math.floor(random() * read.length)]);
-    const fields = new Map(some.map((signal) => [`properties.${signal.name}`, value(signal)]));
-    return Object.assign(written(number, from + number * 1000, [...fields]), { time: from + number * 1000 });
-  });
+  const events = eventsOf(model, 512);
   const input = page.input();
   const apply = (events) => {
     const start = process.hrtime.bigint();

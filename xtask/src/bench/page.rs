@@ -13,11 +13,7 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     wasm::page(root)?;
     wasm::full(root)?;
     leads::train(root)?;
-    let model = score::folder(root).join("model.rpm");
-    if !model.is_file() {
-        // The scoring figures train it.
-        score::figures(root)?;
-    }
+    let model = score::model(root)?;
     let mut figures = measured(
         root,
         "page.mjs",

@@ -13,20 +13,9 @@ use std::path::{Path, PathBuf};
 const SUITE: &str = "score";
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
-    let data =
-        setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
-    let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
     let folder = folder(root);
-    std::fs::create_dir_all(&folder)?;
-    let peer = |arguments: &[&Path]| {
-        let mut command =
-            shell::command(root, &python.to_string_lossy(), [root.join("xtask/peers/score.py")]);
-        command.args(arguments);
-        shell::capture(command)
-    };
-    let library = peer(&["prepare".as_ref(), &folder, &data])?;
-    let trainer = build(root, "score_model", false)?;
-    shell::capture(shell::command(root, &trainer.to_string_lossy(), [&folder]))?;
+    let library = train(root)?;
+    let peer = |arguments: &[&Path]| peer(root, arguments);
     let native = build(root, "score_timing", false)?;
     let wasm = build(root, "page_timing", true)?;
     let natively = || json(shell::command(root, &native.to_string_lossy(), [&folder]));
@@ -69,8 +58,37 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Where the model of the figures stands, as `model.rpm`.
-pub fn folder(root: &Path) -> PathBuf {
+/// Where the model of the figures stands; it is trained where it is not there yet.
+pub fn model(root: &Path) -> Result<PathBuf> {
+    let model = folder(root).join("model.rpm");
+    if !model.is_file() {
+        train(root)?;
+    }
+    Ok(model)
+}
+
+/// Trains the model of the figures; says where LightGBM's library is.
+fn train(root: &Path) -> Result<String> {
+    let data =
+        setup::data(root).context("no data: set RAPPORT_DATA to the folder that holds it")?;
+    let folder = folder(root);
+    std::fs::create_dir_all(&folder)?;
+    let library = peer(root, &["prepare".as_ref(), &folder, &data])?;
+    let trainer = build(root, "score_model", false)?;
+    shell::capture(shell::command(root, &trainer.to_string_lossy(), [&folder]))?;
+    Ok(library)
+}
+
+/// What `xtask/peers/score.py` says.
+fn peer(root: &Path, arguments: &[&Path]) -> Result<String> {
+    let python = setup::python(&root.join("xtask/peers/requirements.txt"))?;
+    let mut command =
+        shell::command(root, &python.to_string_lossy(), [root.join("xtask/peers/score.py")]);
+    command.args(arguments);
+    shell::capture(command)
+}
+
+fn folder(root: &Path) -> PathBuf {
     shell::target(root).join("bench/score")
 }
 

@@ -1,10 +1,10 @@
 //! The Python SDK beside Eppo's and GrowthBook's, and how its memory grows.
 
-use super::{Figure, SUITE};
+use super::{Figure, SUITE, peers};
 use crate::test::{leads, python};
 use crate::{setup, shell};
-use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use std::path::Path;
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     leads::train(root)?;
@@ -18,15 +18,4 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     };
     let said = run("evaluate.py", &peers(root)?)? + &run("rss.py", root)?;
     said.lines().map(|line| Figure::said(SUITE, line)).collect()
-}
-
-/// The other SDKs' bench: `RAPPORT_PEERS`, or `../shared/peers/sdk` from the root.
-fn peers(root: &Path) -> Result<PathBuf> {
-    let folder = match std::env::var_os("RAPPORT_PEERS") {
-        Some(folder) => PathBuf::from(folder),
-        None => root.parent().context("no folder above")?.join("shared/peers/sdk"),
-    };
-    let found = folder.join("eval/bench.py").is_file().then_some(folder);
-    found
-        .context("no bench of other SDKs: set RAPPORT_PEERS to the folder that holds eval/bench.py")
 }

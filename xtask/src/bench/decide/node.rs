@@ -1,0 +1,86 @@
+//! The SDK for JavaScript: on servers beside GrowthBook's and LaunchDarkly's, what a page's engines take
+//! for everything at once, and how memory grows.
+
+use super::{Figure, SUITE, peers};
+use crate::bench::score;
+use crate::test::leads;
+use crate::{setup, shell, wasm};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the peers' bench calls them, and what their figure is called after.
+const PEERS: [(&str, &str, &str); 2] = [
+    ("multi-user", "growthbook", "evaluate_node_us"),
+    ("launchdarkly", "launchdarkly", "evaluate_node_us_launchdarkly"),
+];
+
+pub fn figures(root: &Path) -> Result<Vec<Figure>> {
+    setup::wasm_target()?;
+    setup::npm(&root.join("sdk-js"))?;
+    wasm::page(root)?;
+    leads::train(root)?;
+    let mut figures = evaluate(root)?;
+    let everything = root.join("xtask/src/bench/decide/everything.mjs");
+    let everything = shell::command(root, "node", [everything, score::model(root)?]);
+    let growth = shell::command(root, "node", ["--expose-gc", "xtask/peers/decide/rss.mjs"]);
+    for script in [everything, growth] {
+        figures.push(Figure::said(SUITE, shell::capture(script)?.trim())?);
+    }
+    Ok(figures)
+}
+
+/// Ours within the peers' bench, of which a copy stands beside the packages that it needs.
+fn evaluate(root: &Path) -> Result<Vec<Figure>> {
+    let (ours, peers) = (root.join("xtask/peers/decide"), peers(root)?);
+    let copy = packages(&ours)?;
+    for (from, to) in [(peers.join("eval/bench.mjs"), "eval"), (ours.join("js.mjs"), "ours")] {
+        put(&from, &copy.join(to))?;
+    }
+    for fixture in
+        fs::read_dir(peers.join("fixtures")).context("the peers' bench lacks fixtures")?
+    {
+        put(&fixture?.path(), &copy.join("fixtures"))?;
+    }
+    let mut bench = shell::command(&copy, "node", ["eval/bench.mjs", "OURS"]);
+    bench.args(PEERS.map(|(name, ..)| name)).env("RAPPORT_SDK", root.join("sdk-js/dist"));
+    eprintln!("{}", shell::capture(bench)?);
+    let results = fs::read_to_string(copy.join("eval/results-js.json"))?;
+    let results: Vec<Value> = serde_json::from_str(&results)?;
+    let us = |word: &str| -> Result<f64> {
+        let found =
+            results.iter().find(|one| one["name"].as_str().is_some_and(|name| name.contains(word)));
+        found
+            .and_then(|one| one["us"].as_f64())
+            .with_context(|| format!("the bench says nothing of {word}"))
+    };
+    let value = us("OURS")?;
+    let figure = |(word, peer, name): (&str, &str, &str)| -> Result<Figure> {
+        let theirs = us(word)?;
+        let peer = Some((peer.to_owned(), theirs));
+        Ok(Figure { peer, ratio: Some(value / theirs), ..Figure::alone(SUITE, name, value, "us") })
+    };
+    PEERS.into_iter().map(figure).collect()
+}
+
+/// A folder in the user's cache with the peers' packages.
+fn packages(ours: &Path) -> Result<PathBuf> {
+    let folder = setup::cache()?.join("npm/decide");
+    for name in ["package.json", "package-lock.json"] {
+        let same = fs::read(ours.join(name)).ok() == fs::read(folder.join(name)).ok();
+        if !same {
+            put(&ours.join(name), &folder)?;
+        }
+    }
+    setup::npm(&folder)?;
+    Ok(folder)
+}
+
+fn put(file: &Path, into: &Path) -> Result<()> {
+    let name = file.file_name().context("no file")?;
+    fs::create_dir_all(into)?;
+    // The peers' files may be read-only, and so would be their copies.
+    fs::write(into.join(name), fs::read(file)?)
+        .with_context(|| format!("cannot copy {}", file.display()))
+}
