@@ -51,7 +51,8 @@ function inBytes(engine, memory, Flags) {
   };
 }
 
-async function eachCase(engine, cases, wanted) {
+/** Runs the kinds that are wanted; answers one list of failures a case. */
+export async function eachCase(engine, cases, wanted) {
   const results = [];
   for (const kind of wanted) {
     const count = COUNTS[kind];

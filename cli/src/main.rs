@@ -43,6 +43,8 @@ enum Command {
     #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
     #[cfg(feature = "serve")]
+    Edge(commands::edge::Args),
+    #[cfg(feature = "serve")]
     Demo(commands::demo::Args),
     #[cfg(feature = "serve")]
     Log(commands::log::Args),
@@ -57,6 +59,8 @@ fn main() -> ExitCode {
         Command::Bundle(args) => commands::bundle::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(args),
+        #[cfg(feature = "serve")]
+        Command::Edge(args) => commands::edge::run(args),
         #[cfg(feature = "serve")]
         Command::Demo(args) => commands::demo::run(args),
         #[cfg(feature = "serve")]

@@ -44,7 +44,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-ffi", &["rapport-core"]),
     ("rapport-archive", &[]),
     ("rapport-backend", &["rapport-core", "rapport-archive"]),
-    ("rapport-cli", &["rapport-core", "rapport-backend"]),
+    ("rapport-edge", &["rapport-core"]),
+    ("rapport-edge-worker", &["rapport-core", "rapport-edge"]),
+    ("rapport-cli", &["rapport-core", "rapport-backend", "rapport-edge"]),
     ("rapport-python", &["rapport-core"]),
     ("xtask", &["rapport-core"]),
 ];

@@ -2,6 +2,7 @@
 
 mod bench;
 mod dev;
+mod edge;
 mod lint;
 mod matrix;
 mod php;
@@ -43,6 +44,8 @@ enum Command {
     Test(test::Arguments),
     /// Build what a page downloads, into sdk-js/dist
     Page(wasm::Arguments),
+    /// Build the Cloudflare Worker, into edge-worker/dist
+    Edge(edge::Arguments),
     /// Build what PHP loads, into sdk-php/lib
     Php(php::Arguments),
     /// Run the long counts: fuzzing, kills, disks that fail, simulations
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dev(arguments) => dev::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
         Command::Page(arguments) => wasm::run(&root, &arguments),
+        Command::Edge(arguments) => edge::run(&root, &arguments),
         Command::Php(arguments) => php::run(&root, &arguments),
         Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every suite on every host, then the suite × host matrix.
 
 mod clients;
+mod edge;
 pub mod leads;
 mod native;
 mod nextjs;
@@ -41,6 +42,8 @@ enum Stage {
     Node,
     /// The same and the websites in Chromium
     Chromium,
+    /// The edge on both of its hosts: workerd, and `rapport edge`
+    Edge,
     /// A Next.js site whose server, middleware and pages decide the same
     Nextjs,
     /// OpenFeature's scenarios, of the stages that run them anyway
@@ -73,6 +76,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if wants(Stage::Chromium) {
         timed("chromium", || node::run(root, node::Host::Chromium, &mut matrix))?;
+    }
+    if wants(Stage::Edge) {
+        timed("edge", || edge::run(root, &mut matrix))?;
     }
     if wants(Stage::Nextjs) {
         timed("nextjs", || nextjs::run(root, &mut matrix))?;

@@ -3,6 +3,8 @@
 pub mod bundle;
 #[cfg(feature = "serve")]
 pub mod demo;
+#[cfg(feature = "serve")]
+pub mod edge;
 pub mod evaluate;
 pub mod import;
 #[cfg(feature = "serve")]

@@ -96,7 +96,7 @@ const fn one_address(connections: usize, proxies: usize) -> usize {
     if proxies > 0 { connections } else { connections.div_ceil(2) }
 }
 
-fn web_address(text: &str) -> Result<String, String> {
+pub fn web_address(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match host.map(|host| host.trim_end_matches('/')) {
         Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
@@ -135,7 +135,7 @@ fn welcome(app: &App, owner_link: bool) -> Outcome {
 }
 
 /// Prints a line. Whoever started the server may long have stopped reading.
-fn say(line: std::fmt::Arguments<'_>) {
+pub fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 

@@ -27,7 +27,7 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
             Ok(python) => _ = test.env("PYTHON", python),
             Err(error) => println!("no Python for the suite {suite}: {error:#}"),
         }
-        tap(test, suite, Host::Node, matrix)?;
+        tap(test, suite, Host::Node.name(), matrix)?;
     }
     Ok(())
 }

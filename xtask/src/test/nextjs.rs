@@ -19,5 +19,5 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let file = folder.join("test/nextjs.test.mjs");
     let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
     test.arg(file).env("CHROMIUM", setup::chromium()?);
-    tap(test, "nextjs", Host::Chromium, matrix)
+    tap(test, "nextjs", Host::Chromium.name(), matrix)
 }

@@ -42,7 +42,7 @@ fn wordpress(root: &Path, rapport: &Path, matrix: &mut Matrix) -> Result<()> {
     let mut test = command(root, "node", ["--test", "--test-reporter=tap", file]);
     test.env("RAPPORT", rapport);
     test.env("CHROMIUM", setup::chromium()?);
-    tap(test, suite, Host::Chromium, matrix)
+    tap(test, suite, Host::Chromium.name(), matrix)
 }
 
 /// Runs the unit tests; phpunit counts them in the report that it writes.

@@ -1,0 +1,108 @@
+//! The SDK's files as the backend makes them, kept for when the backend is away.
+
+use crate::answer::{Answer, IMMUTABLE, MUTABLE};
+use crate::edge::Settings;
+use crate::host::Host;
+use crate::problem::Problem;
+use crate::request::Request;
+use serde_json::Value;
+
+/// The configuration, and in a script what follows it.
+#[derive(Clone)]
+pub struct Script {
+    pub config: Value,
+    loader: Vec<u8>,
+}
+
+const BEGINNING: &[u8] = b"self.rapportConfig=";
+const KEPT: &str = "sdk.js";
+
+impl Script {
+    /// Fetches `KEY.js`; the one that was kept where the backend cannot be asked.
+    ///
+    /// # Errors
+    /// Where there is neither.
+    pub async fn fetch(host: &impl Host, settings: &Settings) -> Result<Self, Problem> {
+        let path = format!("/v1/sdk/{}.js", settings.key);
+        let failure = match host.backend(Request::get(&path)).await {
+            Ok(answer) if answer.is_good() => {
+                if let Some(script) = Self::read(&answer.body) {
+                    let known = host.load(KEPT).await.ok().flatten();
+                    if known.as_ref() != Some(&answer.body) {
+                        // What cannot be kept is served all the same.
+                        let _ = host.keep(KEPT, answer.body).await;
+                    }
+                    return Ok(script);
+                }
+                crate::Failure("its script is none".to_owned())
+            }
+            Ok(Answer { status: 401 | 403, .. }) => return Err(Problem::BadCredential),
+            Ok(answer) => crate::Failure(format!("it answers {}", answer.status)),
+            Err(failure) => failure,
+        };
+        let kept = host.load(KEPT).await?.and_then(|bytes| Self::read(&bytes));
+        kept.ok_or(Problem::Backend(failure))
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(BEGINNING)?;
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
+        let config = values.next()?.ok()?;
+        let loader = rest.get(values.byte_offset()..)?.to_vec();
+        Some(Self { config, loader })
+    }
+
+    /// For pages: everything comes from this edge.
+    fn shown(&self, settings: &Settings) -> Value {
+        let mut config = self.config.clone();
+        config["endpoint"] = Value::from(settings.public_url.clone());
+        config
+    }
+
+    /// `KEY.js` or `KEY.json`.
+    pub fn answer(&self, settings: &Settings, script: bool) -> Answer {
+        let config = self.shown(settings).to_string();
+        let (kind, body) = if script {
+            let text = [BEGINNING, config.as_bytes(), &self.loader].concat();
+            ("text/javascript; charset=utf-8", text)
+        } else {
+            ("application/json", config.into_bytes())
+        };
+        Answer { body, ..Answer::empty(200) }
+            .with("content-type", kind)
+            .with("cache-control", MUTABLE)
+    }
+}
+
+/// A part of the SDK or of the bundle, whose name says its hash.
+///
+/// # Errors
+/// Where the name is none, or nobody has it.
+pub async fn part(host: &impl Host, settings: &Settings, name: &str) -> Result<Answer, Problem> {
+    let (hash, kind) = name.split_once('.').ok_or(Problem::NotFound("part"))?;
+    let plain =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if hash.len() != 64 || !plain(hash) || !plain(kind) {
+        return Err(Problem::NotFound("part"));
+    }
+    let kept = format!("part/{name}");
+    let whole = |body| Answer { body, ..Answer::empty(200) };
+    let answer = match host.load(&kept).await.ok().flatten() {
+        Some(body) => whole(body),
+        None => {
+            let path = format!("/v1/parts/{}/{name}", settings.key);
+            let answer = host.backend(Request::get(&path)).await?;
+            if !answer.is_good() {
+                return Err(Problem::NotFound("part"));
+            }
+            let _ = host.keep(&kept, answer.body.clone()).await;
+            whole(answer.body)
+        }
+    };
+    let kind = match kind {
+        "js" => "text/javascript; charset=utf-8",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    };
+    Ok(answer.with("content-type", kind).with("cache-control", IMMUTABLE))
+}

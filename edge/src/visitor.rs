@@ -1,0 +1,168 @@
+//! Whom a request is about, as core reads it.
+
+use crate::problem::Problem;
+use crate::request::Request;
+use rapport_core::decide::Engine;
+use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::person;
+use rapport_core::profile::Profile;
+use rapport_core::scoring::Band;
+use rapport_core::targeting::Value;
+use serde::Deserialize;
+
+const MAX_ID: usize = 256;
+/// Events that a question may bring along.
+const MAX_UNSEEN: usize = 100;
+
+/// A visitor as `POST /v1/decide` describes one. What it says is a claim, and affects this answer only.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VisitorWire {
+    /// The write key, where no header or address carries it.
+    #[serde(alias = "writeKey")]
+    pub key: Option<String>,
+    pub anonymous_id: Option<String>,
+    pub user_id: Option<String>,
+    /// When the page sent this, by its own clock.
+    pub sent_at: Option<serde_json::Value>,
+    /// What happened, in the Segment shape.
+    pub events: Vec<EventWire>,
+    /// What is known from before, in base 64.
+    pub profile: Option<String>,
+    pub attributes: Option<Value<'static>>,
+    pub url: Option<String>,
+    pub consent: Option<ConsentWire>,
+    pub forced_variations: Option<Value<'static>>,
+    pub shown: Option<Value<'static>>,
+    pub sticky_bucket_assignment_docs: Option<Value<'static>>,
+    /// At most this many reasons of the score; as many as the backend gives where left out, 0 for none.
+    pub reasons: Option<usize>,
+}
+
+/// What the visitor chose; what was not said is allowed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ConsentWire {
+    pub profiling: Option<bool>,
+    pub personalization: Option<bool>,
+}
+
+/// What may be done for a visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    pub profiling: bool,
+    pub personalization: bool,
+}
+
+impl VisitorWire {
+    /// Reads a body, whatever it is declared as.
+    ///
+    /// # Errors
+    /// Where it is no JSON of that form, or says more than anybody needs.
+    pub fn read(body: &[u8]) -> Result<Self, Problem> {
+        let visitor: Self = serde_json::from_slice(body).map_err(|error| {
+            Problem::Malformed(format!("the body is not what this takes: {error}"))
+        })?;
+        let ids = [&visitor.anonymous_id, &visitor.user_id];
+        let long = |id: &&Option<String>| {
+            id.as_deref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID)
+        };
+        if ids.iter().any(long) || visitor.events.len() > MAX_UNSEEN {
+            return Err(Problem::Malformed(format!(
+                "ids must have 1 to {MAX_ID} bytes, `events` at most {MAX_UNSEEN} events"
+            )));
+        }
+        Ok(visitor)
+    }
+
+    /// What the visitor allows: what is said beside the events counts, then what the last of them says.
+    pub fn allowed(&self) -> Allowed {
+        let ConsentWire { profiling, personalization } = self.consent.unwrap_or_default();
+        let of_events = |purpose| {
+            let said = self.events.iter().rev().filter_map(|event| event.flat().ok());
+            said.filter_map(|flat| person::said(&flat, purpose)).next().unwrap_or(true)
+        };
+        Allowed {
+            profiling: profiling.unwrap_or_else(|| of_events("profiling")),
+            personalization: personalization.unwrap_or_else(|| of_events("personalization")),
+        }
+    }
+
+    /// Folds the events, each at its own time, into a profile.
+    ///
+    /// # Errors
+    /// Says what is wrong with an event.
+    pub fn fold(&self, engine: &Engine, profile: &mut Profile, now: Millis) -> Result<(), Problem> {
+        for (at, wire) in self.events.iter().enumerate() {
+            let refused = |error: &dyn std::fmt::Display| {
+                Problem::Malformed(format!("event {at} was refused: {error}"))
+            };
+            let flat = wire.flat().map_err(|error| refused(&error))?;
+            let sent = wire.sent_at.as_ref().or(self.sent_at.as_ref());
+            let time = time_of(wire, sent, now).map_err(|error| refused(&error))?;
+            let compact = flat.encode(time).map_err(|error| refused(&error))?;
+            engine.fold(profile, &Event::decode(&compact).map_err(|error| refused(&error))?, now);
+        }
+        Ok(())
+    }
+
+    /// The question as core takes it; `request` says what the page does not.
+    pub fn context(
+        &mut self,
+        request: &Request,
+        now: Millis,
+        scored: Option<(u8, Band)>,
+    ) -> Value<'static> {
+        let mut attributes = match self.attributes.take() {
+            Some(Value::Map(members)) => members,
+            _ => Vec::new(),
+        };
+        // Only core speaks of `$…`.
+        attributes.retain(|(name, _)| !name.starts_with('$'));
+        let place = &request.place;
+        for (name, value) in
+            [("country", &place.country), ("region", &place.region), ("city", &place.city)]
+        {
+            let given = attributes.iter().any(|(known, _)| known == name);
+            if let Some(value) = value.as_ref().filter(|_| !given) {
+                attributes.push((name.into(), Value::Text(value.clone().into())));
+            }
+        }
+        let mut context = vec![
+            ("attributes".into(), Value::Map(attributes)),
+            ("now".into(), Value::Number(now.0 as f64)),
+        ];
+        if let Some((score, band)) = scored {
+            context.push(("score".into(), Value::Number(f64::from(score))));
+            context.push(("band".into(), Value::Text(band.name().into())));
+        }
+        let text = |text: Option<String>| text.map(|text| Value::Text(text.into()));
+        let told = [
+            ("url", text(self.url.take())),
+            ("anonymousId", text(self.anonymous_id.clone())),
+            ("userId", text(self.user_id.take())),
+            ("forcedVariations", self.forced_variations.take()),
+            ("shown", self.shown.take()),
+            ("stickyBucketAssignmentDocs", self.sticky_bucket_assignment_docs.take()),
+        ];
+        context.extend(told.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
+        Value::Map(context)
+    }
+}
+
+/// When an event happened, by this clock.
+fn time_of(
+    wire: &EventWire,
+    sent: Option<&serde_json::Value>,
+    now: Millis,
+) -> Result<Millis, rapport_core::event::WireError> {
+    match (&wire.sent_at, sent) {
+        (None, Some(sent)) => EventWire {
+            sent_at: Some(sent.clone()),
+            timestamp: wire.timestamp.clone(),
+            ..EventWire::default()
+        }
+        .event_time(now),
+        _ => wire.event_time(now),
+    }
+}
