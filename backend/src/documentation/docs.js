@@ -2,7 +2,8 @@
 
 const make = (name, text = "", ...children) => {
   const element = document.createElement(name);
-  element.textContent = text;
+  // What stands between backticks is code.
+  text.split("`").forEach((part, at) => element.append(at % 2 ? make("code", part) : part));
   element.append(...children);
   return element;
 };
@@ -33,6 +34,6 @@ for (const [path, methods] of Object.entries(document_.paths)) {
     byTag.set(tag, [...(byTag.get(tag) ?? []), route(path, method, operation)]);
   }
 }
-const ORDER = ["collect", "profiles", "bundles", "live", "identity", "privacy", "audit", "operations"];
+const ORDER = ["collect", "profiles", "bundles", "experiments", "experiences", "flags", "live", "identity", "privacy", "audit", "operations"];
 const rank = ([tag]) => (ORDER.includes(tag) ? ORDER.indexOf(tag) : ORDER.length);
 for (const [tag, routes] of [...byTag].sort((a, b) => rank(a) - rank(b))) document.querySelector("#routes").append(make("h2", tag), ...routes);
