@@ -1,5 +1,5 @@
 //! Contextual bandits by leaves: what is grown, and that hosts show what was meant.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods)]
 #![cfg(feature = "wire")]
 
 use rapport_core::bandit::{
