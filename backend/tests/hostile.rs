@@ -3,8 +3,13 @@
 
 mod house;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::write::GzEncoder;
 use house::{House, Tenant, page};
+use rapport_backend::profiles::profile_bytes;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 
 fn track(visitor: &str, id: &str, properties: Map<String, Value>) -> Value {
     json!({ "type": "track", "event": "x", "anonymousId": visitor, "messageId": id, "properties": properties })
@@ -126,4 +131,129 @@ fn who_only_says_that_they_are_somebody_gets_nothing_of_them() {
     assert_eq!(guess, 1, "a guess is somebody new");
     let visitors = house.settle(&acme, 5);
     assert_eq!(visitors.len(), 4, "and nobody was merged with anybody");
+}
+
+#[test]
+fn json_that_nests_however_deep_costs_its_event_and_nothing_else() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let mut good = 0;
+    for deep in [objects(20), objects(1_000), objects(50_000), lists(1_000), lists(200_000)] {
+        for place in ["properties", "traits", "context", "integrations", "timestamp", "anonymousId"]
+        {
+            let rest = if place == "anonymousId" { "" } else { ",\"anonymousId\":\"ann\"" };
+            let bad = format!("{{\"type\":\"identify\"{rest},\"{place}\":{deep}}}");
+            good += 1;
+            let neighbour = page("ann", &format!("good {good}"), "/");
+            let reply = post(&house, &acme, format!("{{\"batch\":[{bad},{neighbour}]}}"));
+            // What nobody reads may be as deep as it likes.
+            let known = place != "integrations";
+            let reply = reply.json();
+            assert_eq!(reply["accepted"], if known { 1 } else { 2 }, "{place}: {reply}");
+            good += i64::from(!known);
+        }
+        let reply = post(&house, &acme, format!("{{\"batch\":[],\"x\":{deep}}}"));
+        assert_eq!(reply.json()["accepted"], 0);
+    }
+    house.settle(&acme, good as u64);
+}
+
+#[test]
+fn text_that_is_no_utf_8_is_refused_in_whatever_form_it_comes() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let broken = b"{\"batch\":[{\"type\":\"page\",\"anonymousId\":\"\xff\xfe\"}]}";
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(broken).unwrap();
+    let event = &broken[10..broken.len() - 2];
+    let form = format!("data={}", BASE64_STANDARD.encode(event));
+    let bodies = [
+        broken.to_vec(),
+        packed.finish().unwrap(),
+        form.into_bytes(),
+        [b"\xef\xbb\xbf", broken.as_slice()].concat(),
+        "{\"batch\":[]}".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+    ];
+    for (number, body) in bodies.into_iter().enumerate() {
+        let reply = house.post("/v1/events").key(&acme.write_key).body(body).send();
+        assert_eq!(reply.status, 400, "{number}: {}", reply.text);
+    }
+    let pixel =
+        format!("/v1/pixel.gif?key={}&data={}", acme.write_key, BASE64_STANDARD.encode(event));
+    assert_eq!(house.get(&pixel).send().status, 400);
+    house.send(&acme, json!([page("ann", "m1", "/")]));
+    house.settle(&acme, 1);
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_days_or_runs_backwards_folds_as_it_is_rebuilt() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let (now, day) = (rapport_backend::clock::now(), 86_400_000);
+    let mut sent = 0;
+    // Days ahead, days behind, and back again between batches and within one.
+    for (number, wrong) in [0, 3, -2, 9, -9, 0, -40, 40].into_iter().enumerate() {
+        let clock = now + wrong * day;
+        let batch: Vec<_> = [0, -2, 5, -5, 1]
+            .into_iter()
+            .enumerate()
+            .map(|(at, jump)| {
+                let mut event = page("ann", &format!("m{number}-{at}"), "/pricing");
+                event["timestamp"] = json!(clock + jump * day);
+                event
+            })
+            .collect();
+        sent += batch.len() as u64;
+        let reply = post(&house, &acme, json!({ "sentAt": clock, "batch": batch }).to_string());
+        assert_eq!(reply.json()["accepted"], 5, "{}", reply.text);
+        house.settle(&acme, sent);
+    }
+    let profile = || {
+        let id = house.visitors(&acme)[0]["id"].as_str().unwrap().parse().unwrap();
+        let (stored, bytes) = profile_bytes(house.app(), acme.scope, id).unwrap().unwrap();
+        (stored.first_seen, stored.event_time, stored.trail, bytes)
+    };
+    let live = profile();
+    assert!(live.1 <= rapport_backend::clock::now() + 60_000, "nothing lies in the future");
+    assert!(live.0 >= now - 31 * day, "nothing lies before the clamp");
+    house.post("/v1/profiles/rebuild").key(&acme.admin_key).send();
+    assert_eq!(profile(), live);
+}
+
+#[test]
+fn a_visitor_cookie_that_was_forged_in_any_part_is_none() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let visit = |visitor: &str, id: &str, cookie: &str| {
+        let batch = json!({ "batch": [page(visitor, id, "/")] });
+        let call = house.post("/v1/events").key(&acme.write_key).json(&batch);
+        call.header("origin", &house.url()).cookie(cookie).send()
+    };
+    let cookie = visit("visitor-one", "m0", "").header("set-cookie");
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(visit("visitor-new", "m1", cookie).json()["visitor"], "visitor-one");
+    let value = cookie.len() - cookie.find('=').unwrap() - 1;
+    let start = cookie.len() - value;
+    for at in 0..value {
+        let mut forged = cookie.as_bytes().to_vec();
+        let byte = &mut forged[start + at];
+        *byte = if *byte == b'a' { b'b' } else { b'a' };
+        let forged = String::from_utf8(forged).unwrap();
+        let reply = visit("visitor-new", &format!("flip{at}"), &forged).json();
+        assert_eq!(reply.get("visitor"), None, "{forged}");
+    }
+    let parts: Vec<&str> = cookie[start..].split('.').collect();
+    for forged in [
+        format!("visitor-two.{}.{}", parts[1], parts[2]),
+        format!("{}.99999999999.{}", parts[0], parts[2]),
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("{}.{}.{}.x", parts[0], parts[1], parts[2]),
+        String::new(),
+    ] {
+        let reply = visit("visitor-new", &format!("m{forged}"), &format!("rapport_vid={forged}"));
+        assert_eq!(reply.json().get("visitor"), None, "{forged}");
+    }
 }
