@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use rapport_core::binary::crc32;
 use rapport_core::experiment::{Flags, Question, compile_flags};
 use rapport_core::targeting::Value;
+use rapport_fuzz::changed;
 use std::sync::LazyLock;
 
 /// What [`Flags::open`] reads behind the magic and the checksum.
@@ -28,15 +29,7 @@ static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let [case, changes, rest @ ..] = bytes else { return };
     let (body, question) = match BODIES.get(usize::from(*case)) {
-        Some(body) => {
-            let mut body = body.clone();
-            let (edits, question) = rest.split_at(rest.len().min(3 * usize::from(*changes)));
-            for edit in edits.chunks_exact(3) {
-                let at = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % body.len();
-                body[at] = edit[2];
-            }
-            (body, question)
-        }
+        Some(body) => changed(body, *changes, rest),
         None => (rest.to_vec(), &[][..]),
     };
     let mut sealed = b"RPF1".to_vec();

@@ -56,6 +56,10 @@ impl Profile {
             if id <= last {
                 reader.invalid("the signals' ids do not ascend");
             }
+            if reader.failed() {
+                // The count may promise 65,535.
+                break;
+            }
             last = id;
             let tag = reader.u8();
             let state = read_state(tag, &mut reader);
