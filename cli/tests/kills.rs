@@ -9,8 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rapport_backend::log::{DayLog, EventLog, Offset};
 use rapport_core::model::{
-    AdditiveModel, Bands, Calibration, Effect, Group, Kind, LeadModel, Packing, Scale, Signal,
-    SignalKind, Term, encode,
+    AdditiveModel, Bands, Effect, Group, LeadModel, Signal, SignalKind, Term, encode,
 };
 use serde_json::{Value, json};
 use server::{Server, page, scratch};
@@ -112,16 +111,9 @@ fn model() -> Vec<u8> {
         Group::uncapped(vec![Term { signal, effect, missing: 0.0, usual: 0.0 }])
     });
     let signals = weights.map(|(name, _)| Signal::new(name, SignalKind::Number)).to_vec();
-    encode(&LeadModel {
-        name: "buyers".to_owned(),
-        kind: Kind::Logistic(AdditiveModel { signals, bias: -2.0, groups: groups.collect() }),
-        calibration: Calibration::NONE,
-        scale: Scale::PERCENT,
-        bands: Bands { not_below: 0.2, qualified_from: 0.6 },
-        wanted_fpr: None,
-        packing: Packing::COMPACT,
-    })
-    .unwrap()
+    let model = AdditiveModel { signals, bias: -2.0, groups: groups.collect() };
+    let bands = Bands { not_below: 0.2, qualified_from: 0.6 };
+    encode(&LeadModel::of_logistic("buyers", model, bands)).unwrap()
 }
 
 /// The event of that number: some late, some of which say whose the browser is.

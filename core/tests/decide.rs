@@ -6,8 +6,7 @@ use rapport_core::bundle::{BundleWire, PartKind, compile};
 use rapport_core::decide::{Decision, Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::model::{
-    AdditiveModel, Bands, Calibration, Effect, Group, Kind, LeadModel, Packing, Scale, Signal,
-    SignalKind, Step, Term, encode,
+    AdditiveModel, Bands, Effect, Group, LeadModel, Signal, SignalKind, Step, Term, encode,
 };
 use serde_json::{Value, json};
 
@@ -51,16 +50,8 @@ fn model() -> Vec<u8> {
         bias: -2.0,
         groups: terms.into_iter().map(|term| Group::uncapped(vec![term])).collect(),
     };
-    encode(&LeadModel {
-        name: "buyers".to_owned(),
-        kind: Kind::Logistic(model),
-        calibration: Calibration::NONE,
-        scale: Scale::PERCENT,
-        bands: Bands { not_below: 0.2, qualified_from: 0.6 },
-        wanted_fpr: None,
-        packing: Packing::COMPACT,
-    })
-    .unwrap()
+    let bands = Bands { not_below: 0.2, qualified_from: 0.6 };
+    encode(&LeadModel::of_logistic("buyers", model, bands)).unwrap()
 }
 
 fn engine() -> Engine {

@@ -4,8 +4,7 @@
 use rapport_backend::identity::{Environment, Permit, Role, Scope, WorkspaceId, service};
 use rapport_backend::{App, Config, Running, bundles, start};
 use rapport_core::model::{
-    AdditiveModel, Bands, Calibration, Effect, Group, Kind, LeadModel, Packing, Scale, Signal,
-    SignalKind, Term, encode,
+    AdditiveModel, Bands, Effect, Group, LeadModel, Signal, SignalKind, Term, encode,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -328,16 +327,8 @@ pub fn additive(weights: &[(&str, f64)]) -> Vec<u8> {
         Group::uncapped(vec![Term { signal, effect, missing: 0.0, usual: 0.0 }])
     });
     let model = AdditiveModel { signals: signals.collect(), bias: -2.0, groups: groups.collect() };
-    encode(&LeadModel {
-        name: "buyers".to_owned(),
-        kind: Kind::Logistic(model),
-        calibration: Calibration::NONE,
-        scale: Scale::PERCENT,
-        bands: Bands { not_below: 0.2, qualified_from: 0.6 },
-        wanted_fpr: None,
-        packing: Packing::COMPACT,
-    })
-    .unwrap()
+    let bands = Bands { not_below: 0.2, qualified_from: 0.6 };
+    encode(&LeadModel::of_logistic("buyers", model, bands)).unwrap()
 }
 
 /// The test environment of a workspace.

@@ -73,9 +73,19 @@ impl LeadModel {
     /// A tree model whose margins are log-odds already, with the score as the probability in per
     /// cent, packed compactly; `bands` part it.
     pub fn of_trees(name: &str, trees: TreeModel, bands: Bands) -> LeadModel {
+        LeadModel::plain(name, Kind::Trees(trees), bands)
+    }
+
+    /// A logistic regression, with the score as the probability in per cent, packed compactly;
+    /// `bands` part it.
+    pub fn of_logistic(name: &str, model: AdditiveModel, bands: Bands) -> LeadModel {
+        LeadModel::plain(name, Kind::Logistic(model), bands)
+    }
+
+    fn plain(name: &str, kind: Kind, bands: Bands) -> LeadModel {
         LeadModel {
             name: name.to_owned(),
-            kind: Kind::Trees(trees),
+            kind,
             calibration: Calibration::NONE,
             scale: Scale::PERCENT,
             bands,
