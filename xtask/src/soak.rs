@@ -160,6 +160,7 @@ fn test(root: &Path, file: &Path) -> Result<()> {
             wasm::full(root)?;
             let mut node = command(root, "node", ["--test", "--test-timeout=0"]);
             node.arg(file).env("CHROMIUM", setup::chromium()?);
+            node.env("RAPPORT", shell::executable(root, "rapport-cli", "rapport")?);
             node
         }
         _ => {

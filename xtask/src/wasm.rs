@@ -51,12 +51,9 @@ pub fn full(root: &Path) -> Result<()> {
 }
 
 fn compile(root: &Path, feature: &str) -> Result<PathBuf> {
-    let target = "wasm32-unknown-unknown";
-    let mut cargo = shell::cargo(root, ["build", "--quiet", "--profile", "page"]);
-    cargo.args(["--package", "rapport-wasm", "--target", target, "--features", feature]);
-    shell::run(cargo)?;
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    Ok(folder.join(target).join("page/rapport_wasm.wasm"))
+    let how = ["--quiet", "--profile", "page", "--target", "wasm32-unknown-unknown"];
+    let what = ["--package", "rapport-wasm", "--features", feature];
+    shell::built(root, how.into_iter().chain(what))
 }
 
 /// Writes `engine.js`, its types and the optimised `engine_bg.wasm` into `folder`.

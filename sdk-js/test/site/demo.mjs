@@ -7,13 +7,20 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Builds `rapport` where that is needed and starts its demo on free ports. */
+/** The program that `cargo xtask test` built beforehand; a test that is run by itself builds it, and tells where it stands. */
+function built() {
+  if (process.env.RAPPORT) return process.env.RAPPORT;
+  const options = ["build", "--quiet", "--package", "rapport-cli", "--bin", "rapport", "--message-format=json"];
+  const { status, stdout, stderr } = spawnSync("cargo", options, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status !== 0) throw new Error(`rapport does not build:\n${stderr}`);
+  return stdout.trim().split("\n").map((line) => JSON.parse(line).executable).findLast((path) => path);
+}
+
+const rapport = built();
+
+/** Starts the demo on free ports. */
 export async function startDemo() {
-  const build = spawnSync("cargo", ["build", "--quiet", "--package", "rapport-cli"], { cwd: root, encoding: "utf8" });
-  if (build.status !== 0) throw new Error(`rapport does not build:\n${build.stderr}`);
   const folder = await mkdtemp(join(tmpdir(), "rapport-demo-"));
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  const rapport = join(target, "debug/rapport");
   const child = spawn(rapport, ["demo", "--dir", folder, "--port", "0"], { cwd: root });
   const stop = async () => {
     if (child.exitCode === null) {

@@ -3,7 +3,7 @@
 use super::{Outcome, TIME, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
-use crate::shell::{self, command};
+use crate::shell::{self, command, executable};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,10 +32,12 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
         Host::Node => None,
         Host::Chromium => Some(setup::chromium()?),
     };
+    let rapport = executable(root, "rapport-cli", "rapport")?;
     let with_host = |mut command: Command| {
         if let Some(path) = &chromium {
             command.env("CHROMIUM", path);
         }
+        command.env("RAPPORT", &rapport);
         command
     };
     for file in tests(&folder)? {
