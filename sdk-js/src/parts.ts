@@ -1,12 +1,16 @@
 import type { Early } from "./decisions";
-import type { Config, Options, Parts } from "./types";
+import type { Config, Options, Parts, Settings } from "./types";
 
 /** Where something of the backend answers, under the names that the site gives it. */
-export function addressOf({ endpoint, paths = {} }: Options, address: string): string {
+export function addressOf({ endpoint, paths }: Options, address: string): string {
+  return at(new URL(endpoint, location.href).href, paths, address);
+}
+
+/** The same for who says where `endpoint` is. */
+export function at(endpoint: string, paths: Settings["paths"] = {}, address: string): string {
   if (address.includes("://")) return address;
   const start = Object.keys(paths).find((start) => address.startsWith(start)) ?? "";
-  const path = (paths[start] ?? "") + address.slice(start.length);
-  return new URL(endpoint, location.href).href.replace(/\/$/, "") + path;
+  return endpoint.replace(/\/$/, "") + (paths[start] ?? "") + address.slice(start.length);
 }
 
 /** Fetches the code of a part when it is first wanted; `undefined` where the backend has none. */

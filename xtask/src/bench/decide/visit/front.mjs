@@ -1,15 +1,18 @@
 // What stands before a site: TLS, HTTP/2 and compression, at the far end of a slow line; a process of its own.
-// node front.mjs CERTIFICATE KEY SCRIPT → the site's origins: pages of the first load the SDK below its own path `/r`,
-// those of the second from another origin. `SCRIPT` is where the backend has it.
+// node front.mjs CERTIFICATE KEY SCRIPT → the site's origins: pages of `same` load the SDK below the site's own path `/r`,
+// those of `named` too, and name in their head what it needs; those of `cross` load it from another origin. `SCRIPT` is
+// where the backend has it.
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { createSecureServer } from "node:http2";
 import { brotliCompressSync, constants } from "node:zlib";
+import { headOf } from "../../../../../sdk-js/dist/server.js";
 import { demoPage } from "../../../../../sdk-js/test/site/site.mjs";
 import { startLine } from "./line.mjs";
 
 const [certificate, key, script] = process.argv.slice(2);
 const { origin: backend, pathname } = new URL(script);
+const config = await (await fetch(script.replace(/js$/, "json"))).json();
 const agent = new Agent({ keepAlive: true });
 /** What one hop says to the next. */
 const HOP = /^(connection|keep-alive|transfer-encoding|content-length|upgrade|:.*)$/;
@@ -22,10 +25,11 @@ const port = await open(async (stream, asked) => {
   const { ":path": path, ":authority": host } = asked;
   if (path.startsWith(`${OWN}/`)) return forward(stream, asked, path.slice(OWN.length));
   if (path.startsWith("/assets/")) return respond(stream, 200, { "content-type": path.endsWith(".css") ? "text/css" : "text/javascript" }, asset(path));
-  const html = await page(path, host.startsWith("same") ? OWN : apart);
+  const html = await page(path, host);
   respond(stream, 200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" }, Buffer.from(html));
 });
-console.log(JSON.stringify({ same: `https://same.test:${port}/`, cross: `https://cross.test:${port}/` }));
+const origins = ["same", "named", "cross"].map((name) => [name, `https://${name}.test:${port}/`]);
+console.log(JSON.stringify(Object.fromEntries(origins)));
 process.stdin.resume().on("end", () => process.exit());
 
 async function open(answer) {
@@ -40,11 +44,15 @@ async function open(answer) {
 }
 
 /** A page of the demo's website, without the panel, which is for people who look into it. */
-async function page(path, endpoint) {
-  const html = await demoPage(path, endpoint + pathname);
-  const tag = html.replace(" data-inspector", ` data-rapport='{"endpoint":"${endpoint}"}'`);
-  if (tag === html) throw new Error("the demo's layout has no tag of ours");
-  return tag;
+async function page(path, host) {
+  const endpoint = host.startsWith("cross") ? apart : OWN;
+  const html = await demoPage(path, script);
+  const tag = host.startsWith("named")
+    ? headOf(config, { endpoint })
+    : `<script async src="${endpoint}${pathname}" data-rapport='{"endpoint":"${endpoint}"}'></script>`;
+  const tagged = html.replace(`<script async src="${script}" data-inspector></script>`, tag);
+  if (tagged === html) throw new Error("the demo's layout has no tag of ours");
+  return tagged;
 }
 
 function asset(path) {

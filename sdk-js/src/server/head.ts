@@ -1,0 +1,34 @@
+/** What stands in a page's head, where a server makes the page. */
+import { at } from "../parts";
+import type { Config, Settings } from "../types";
+
+export interface HeadOptions extends Settings {
+  /** Where pages reach the backend, such as a path of the site's own. Default: what the configuration says. */
+  readonly endpoint?: string;
+  /** For a policy that allows scripts by it. */
+  readonly nonce?: string;
+}
+
+/**
+ * The script tag, and before it what it will ask for, so that a first visit fetches everything at once. `config` is what
+ * `/v1/sdk/KEY.json` says: ask for it anew every minute, as browsers do for `KEY.js`.
+ */
+export function headOf(config: Config, { endpoint = config.endpoint, nonce, ...settings }: HeadOptions = {}): string {
+  const { wasm, decision, flags, flagsWasm, sdk, scoring, personalize } = config.parts;
+  const address = (path: string) => escaped(at(endpoint, settings.paths, path));
+  const once = nonce === undefined ? "" : ` nonce="${escaped(nonce)}"`;
+  // As the loader has it: nobody scores without a model, and nothing is personalized without flags.
+  const scored = wasm && decision ? [wasm, decision] : [];
+  const shown = flags && flagsWasm ? [flagsWasm, flags] : [];
+  const modules = [sdk, shown.length > 0 ? personalize : undefined, scoring].filter((part) => part !== undefined);
+  const data = escaped(JSON.stringify({ endpoint, ...settings }));
+  return [
+    ...[...shown, ...scored].map((part) => `<link rel="preload" as="fetch" crossorigin href="${address(part)}">`),
+    ...modules.map((part) => `<link rel="modulepreload"${once} href="${address(part)}">`),
+    `<script async${once} src="${address(`/v1/sdk/${config.key}.js`)}" data-rapport="${data}"></script>`,
+  ].join("\n");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
