@@ -79,6 +79,8 @@ async function visit(context, url) {
     const line = ({ name, startTime, requestStart, responseStart, responseEnd, encodedBodySize }) => ({ name: new URL(name).pathname, from: startTime - end, sent: requestStart - end, first: responseStart - end, to: responseEnd - end, bytes: encodedBodySize });
     return { waited: window.filledAt - end, html: responseStart - end, parts: resources.map(line) };
   });
+  const names = seen.parts.map(({ name }) => name);
+  if (new Set(names).size < names.length) throw new Error(`something was fetched twice: ${names}`);
   // What the visit tells is told before the next.
   await page.evaluate(() => window.rapport.flush());
   await page.close();
