@@ -62,6 +62,7 @@ fn for_pages() -> OpenApiRouter<Shared> {
         .routes(routes!(flags::growthbook::evaluate))
         .routes(routes!(flags::ofrep::one))
         .routes(routes!(flags::ofrep::all))
+        .routes(routes!(flags::ofrep::changes))
         .routes(routes!(bundles::http::sdk))
         .routes(routes!(bundles::http::part_of_bundle))
 }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use house::{House, Reply, Tenant, bundle, eventually, model, page};
 use rapport_backend::experiments::{Kind, ensure};
-use rapport_backend::identity::Permit;
+use rapport_backend::identity::{Permit, Role};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -196,9 +196,13 @@ struct Stream(BufReader<TcpStream>);
 
 impl Stream {
     fn open(house: &House, key: &str) -> Self {
+        Self::at(house, &format!("/sub/{key}"))
+    }
+
+    fn at(house: &House, path: &str) -> Self {
         let mut stream = TcpStream::connect(house.url().trim_start_matches("http://")).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET /sub/{key} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         Self(BufReader::new(stream))
     }
 
@@ -251,6 +255,61 @@ fn who_listens_has_a_change_within_five_seconds_and_nothing_after_the_key() {
     let path = format!("/v1/keys/{}", key["id"].as_str().unwrap());
     assert_eq!(house.call("DELETE", &path).key(&acme.admin_key).send().status, 204);
     assert_eq!(stream.next("event:"), None, "the stream ends with its key");
+}
+
+#[test]
+fn an_answer_of_openfeatures_says_where_changes_are_told_and_a_stream_tells_them() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let ask = |key: &str| {
+        let call = house.post("/ofrep/v1/evaluate/flags?flagConfigEtag=x&flagConfigLastModified=1");
+        call.key(key).json(&json!({ "context": { "targetingKey": "u1" } })).send().json()
+    };
+    let secret = house.key(acme.scope, Role::Developer);
+    assert_eq!(ask(&secret)["eventStreams"], Value::Null, "no secret stands in an address");
+    let told = ask(&acme.write_key)["eventStreams"][0].clone();
+    assert_eq!((&told["type"], &told["inactivityDelaySec"]), (&json!("sse"), &json!(120)));
+    let path = told["endpoint"]["requestUri"].as_str().unwrap();
+    let mut stream = Stream::at(&house, path);
+    assert!(stream.next("HTTP/1.1").unwrap().contains("200"));
+
+    let permit = Permit::operator(acme.scope);
+    ensure(house.app(), &permit, &[(Kind::Feature, "news", json!({ "defaultValue": 1 }))]).unwrap();
+    let told = stream.next("data:").unwrap();
+    let told: Value = serde_json::from_str(told.trim_start_matches("data:")).unwrap();
+    assert_eq!(told["type"], "refetchEvaluation");
+    assert_eq!(told["etag"], features(&house, &acme).header("etag"));
+    assert!(told["lastModified"].is_u64(), "{told}");
+}
+
+#[test]
+fn a_key_that_asks_for_it_gets_nothing_that_can_be_read() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let new = json!({ "name": "site", "role": "page", "encryptPayload": true });
+    let made = house.post("/v1/keys").key(&acme.admin_key).json(&new).send().json();
+    let key = made["key"].as_str().unwrap();
+    let payload = house.get(&format!("/api/features/{key}")).send();
+    assert!(
+        !payload.text.contains("plain") && !payload.text.contains("secret"),
+        "{}",
+        payload.text
+    );
+    let payload = payload.json();
+    assert_eq!((&payload["features"], &payload["experiments"]), (&json!({}), &json!([])));
+    assert!(payload["encryptedFeatures"].as_str().unwrap().split('.').count() == 2);
+    let mut stream = Stream::open(&house, key);
+    let pushed = stream.next("data:").unwrap();
+    assert!(pushed.contains("encryptedExperiments") && !pushed.contains("plain"), "{pushed}");
+    let keys = house.get("/v1/keys").key(&acme.admin_key).send().json();
+    let with = |id: &Value| {
+        let keys = keys["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["id"] == *id).unwrap()["payloadKey"].clone()
+    };
+    assert_eq!(with(&made["id"]).as_str().unwrap().len(), 24, "16 bytes in base 64");
+    assert!(features(&house, &acme).text.contains("plain"), "another key's are not encrypted");
 }
 
 #[test]

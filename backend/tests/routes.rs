@@ -73,6 +73,7 @@ const TABLE: &[Route] = &[
     Route { name: "post /ofrep/v1/evaluate/flags/{key}", call: |house, _| house.post("/ofrep/v1/evaluate/flags/acmes").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: true },
     Route { name: "post /ofrep/v1/evaluate/flags", call: |house, _| house.post("/ofrep/v1/evaluate/flags").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: false },
     Route { name: "post /v1/evaluate", call: |house, _| house.post("/v1/evaluate").json(&json!({})), roles: SENDERS, key_in_path: false, names_a_thing: false },
+    Route { name: "get /ofrep/v1/changes/{key}", call: |house, acme| house.call("HEAD", &format!("/ofrep/v1/changes/{}", acme.tenant.write_key)), roles: &[Page], key_in_path: true, names_a_thing: false },
     Route { name: "post /v1/bundles", call: |house, _| house.post("/v1/bundles").json(&publication()),
         roles: &[Owner, Admin, Marketer, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/bundles/current", call: |house, _| house.get("/v1/bundles/current"),
@@ -150,6 +151,9 @@ const TABLE: &[Route] = &[
     Route { name: "get /v1/experiments/{key}/results", call: |house, _| house.get("/v1/experiments/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/experiences/{key}/results", call: |house, _| house.get("/v1/experiences/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiments/{key}/ship", call: |house, _| house.post("/v1/experiments/acmes/ship").json(&json!({ "variation": "1" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiments/{key}/learn", call: |house, _| house.post("/v1/experiments/acmes/learn"), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiences/{key}/learn", call: |house, _| house.post("/v1/experiences/acmes/learn"), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/plan", call: |house, _| house.post("/v1/plan").json(&json!({ "rate": 0.1, "lift": 0.2 })), roles: READERS, key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/audit", call: |house, _| house.get("/v1/audit"), roles: &[Owner, Admin, Auditor], key_in_path: false, names_a_thing: false },
 ];
 

@@ -1,11 +1,12 @@
 //! What GrowthBook's own clients ask: the payload, its changes, and answers for who may not see it.
 //! Their client key is a workspace's write key.
 
+use super::encrypted::PayloadKey;
 use super::open::OpenFlags;
 use super::visitor::{context, json};
 use crate::app::Shared;
 use crate::collect::{Parcel, may_send};
-use crate::error::{Problem, ProblemView, blocking};
+use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{Action, Caller, Resource, Scope, authorize};
 use crate::request::InPath;
 use axum::Json;
@@ -37,8 +38,13 @@ pub async fn features(
     InPath(key): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (_, scope) = reader(&app, &key).await?;
-    let open = blocking(move || app.flags.get(&app, scope)).await?;
+    let reader = Reader::of(&app, &key).await?;
+    let (open, text) = blocking(move || -> Result<_, StoreError> {
+        let open = app.flags.get(&app, reader.scope)?;
+        let text = reader.text(&open)?;
+        Ok((open, text))
+    })
+    .await?;
     let fixed = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-sse-support"), HeaderValue::from_static("enabled")),
@@ -48,7 +54,7 @@ pub async fn features(
     Ok(if same(&headers, &open.tag) {
         (StatusCode::NOT_MODIFIED, fixed).into_response()
     } else {
-        (fixed, open.text.clone()).into_response()
+        (fixed, text).into_response()
     })
 }
 
@@ -60,16 +66,38 @@ pub async fn changes(
     State(app): State<Shared>,
     InPath(key): InPath<String>,
 ) -> Result<Response, Problem> {
-    let (caller, scope) = reader(&app, &key).await?;
-    let news = {
+    let reader = Reader::of(&app, &key).await?;
+    let (caller, scope) = (reader.caller.clone(), reader.scope);
+    stream(app, caller, scope, true, move |open| match reader.text(open) {
+        Ok(text) => Event::default().event("features").data(text),
+        Err(error) => {
+            tracing::error!(%error, %scope, "a listener misses a change");
+            Event::default().comment("")
+        }
+    })
+    .await
+}
+
+/// A stream of what changes, in the words of `told`, beginning with what there is where `at_once`.
+pub(super) async fn stream(
+    app: Shared,
+    caller: Caller,
+    scope: Scope,
+    at_once: bool,
+    told: impl Fn(&OpenFlags) -> Event + Send + Sync + 'static,
+) -> Result<Response, Problem> {
+    let mut news = {
         let app = app.clone();
         blocking(move || app.flags.listen(&app, scope)).await?
     };
     if app.flags.listeners(scope) > MOST_STREAMS {
         return Err(Problem::TooFast { whose: "key", retry_after: COME_BACK });
     }
+    if at_once {
+        news.mark_changed();
+    }
     let (out, stream) = mpsc::channel(1);
-    tokio::spawn(tell(app, caller, scope, news, out));
+    tokio::spawn(tell(app, caller, scope, news, told, out));
     let sse =
         Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Proxies that buffer would hold news back.
@@ -85,14 +113,17 @@ async fn tell(
     caller: Caller,
     scope: Scope,
     mut news: watch::Receiver<Arc<OpenFlags>>,
+    told: impl Fn(&OpenFlags) -> Event,
     out: mpsc::Sender<Result<Event, Infallible>>,
 ) {
     let mut stopping = app.stopping.subscribe();
     let pass_on = async {
         loop {
-            let text = news.borrow_and_update().text.clone();
-            let event = Event::default().event("features").data(text);
-            if out.send(Ok(event)).await.is_err() || news.changed().await.is_err() {
+            if news.changed().await.is_err() {
+                return;
+            }
+            let event = told(&news.borrow_and_update());
+            if out.send(Ok(event)).await.is_err() {
                 return;
             }
         }
@@ -196,10 +227,34 @@ fn scrubbed(authored: &Value, chosen: usize) -> Value {
     shown
 }
 
-async fn reader(app: &Shared, key: &str) -> Result<(Caller, Scope), Problem> {
-    let caller = Caller::of_write_key(app, key).await?;
-    let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
-    Ok((caller, scope))
+/// Who reads the payload.
+pub(super) struct Reader {
+    pub caller: Caller,
+    pub scope: Scope,
+    /// Where nobody else may.
+    encrypts: Option<PayloadKey>,
+}
+
+impl Reader {
+    /// By a write key.
+    ///
+    /// # Errors
+    /// Where the key opens nothing, or a store cannot be read.
+    pub async fn of(app: &Shared, key: &str) -> Result<Self, Problem> {
+        let caller = Caller::of_write_key(app, key).await?;
+        let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
+        let encrypts = if caller.principal.terms.encrypt_payload {
+            let (app, key) = (app.clone(), key.to_owned());
+            Some(blocking(move || PayloadKey::of(&*app.keys, scope, &key)).await?)
+        } else {
+            None
+        };
+        Ok(Self { caller, scope, encrypts })
+    }
+
+    fn text(&self, open: &OpenFlags) -> Result<String, StoreError> {
+        self.encrypts.map_or_else(|| Ok(open.text.clone()), |key| key.payload(open))
+    }
 }
 
 /// An entity tag as a header.

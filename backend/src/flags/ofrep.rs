@@ -1,7 +1,7 @@
 //! The OpenFeature Remote Evaluation Protocol: flags, asked one by one or all at once, by whatever
 //! provider speaks it. A write key authenticates, as `Authorization: Bearer` or `X-API-Key`.
 
-use super::growthbook::{same, tag};
+use super::growthbook::{Reader, same, stream, tag};
 use super::open::OpenFlags;
 use super::visitor::{context, json};
 use crate::app::Shared;
@@ -13,11 +13,15 @@ use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use rapport_core::experiment::Asker;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+
+/// A client in the background need not listen after so many seconds.
+const INACTIVITY: u32 = 120;
 
 /// Why nothing could be said, in the protocol's words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,8 +70,9 @@ pub async fn one(
     Ok((status, Json(answer)).into_response())
 }
 
-/// All flags for one visitor. `ETag` and `If-None-Match` save the answer where it is the same.
+/// All flags for one visitor. Whoever asks with a write key is told in `eventStreams` where changes are. `ETag` and `If-None-Match` save the answer where it is the same.
 #[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", request_body = serde_json::Value,
+    params(("flagConfigEtag" = Option<String>, Query, description = "what a stream told; every answer is the newest all the same"), ("flagConfigLastModified" = Option<String>, Query)),
     responses((status = 200, body = serde_json::Value), (status = 304, description = "as before"), (status = 400, body = FailureView), (status = 401, body = ProblemView),
         (status = 403, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
 pub async fn all(
@@ -76,6 +81,10 @@ pub async fn all(
     parcel: Parcel,
 ) -> Result<Response, Problem> {
     let scope = asks(&app, &parcel)?;
+    let streams = write_key(&headers).map(|key| {
+        let endpoint = json!({ "requestUri": format!("/ofrep/v1/changes/{key}") });
+        json!([{ "type": "sse", "endpoint": endpoint, "inactivityDelaySec": INACTIVITY }])
+    });
     let asked = match asked(&parcel.body) {
         Ok(asked) => asked,
         Err(failure) => return Ok((StatusCode::BAD_REQUEST, Json(failure)).into_response()),
@@ -86,7 +95,11 @@ pub async fn all(
         let asker = Asker::new(&context);
         let features = open.flags.features.iter();
         let flags: Vec<_> = features.map(|feature| answer(&open, &asker, &feature.key)).collect();
-        Ok(json!({ "flags": flags, "metadata": { "version": version } }).to_string())
+        let mut answer = json!({ "flags": flags, "metadata": { "version": version } });
+        if let Some(streams) = streams {
+            answer["eventStreams"] = streams;
+        }
+        Ok(answer.to_string())
     });
     let text = answered.await?;
     // Of the answer itself: what another version or visitor gets may be the same.
@@ -101,6 +114,30 @@ pub async fn all(
     } else {
         (fixed, text).into_response()
     })
+}
+
+/// Says that flags changed, and no more: a stream of server-sent events, each a `refetchEvaluation`.
+#[utoipa::path(get, path = "/ofrep/v1/changes/{key}", tag = "flags", security(()), params(("key" = String, Path, description = "write key")),
+    responses((status = 200, content_type = "text/event-stream"), (status = 401, body = ProblemView), (status = 429, body = ProblemView)))]
+pub async fn changes(
+    State(app): State<Shared>,
+    InPath(key): InPath<String>,
+) -> Result<Response, Problem> {
+    let Reader { caller, scope, .. } = Reader::of(&app, &key).await?;
+    stream(app, caller, scope, false, |open| {
+        let (etag, seconds) = (&open.tag, open.changed_at.div_euclid(1000));
+        let told = json!({ "type": "refetchEvaluation", "etag": etag, "lastModified": seconds });
+        Event::default().event("message").id(etag.trim_matches('"')).data(told.to_string())
+    })
+    .await
+}
+
+/// The public key that a request came with; a secret one stands in no address.
+fn write_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|text| text.split_once(' ')).map(|(_, key)| key.trim());
+    let own = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    bearer.or(own).filter(|key| key.starts_with("wk_"))
 }
 
 fn asks(app: &Shared, parcel: &Parcel) -> Result<Scope, Problem> {

@@ -2,15 +2,17 @@
 
 use super::credential::SESSION_COOKIE;
 use super::service::SESSION_LIFE;
+use super::store::Key;
 use super::view::{
     IssuedKeyView, KeyView, KeysView, MembershipView, NewKeyWire, SessionView, SwitchWire,
 };
 use super::{
-    Action, Caller, Environment, KeyTerms, Principal, Resource, Role, WorkspaceId, authorize,
-    service,
+    Action, Caller, Environment, KeyTerms, Principal, Resource, Role, Scope, WorkspaceId,
+    authorize, service,
 };
-use crate::app::Shared;
-use crate::error::{Problem, ProblemView, blocking};
+use crate::app::{App, Shared};
+use crate::error::{Problem, ProblemView, StoreError, blocking};
+use crate::flags::PayloadKey;
 use crate::request::{InPath, JsonBody};
 use axum::Json;
 use axum::extract::State;
@@ -95,16 +97,24 @@ pub async fn switch(
     responses((status = 200, body = KeysView), (status = 401, body = ProblemView), (status = 403, body = ProblemView)))]
 pub async fn keys(State(app): State<Shared>, caller: Caller) -> Result<Json<KeysView>, Problem> {
     let permit = authorize(&caller.principal, Action::ReadKeys, Resource::Own)?;
-    let keys = blocking(move || service::keys(&app, &permit)).await?;
-    let keys = keys.into_iter().map(|key| KeyView {
-        id: key.id,
-        name: key.name,
-        role: key.role.word(),
-        shown: key.shown,
-        terms: key.terms,
-        created_at: key.created_at,
+    let view = move |key: Key, app: &App, scope: Scope| -> Result<KeyView, StoreError> {
+        let encrypts = key.terms.encrypt_payload && key.role == Role::Page;
+        let payload_key = encrypts.then(|| PayloadKey::of(&*app.keys, scope, &key.shown));
+        Ok(KeyView {
+            id: key.id,
+            name: key.name,
+            role: key.role.word(),
+            payload_key: payload_key.transpose()?.map(|key| key.shown()),
+            shown: key.shown,
+            terms: key.terms,
+            created_at: key.created_at,
+        })
+    };
+    let keys = blocking(move || {
+        let keys = service::keys(&app, &permit)?.into_iter();
+        keys.map(|key| view(key, &app, permit.scope())).collect::<Result<_, StoreError>>()
     });
-    Ok(Json(KeysView { keys: keys.collect() }))
+    Ok(Json(KeysView { keys: keys.await? }))
 }
 
 /// Makes a key for the workspace and environment of the credential.

@@ -14,6 +14,9 @@ pub struct KeyTerms {
     pub origins: Vec<Origin>,
     /// So many events a second may come with the key, twenty times as many at once; any number where left out.
     pub events_per_second: Option<u32>,
+    /// Whether what GrowthBook's clients get with the key is encrypted (`payloadKey` among the keys opens it).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypt_payload: bool,
 }
 
 /// A key for more websites than that is a key for any.

@@ -69,6 +69,9 @@ pub struct KeyView {
     pub shown: String,
     #[serde(flatten)]
     pub terms: KeyTerms,
+    /// What GrowthBook's clients decrypt with, where the key's payloads are encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_key: Option<String>,
     /// Milliseconds since 1970-01-01 UTC.
     pub created_at: Millis,
 }

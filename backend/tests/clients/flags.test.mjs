@@ -86,6 +86,31 @@ test("@growthbook/growthbook reads the payload and splits as the server does", a
   client.destroy();
 });
 
+test("@growthbook/growthbook decrypts the payload of a key that asks for it", async () => {
+  await published("headline");
+  const people = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+  const body = JSON.stringify({ name: "encrypted", role: "page", encryptPayload: true });
+  const made = await (await fetch(`${url}/v1/keys`, { method: "POST", headers: people, body })).json();
+  const { keys } = await (await fetch(`${url}/v1/keys`, { headers: people })).json();
+  const { payloadKey } = keys.find(({ id }) => id === made.id);
+  const sent = await (await fetch(`${url}/api/features/${made.key}`)).text();
+  assert.ok(!sent.includes("germans") && sent.includes("encryptedFeatures"), sent);
+  const client = new GrowthBookClient({ apiHost: url, clientKey: made.key, decryptionKey: payloadKey });
+  const { success, error } = await client.init({ timeout: 10_000 });
+  assert.ok(success, error);
+  const german = { attributes: { id: "1", country: "DE" } };
+  assert.equal(client.getFeatureValue("banner", "?", german), "on");
+  assert.ok(["cold", "warm"].includes(client.getFeatureValue("hero", "?", german)));
+  client.destroy();
+  const other = new GrowthBook({ apiHost: url, clientKey: made.key, decryptionKey: Buffer.alloc(16).toString("base64"), attributes: { id: "1" } });
+  const complaints = console.error;
+  console.error = () => {};
+  await other.init({ timeout: 10_000 });
+  console.error = complaints;
+  assert.equal(other.getFeatureValue("banner", "?"), "?", "another key opens nothing");
+  other.destroy();
+});
+
 test("@growthbook/growthbook has a change pushed over its stream", async () => {
   const client = new GrowthBook({ apiHost: url, clientKey: key, attributes: { id: "1" } });
   const { success } = await client.init({ streaming: true, timeout: 10_000 });

@@ -126,6 +126,7 @@ fn keys(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     let terms = KeyTerms {
         origins: vec!["https://acme.example".to_owned().try_into().unwrap()],
         events_per_second: Some(5),
+        encrypt_payload: true,
     };
     assert!(records.change_key(by, one, "key_1", &terms, 2).unwrap());
     assert_eq!(records.key_holder(digest).unwrap().unwrap().terms, terms);
