@@ -13,7 +13,7 @@ import { OFREPProvider } from "@openfeature/ofrep-provider";
 import { OpenFeature } from "@openfeature/server-sdk";
 import { EventSource } from "eventsource";
 
-let directory, server, url, key, secret;
+let directory, server, url, key, secret, link;
 
 /** GrowthBook's client leaves its stream open, and asks for it for ever once the server is gone. */
 const streams = [];
@@ -31,7 +31,8 @@ before(async () => {
     url ??= line.match(/^Rapport serves at (\S+)/)?.[1];
     key ??= line.match(/\/v1\/sdk\/(wk_live_\w+)\.js/)?.[1];
     secret ??= line.match(/(sk_live_\w+)/)?.[1];
-    if (line.startsWith("Owner link")) break;
+    link = line.match(/^Owner link.*?(http\S+)/)?.[1];
+    if (link) break;
   }
   setPolyfills({ EventSource: Stream, fetch });
   await define("features", "banner", { defaultValue: "off", rules: [{ id: "germans", force: "on", condition: { country: "DE" } }] });
@@ -88,7 +89,8 @@ test("@growthbook/growthbook reads the payload and splits as the server does", a
 
 test("@growthbook/growthbook decrypts the payload of a key that asks for it", async () => {
   await published("headline");
-  const people = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+  const session = await fetch(link, { redirect: "manual" });
+  const people = { cookie: session.headers.get("set-cookie").split(";")[0], origin: url, "content-type": "application/json" };
   const body = JSON.stringify({ name: "encrypted", role: "page", encryptPayload: true });
   const made = await (await fetch(`${url}/v1/keys`, { method: "POST", headers: people, body })).json();
   const { keys } = await (await fetch(`${url}/v1/keys`, { headers: people })).json();
