@@ -124,6 +124,23 @@ impl Database {
     }
 }
 
+/// The statement that makes a table whose rows belong each to a scope: its name, its other columns, and
+/// its key behind the scope.
+macro_rules! table_of_scopes {
+    ($name:literal, $columns:literal, $key:literal) => {
+        concat!(
+            "CREATE TABLE ",
+            $name,
+            " (workspace INTEGER NOT NULL REFERENCES workspaces (id), environment TEXT NOT NULL, ",
+            $columns,
+            ", PRIMARY KEY (workspace, environment, ",
+            $key,
+            ")) STRICT, WITHOUT ROWID;"
+        )
+    };
+}
+pub(crate) use table_of_scopes;
+
 /// Locks even after a panic elsewhere: what the lock guards is a connection, which rolls back by itself.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

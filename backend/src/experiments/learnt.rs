@@ -4,8 +4,9 @@ use super::definition::Kind;
 use crate::audit::{Change, append};
 use crate::clock::Millis;
 use crate::error::StoreError;
-use crate::identity::{Actor, Scope};
+use crate::identity::{Permit, Scope};
 use crate::records::SqliteRecords;
+use crate::sqlite::table_of_scopes;
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -46,29 +47,16 @@ pub trait WeightStore: Send + Sync {
     /// The newest weights of everything that learns in a scope.
     fn newest_weights(&self, scope: Scope) -> Result<Vec<(Kind, String, Weights)>, StoreError>;
     /// Adds weights; `false` where they do not follow the newest ones.
-    fn learn(
-        &self,
-        by: &Actor,
-        scope: Scope,
-        of: (Kind, &str),
-        weights: &Weights,
-    ) -> Result<bool, StoreError>;
+    fn learn(&self, by: &Permit, of: (Kind, &str), weights: &Weights) -> Result<bool, StoreError>;
 }
 
 /// The table that holds them.
-pub(crate) const TABLE: &str = "
-CREATE TABLE learnt (
-    workspace INTEGER NOT NULL REFERENCES workspaces (id),
-    environment TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    visitors INTEGER NOT NULL,
-    leaves TEXT NOT NULL,
-    PRIMARY KEY (workspace, environment, kind, key, version)
-) STRICT, WITHOUT ROWID;
-";
+pub(crate) const TABLE: &str = table_of_scopes!(
+    "learnt",
+    "kind TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
+    visitors INTEGER NOT NULL, leaves TEXT NOT NULL",
+    "kind, key, version"
+);
 
 impl WeightStore for SqliteRecords {
     fn weights(&self, scope: Scope, kind: Kind, key: &str) -> Result<Vec<Weights>, StoreError> {
@@ -94,12 +82,11 @@ impl WeightStore for SqliteRecords {
 
     fn learn(
         &self,
-        by: &Actor,
-        scope: Scope,
+        by: &Permit,
         (kind, key): (Kind, &str),
         weights: &Weights,
     ) -> Result<bool, StoreError> {
-        let Weights { version, at, visitors, leaves } = weights;
+        let (scope, Weights { version, at, visitors, leaves }) = (by.scope(), weights);
         let shown = json!(leaves);
         self.database.write(|transaction| {
             let newest: i64 = transaction.query_row(
@@ -117,7 +104,7 @@ impl WeightStore for SqliteRecords {
                 params![scope.workspace, scope.environment, kind, key, version, at, visitors, shown.to_string()],
             )?;
             let action = if kind == Kind::Experience { "experience.learn" } else { "experiment.learn" };
-            let change = Change::new(by, action, format!("{} {key}", kind.word()));
+            let change = Change::new(by.actor(), action, format!("{} {key}", kind.word()));
             let after = json!({ "version": version, "visitors": visitors, "leaves": shown });
             append(transaction, scope, *at, change.after(&after))?;
             Ok(true)

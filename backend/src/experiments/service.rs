@@ -283,7 +283,7 @@ fn keep(
         return Err(Problem::Definition(wrong));
     }
     let scope = permit.scope();
-    if !app.records.define(permit.actor(), scope, action_on(action, &next), &next)? {
+    if !app.records.define(permit, action_on(action, &next), &next)? {
         // Somebody was quicker.
         let newest = next.first().map(|one| app.records.revisions(scope, one.kind, &one.key));
         let newest = newest.transpose()?.and_then(|found| Some(found.first()?.revision));

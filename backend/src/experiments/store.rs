@@ -3,8 +3,9 @@
 use super::definition::{Definition, Kind};
 use crate::audit::{Change, append};
 use crate::error::StoreError;
-use crate::identity::{Actor, Scope};
+use crate::identity::{Permit, Scope};
 use crate::records::SqliteRecords;
+use crate::sqlite::table_of_scopes;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::{Map, Value, json};
 
@@ -18,8 +19,7 @@ pub trait DefinitionStore: Send + Sync {
     /// Adds revisions, all or none; `false` where one of them does not follow the newest one.
     fn define(
         &self,
-        by: &Actor,
-        scope: Scope,
+        by: &Permit,
         action: &'static str,
         next: &[Definition],
     ) -> Result<bool, StoreError>;
@@ -28,20 +28,12 @@ pub trait DefinitionStore: Send + Sync {
 }
 
 /// The table that holds them.
-pub(crate) const TABLE: &str = "
-CREATE TABLE definitions (
-    workspace INTEGER NOT NULL REFERENCES workspaces (id),
-    environment TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    content TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    by TEXT NOT NULL,
-    PRIMARY KEY (workspace, environment, kind, key, revision)
-) STRICT, WITHOUT ROWID;
-";
+pub(crate) const TABLE: &str = table_of_scopes!(
+    "definitions",
+    "kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, status TEXT NOT NULL,
+    content TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL",
+    "kind, key, revision"
+);
 
 impl DefinitionStore for SqliteRecords {
     fn definitions(&self, scope: Scope) -> Result<Vec<Definition>, StoreError> {
@@ -72,11 +64,11 @@ impl DefinitionStore for SqliteRecords {
 
     fn define(
         &self,
-        by: &Actor,
-        scope: Scope,
+        by: &Permit,
         action: &'static str,
         next: &[Definition],
     ) -> Result<bool, StoreError> {
+        let scope = by.scope();
         // A transaction that fails leaves no trace; one that finds itself late has written nothing yet.
         self.database.write(|transaction| {
             let mut before = Vec::new();
@@ -106,7 +98,7 @@ impl DefinitionStore for SqliteRecords {
                         Value::Object(content.clone()).to_string(), at, who
                     ],
                 )?;
-                let change = Change::new(by, action, format!("{} {key}", kind.word()));
+                let change = Change::new(by.actor(), action, format!("{} {key}", kind.word()));
                 let change = match before {
                     Some(before) => change.before(&told(&before)),
                     None => change,

@@ -4,7 +4,7 @@ use super::disk::Disk;
 use super::index::{Entry, Index, Sorted, entry};
 use super::journal::{Journal, Place};
 use super::run::START;
-use super::{Draft, Envelope, Offset};
+use super::{Draft, Envelope, Offset, Stretch, Visit};
 use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
@@ -184,15 +184,9 @@ impl Day {
         (until > after).then_some(until)
     }
 
-    /// Shows `visit` the envelopes of a scope behind `after`, up to and with `until`, some subjects at
-    /// a time.
-    pub fn by_subject(
-        &self,
-        scope: Scope,
-        after: Offset,
-        until: Offset,
-        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Shows `visit` the envelopes of a stretch, some subjects at a time.
+    pub fn by_subject(&self, stretch: Stretch, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let Stretch { scope, after, until } = stretch;
         let span = self.journal.span(scope, after, until);
         let [high, low, ..] = index_key(scope, SubjectId([0; 16]));
         let mut entries = self.subjects.sorted([high, low, 0, 0, 0, 0, 0, 0], &span)?.peekable();

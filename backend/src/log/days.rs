@@ -6,7 +6,7 @@ use super::sealed_day::SealedDay;
 use super::sealing::{Sealing, clear, sweep};
 use super::shelf::Shelf;
 use super::stored::Stored;
-use super::{Appended, Draft, Envelope, EventLog, Offset, Word, forgotten, old};
+use super::{Appended, Draft, Envelope, EventLog, Offset, Stretch, Visit, Word, forgotten, old};
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::KeyStore;
@@ -275,16 +275,10 @@ impl EventLog for DayLog {
         Ok(day.and_then(|day| day.sorted_until(scope, after, (end, self.sorting_from))))
     }
 
-    fn by_subject(
-        &self,
-        scope: Scope,
-        after: Offset,
-        until: Offset,
-        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        match self.behind(scope, after) {
-            Some(Stored::Hot(day)) => day.by_subject(scope, after, until, visit),
-            Some(Stored::Sealed(day)) => day.by_subject(scope, after, until, visit),
+    fn by_subject(&self, stretch: Stretch, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        match self.behind(stretch.scope, stretch.after) {
+            Some(Stored::Hot(day)) => day.by_subject(stretch, visit),
+            Some(Stored::Sealed(day)) => day.by_subject(stretch, visit),
             None => Ok(()),
         }
     }

@@ -40,6 +40,17 @@ use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 
+/// The envelopes of a scope behind `after`, up to and with `until`.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    pub scope: Scope,
+    pub after: Offset,
+    pub until: Offset,
+}
+
+/// Takes envelopes, some at a time.
+pub type Visit<'v> = dyn FnMut(Vec<Envelope>) -> Result<(), StoreError> + 'v;
+
 /// Keeps envelopes, in the order they came.
 pub trait EventLog: Send + Sync {
     /// Adds envelopes in one commit that is on stable storage when this returns: all or none.
@@ -52,16 +63,9 @@ pub trait EventLog: Send + Sync {
     fn sorted_until(&self, _scope: Scope, _after: Offset) -> Result<Option<Offset>, StoreError> {
         Ok(None)
     }
-    /// Shows `visit` what follows `after` up to what [`Self::sorted_until`] said, some subjects at a
-    /// time, each subject's together and in the order in which it happened. Who was erased may be
-    /// left out.
-    fn by_subject(
-        &self,
-        _scope: Scope,
-        _after: Offset,
-        _until: Offset,
-        _visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Shows `visit` a stretch up to what [`Self::sorted_until`] said, some subjects at a time, each
+    /// subject's together and in the order in which it happened. Who was erased may be left out.
+    fn by_subject(&self, _: Stretch, _: &mut Visit<'_>) -> Result<(), StoreError> {
         Ok(())
     }
     /// All envelopes of a subject up to and with `until`, in the order of event time, then of offset.

@@ -6,7 +6,7 @@ use super::disk::files;
 use super::index::{Entry, Index, entry};
 use super::run::Run;
 use super::shelf::{Shelf, Volume};
-use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed, Word};
+use super::{Consent, Disk, Draft, Envelope, Offset, Open, Sealed, Stretch, Visit, Word};
 use crate::error::StoreError;
 use crate::identity::{Environment, Scope, SubjectId};
 use rapport_archive::{ArchiveError, Row, Slab};
@@ -87,15 +87,9 @@ impl SealedDay {
         read_some(&self.shelf, scope, &volume, after, limit)
     }
 
-    /// Shows `visit` the envelopes of a scope behind `after`, up to and with `until`, some subjects at
-    /// a time.
-    pub fn by_subject(
-        &self,
-        scope: Scope,
-        after: Offset,
-        until: Offset,
-        visit: &mut dyn FnMut(Vec<Envelope>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Shows `visit` the envelopes of a stretch, some subjects at a time.
+    pub fn by_subject(&self, stretch: Stretch, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let Stretch { scope, after, until } = stretch;
         let Some(volume) = self.volume(scope) else { return Ok(()) };
         let Some(archive) = told(&volume, self.shelf.archive(&volume))? else { return Ok(()) };
         let (mut chunk, mut last) = (Vec::new(), None);

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::bundles::OpenBundle;
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
-use crate::log::{Envelope, Offset};
+use crate::log::{Envelope, Offset, Stretch};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
@@ -31,7 +31,7 @@ pub(super) fn fold_day(
         std::thread::scope(|threads| {
             let (chunks, read) = mpsc::sync_channel(1);
             let reading = threads.spawn(move || {
-                app.log.by_subject(scope, after, end, &mut |chunk| {
+                app.log.by_subject(Stretch { scope, after, until: end }, &mut |chunk| {
                     chunks.send(chunk).map_err(|_| StoreError::Stopping)
                 })
             });

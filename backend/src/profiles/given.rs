@@ -11,6 +11,7 @@ use crate::keys::SubjectKey;
 use crate::records::SqliteRecords;
 use crate::request::{InPath, JsonBody};
 use crate::seal::SecretKey;
+use crate::sqlite::table_of_scopes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use rapport_core::binary::level_hash;
@@ -51,17 +52,11 @@ pub struct Given {
 }
 
 /// The table that holds them.
-pub(crate) const TABLE: &str = "
-CREATE TABLE given (
-    workspace INTEGER NOT NULL REFERENCES workspaces (id),
-    environment TEXT NOT NULL,
-    subject BLOB NOT NULL,
-    signal INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    sealed BLOB NOT NULL,
-    PRIMARY KEY (workspace, environment, subject, signal)
-) STRICT, WITHOUT ROWID;
-";
+pub(crate) const TABLE: &str = table_of_scopes!(
+    "given",
+    "subject BLOB NOT NULL, signal INTEGER NOT NULL, at INTEGER NOT NULL, sealed BLOB NOT NULL",
+    "subject, signal"
+);
 
 impl GivenStore for SqliteRecords {
     fn given(&self, scope: Scope, subject: SubjectId) -> Result<Vec<Given>, StoreError> {

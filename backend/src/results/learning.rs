@@ -81,7 +81,7 @@ pub fn learn(app: &App, permit: &Permit, one: &Definition) -> Result<Lesson, Pro
     }
     let visitors = u32::try_from(rounds.earned.len()).unwrap_or(u32::MAX);
     let weights = Weights { version, at: clock::now(), visitors, leaves };
-    if !app.records.learn(permit.actor(), scope, (one.kind, &one.key), &weights)? {
+    if !app.records.learn(permit, (one.kind, &one.key), &weights)? {
         return Err(Problem::Conflict("it was taught meanwhile; try again".to_owned()));
     }
     app.publisher.changed(scope, permit.actor().clone());

@@ -7,7 +7,7 @@ use rapport_backend::identity::secrets::SealedSecret;
 use rapport_backend::identity::settings::ConsentDefault;
 use rapport_backend::identity::store::{NewKey, OwnerLink, Workspace};
 use rapport_backend::identity::{
-    Actor, Environment, KeyTerms, Role, Scope, Settings, SubjectId, WorkspaceId,
+    Actor, Environment, KeyTerms, Permit, Role, Scope, Settings, SubjectId, WorkspaceId,
 };
 use rapport_backend::privacy::Erasure;
 use rapport_backend::profiles::Merge;
@@ -56,7 +56,7 @@ pub fn holds(open: &dyn Fn() -> Box<dyn Records>) {
     settings(&*records, &by, one, other);
     secrets(&*records, &by, one, other);
     definitions(&*records, &by, one, other);
-    weights(&*records, &by, one, other);
+    weights(&*records, one, other);
 
     let actions: Vec<_> =
         open().audit(one, None, 99).unwrap().into_iter().rev().map(|entry| entry.action).collect();
@@ -269,7 +269,8 @@ fn definitions(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
         at: 5,
         by: by.0.clone(),
     };
-    let define = |next: &[Definition]| records.define(by, one, "feature.edit", next).unwrap();
+    let define =
+        |next: &[Definition]| records.define(&Permit::operator(one), "feature.edit", next).unwrap();
     assert!(define(&[revision("a", 1, 1), revision("b", 1, 1)]));
     assert!(define(&[revision("a", 2, 2)]));
     for late in [1, 2, 4] {
@@ -286,15 +287,16 @@ fn definitions(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
     assert_eq!(records.defined_scopes().unwrap(), [one]);
 }
 
-fn weights(records: &dyn Records, by: &Actor, one: Scope, other: Scope) {
+fn weights(records: &dyn Records, one: Scope, other: Scope) {
     let weights = |version: i64| Weights {
         version,
         at: version * 10,
         visitors: 7,
         leaves: vec![LearntLeaf { weights: vec![0.25, 0.75], ..LearntLeaf::default() }],
     };
-    let learn =
-        |kind: Kind, version: i64| records.learn(by, one, (kind, "a"), &weights(version)).unwrap();
+    let learn = |kind: Kind, version: i64| {
+        records.learn(&Permit::operator(one), (kind, "a"), &weights(version)).unwrap()
+    };
     assert!(learn(Kind::Experiment, 1) && learn(Kind::Experiment, 2));
     assert!(!learn(Kind::Experiment, 2) && !learn(Kind::Experiment, 4), "one after the other");
     assert!(learn(Kind::Experience, 1));
