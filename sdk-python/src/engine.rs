@@ -136,6 +136,11 @@ impl Engine {
         reads.is_some_and(|reads| reads.attributes.is_empty() && !reads.score && !reads.now)
     }
 
+    /// Whether an experience is called so; a feature that comes from one has its key for a rule's id.
+    fn is_experience(&self, key: &str) -> bool {
+        self.asking.flags.experiences.iter().any(|experience| &*experience.key == key)
+    }
+
     /// What a feature is for a visitor, who sees it from now on: tells `on_exposure` of experiments
     /// on the way. Who refuses personalization gets the default, and nobody is told.
     fn feature(&self, py: Python<'_>, key: &str, visitor: &Bound<'_, PyAny>) -> PyResult<Feature> {

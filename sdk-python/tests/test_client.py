@@ -220,6 +220,22 @@ def test_exposures_are_events_once_a_visitor_and_variation(failing):
     assert first["context"]["library"]["name"] == "rapport-python"
 
 
+def test_experiences_that_are_no_experiments_are_events_too(failing):
+    shown = {"key": "welcome", "slot": "bar", "content": {"type": "text", "text": "Welcome"}}
+    plain = {"defaultValue": 1, "rules": [{"id": "rule", "force": 2}]}
+    flags = {"features": {"plain": plain}, "experiences": [shown]}
+    client = Client(failing.url, "wk_test", bundle=testing.bundle(flags=flags))
+    for _ in range(2):
+        assert client.feature("bar", WHO).value["text"] == "Welcome"
+        client.feature("plain", WHO)
+    client.feature("bar", {})
+    client.feature("bar", {"anonymous_id": "a2", "consent": {"personalization": False}})
+    client.flush()
+    (event,) = failing.told()
+    assert (event["event"], event["anonymousId"]) == ("Experience Viewed", "a1")
+    assert event["properties"] == {"experienceId": "welcome", "bundle": client.engine.bundle}
+
+
 def test_an_exposure_to_a_bandit_tells_how_likely_it_was_and_what_it_learns_by(failing):
     rule = {
         "key": "hero",

@@ -91,7 +91,10 @@ class _Base:
 
     def feature(self, key: str, visitor: Visitor) -> Feature:
         """See `Engine.feature`; exposures are reported, once a visitor and variation."""
-        return self.engine.feature(key, visitor)
+        engine = self.engine
+        feature = engine.feature(key, visitor)
+        self._shown(engine, feature, visitor)
+        return feature
 
     def track(
         self,
@@ -155,13 +158,26 @@ class _Base:
             log.debug("an exposure is not reported: the visitor has no anonymous_id or user_id")
             return
         told = (exposure.hash_value, exposure.experiment_id, exposure.variation_id)
-        if told in self._seen:
+        if self._is_news(told):
+            self.track("Experiment Viewed", visitor, exposure.properties)
+
+    def _shown(self, engine: Engine, feature: Feature, visitor: Visitor) -> None:
+        """Reports an experience that is no experiment."""
+        key = feature.rule_id
+        who = visitor.get("anonymous_id") or visitor.get("user_id")
+        if feature.source != "force" or not who or not engine.is_experience(key):
             return
+        if self._is_news((who, key, "")):
+            self.track("Experience Viewed", visitor, {"experienceId": key, "bundle": engine.bundle})
+
+    def _is_news(self, told: tuple[str, str, str]) -> bool:
+        if told in self._seen:
+            return False
         self._seen[told] = None
         if len(self._seen) > REMEMBERED_EXPOSURES:
             with contextlib.suppress(KeyError):  # another thread was first
                 self._seen.popitem(last=False)
-        self.track("Experiment Viewed", visitor, exposure.properties)
+        return True
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Calls back with (error, whether the bundle is another one) when a refresh fails, brings a

@@ -158,7 +158,9 @@ class RapportProvider(AbstractProvider):
         else:
             engine = source
         try:
-            feature = engine.feature(key, _visitor(context))
+            # A client also reports what is seen.
+            asked = source if isinstance(source, Client) else engine
+            feature = asked.feature(key, _visitor(context))
         except RapportError as error:
             raise InvalidContextError(str(error)) from error
         if feature.source == "unknownFeature":
