@@ -1,4 +1,4 @@
-"""The suite `experiences` through the Python SDK's public calls: bundles opened, visitors decided for."""
+"""The suite `experiences` through the Python SDK: bundles opened, visitors decided for."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent.parent
-SCRIPTS = ("run.py", "gbstats.py", "growthbook.py")
+SCRIPTS = ("run.py", "experiences.py", "gbstats.py", "growthbook.py")
 CASES = [str(FOLDER.parent / "conformance" / name) for name in SCRIPTS]
 
 # What `testing` is stands in the stub as a class, and what a stub exports it does not say.
