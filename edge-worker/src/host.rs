@@ -3,6 +3,7 @@
 use crate::queue::keep;
 use rapport_core::event::Millis;
 use rapport_edge::{Answer, Failure, Host, Request, Waiting};
+use std::time::Duration;
 use worker::kv::KvStore;
 use worker::send::{SendFuture, SendWrapper};
 use worker::{Date, Env, Fetch, Headers, Method, RequestInit, Result};
@@ -59,6 +60,16 @@ fn failure(error: impl std::fmt::Display) -> Failure {
 impl Host for Platform {
     fn now(&self) -> Millis {
         Millis(Date::now().as_millis() as i64)
+    }
+
+    fn spent(&self) -> Duration {
+        // The platform's clock does not show it; what runs too long the platform ends itself.
+        Duration::ZERO
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        // The platform's `Math.random` is a cryptographic one.
+        Some(std::array::from_fn(|_| (worker::js_sys::Math::random() * 256.0) as u8))
     }
 
     async fn backend(&self, request: Request) -> std::result::Result<Answer, Failure> {

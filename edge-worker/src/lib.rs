@@ -3,6 +3,7 @@
 
 mod host;
 mod queue;
+mod site;
 
 use host::{Platform, setting};
 use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request, Settings};
@@ -19,7 +20,8 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<R
     let edge = edge(&env, Some(&request))?;
     let platform = Platform::new(&env)?;
     if !Edge::is_own(&request.path()) {
-        return Response::error("there is no site behind this edge", 404);
+        context.pass_through_on_exception();
+        return site::answer(&edge, &platform, request, &env).await;
     }
     let request = match read(request).await? {
         Some(request) => request,
@@ -47,6 +49,7 @@ fn edge(env: &Env, request: Option<&worker::Request>) -> Result<Arc<Edge>> {
     let settings = Settings {
         key,
         public_key: setting(env, "RAPPORT_PUBLIC_KEY"),
+        visitor_cookie: setting(env, "RAPPORT_VISITOR_COOKIE").is_some(),
         conformance: setting(env, "RAPPORT_CONFORMANCE").is_some(),
         public_url: match (address, request) {
             (Some(address), _) => address,
@@ -65,6 +68,15 @@ async fn read(mut request: worker::Request) -> Result<Option<Request>> {
     if said.is_some_and(|length: usize| length > MAX_BODY) {
         return Ok(None);
     }
+    let body = match request.method() {
+        worker::Method::Post => request.bytes().await?,
+        _ => Vec::new(),
+    };
+    described(&request, body).map(Some)
+}
+
+/// A request as the edge reads it.
+fn described(request: &worker::Request, body: Vec<u8>) -> Result<Request> {
     let url = request.url()?;
     let place = request.cf().map(|cf| Place {
         country: cf.country(),
@@ -72,21 +84,15 @@ async fn read(mut request: worker::Request) -> Result<Option<Request>> {
         city: cf.city(),
         bot: cf.verified_bot_category().is_some_and(|category| !category.is_empty()),
     });
-    let method = Method::named(request.method().as_ref());
-    let address = request.headers().get("cf-connecting-ip")?;
-    let body = match method {
-        Method::Post => request.bytes().await?,
-        _ => Vec::new(),
-    };
-    Ok(Some(Request {
-        method,
+    Ok(Request {
+        method: Method::named(request.method().as_ref()),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
         headers: request.headers().entries().collect(),
         body,
         place: place.unwrap_or_default(),
-        address,
-    }))
+        address: request.headers().get("cf-connecting-ip")?,
+    })
 }
 
 fn response(answer: Answer) -> Result<Response> {

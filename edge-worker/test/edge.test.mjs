@@ -23,6 +23,11 @@ const decide = async (visitor, at = edge.url) => {
   assert.equal(answer.status, 200, await answer.clone().text());
   return answer.json();
 };
+const evaluate = async (visitor, at = edge.url) => {
+  const answer = await fetch(`${at}/v1/evaluate?key=${house.key}`, { method: "POST", body: JSON.stringify(visitor) });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return answer.json();
+};
 const page = (path, at = {}) => ({ type: "page", anonymousId: "visitor-1", messageId: `m${path}`, timestamp: new Date().toISOString(), context: { page: { path, url: `https://acme.example${path}` } }, properties: { path }, ...at });
 
 test("it scores what happened as the backend does, with the same reasons", async () => {
@@ -34,31 +39,40 @@ test("it scores what happened as the backend does, with the same reasons", async
   assert.ok((await decide({ ...visitor, reasons: 0 })).reasons.length === 0, "explanations are given on demand");
 });
 
-test("features are decided by attributes, by place and by the score", async () => {
-  const { features, audiences, changes } = await decide({ anonymousId: "a", attributes: { country: "DE" } });
-  assert.equal(features.plan.value, "pro");
-  assert.equal(features.limit.value, 5);
-  assert.deepEqual([audiences, changes], [[], []]);
+test("everything is decided by attributes, and said as the backend says it", async () => {
+  const visitor = { anonymousId: "visitor-3", attributes: { country: "DE" }, now: Date.now() };
+  const [here, there] = [await evaluate(visitor), await evaluate(visitor, house.backend)];
+  assert.equal(here.features.plan.value, "pro");
+  assert.deepEqual(here.features, there.features);
+  assert.deepEqual([here.pages, here.experiences], [there.pages, there.experiences]);
+  const { probability, ...score } = here.score;
+  assert.deepEqual(score, (({ probability, ...rest }) => rest)(there.score));
   const arms = new Set();
-  for (let number = 0; number < 20; number += 1) {
-    const { features } = await decide({ anonymousId: `visitor-${number}` });
-    arms.add(features.headline.value);
-    assert.equal(features.headline.experimentResult.hashValue, `visitor-${number}`);
-  }
+  for (let number = 0; number < 20; number += 1) arms.add((await evaluate({ anonymousId: `visitor-${number}` })).features.headline.value);
   assert.deepEqual([...arms].sort(), ["cold", "warm"]);
 });
 
+test("a page that says of whom gets features and experiments with its score", async () => {
+  const { flags, score } = await decide({ anonymousId: "visitor-1", visitor: { attributes: { country: "DE" } } });
+  assert.equal(flags.features.plan.value, "pro");
+  assert.equal(flags.features.headline.experimentResult.hashValue, "visitor-1");
+  assert.deepEqual(flags.features.headline.exposures.map(({ experiment }) => experiment.key), ["headline-test"]);
+  assert.equal(typeof score, "number");
+});
+
 test("nobody says by an attribute what only core knows", async () => {
-  const { features } = await decide({ anonymousId: "a", attributes: { $score: 100 } });
+  const { features } = await evaluate({ anonymousId: "a", attributes: { $score: 100 } });
   assert.equal(features.pitch.value, "calm");
 });
 
 test("who refuses profiling has no score, and who refuses personalization gets the defaults", async () => {
-  const unscored = await decide({ anonymousId: "a", consent: { profiling: false } });
-  assert.ok(!("score" in unscored) && unscored.features.limit.value === 5);
-  const refusing = await decide({ anonymousId: "a", attributes: { country: "DE" }, events: [page("/", { context: { consent: { personalization: false } } })] });
-  assert.equal(refusing.features.plan.value, "free");
-  assert.deepEqual(refusing.exposures, []);
+  const unscored = await evaluate({ anonymousId: "a", consent: { profiling: false } });
+  assert.ok(unscored.score === null && unscored.features.limit.value === 5);
+  const refusing = { anonymousId: "a", attributes: { country: "DE" }, events: [page("/", { context: { consent: { personalization: false } } })] };
+  const { features } = await evaluate(refusing);
+  assert.equal(features.plan.value, "free");
+  assert.deepEqual(features.headline.exposures, []);
+  assert.equal((await post("/v1/decide", { key: house.key, anonymousId: "a", events: [page("/", { context: { consent: { profiling: false } } })] })).status, 404);
 });
 
 test("answers about a visitor are kept by nobody", async () => {

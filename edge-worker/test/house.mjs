@@ -90,7 +90,7 @@ export async function startHouse(flags = experiments) {
       return publicKey;
     },
     /** Starts an edge; `vars` are what the Worker calls its settings. */
-    startEdge: (options = {}) => (EDGE === "workerd" ? workerd : axum)({ key, backend: cable.url, folder: join(folder, "edge"), ...options }),
+    startEdge: ({ folder: kept = join(folder, "edge"), ...options } = {}) => (EDGE === "workerd" ? workerd : axum)({ key, backend: cable.url, folder: kept, ...options }),
     async stop() {
       cable.close();
       await served.stop();
@@ -100,13 +100,13 @@ export async function startHouse(flags = experiments) {
   return house;
 }
 
-async function axum({ key, backend, folder, publicKey }) {
-  const more = publicKey ? ["--public-key", publicKey] : [];
+async function axum({ key, backend, folder, publicKey, site, visitorCookie }) {
+  const more = [...(publicKey ? ["--public-key", publicKey] : []), ...(site ? ["--site", site] : []), ...(visitorCookie ? ["--visitor-cookie"] : [])];
   const edge = await program(["edge", "--key", key, "--backend", backend, "--dir", folder, "--listen", "127.0.0.1:0", "--conformance", "--hurry", String(HURRY), ...more], "Rapport's edge serves at");
   return { url: edge.said.match(/serves at (\S+)/)[1], stop: edge.stop };
 }
 
-async function workerd({ key, backend, folder, publicKey }) {
+async function workerd({ key, backend, folder, publicKey, site, visitorCookie }) {
   const { Miniflare } = await import("miniflare");
   const files = (await readdir(WORKER, { recursive: true })).filter((file) => /\.(m?js|wasm)$/.test(file));
   const first = ({ path }) => (path.endsWith("worker.mjs") ? 0 : 1);
@@ -121,7 +121,7 @@ async function workerd({ key, backend, folder, publicKey }) {
     kvPersist: join(folder, "kv"),
     durableObjects: { RAPPORT_EVENTS: { className: "EventQueue", useSQLite: true } },
     durableObjectsPersist: join(folder, "objects"),
-    bindings: { RAPPORT_HURRY: String(HURRY), RAPPORT_KEY: key, RAPPORT_BACKEND: backend, RAPPORT_PUBLIC_KEY: publicKey ?? "", RAPPORT_CONFORMANCE: "1" },
+    bindings: { RAPPORT_HURRY: String(HURRY), RAPPORT_KEY: key, RAPPORT_BACKEND: backend, RAPPORT_PUBLIC_KEY: publicKey ?? "", RAPPORT_CONFORMANCE: "1", RAPPORT_ORIGIN: site ?? "", RAPPORT_VISITOR_COOKIE: visitorCookie ? "1" : "" },
   });
   const url = await edge.ready;
   return { url: url.origin, stop: () => edge.dispose() };

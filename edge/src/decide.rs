@@ -1,9 +1,10 @@
-//! `POST /v1/decide`: the score with its reasons, all features and changes of pages, for one visitor.
+//! `POST /v1/decide` and `/v1/evaluate`: the score with its reasons, and what is shown by it, in the
+//! backend's form.
 
 use crate::bundle::OpenBundle;
 use crate::problem::Problem;
 use crate::request::Request;
-use crate::visitor::{Allowed, VisitorWire};
+use crate::visitor::{DecideWire, VisitorWire};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rapport_core::decide::{Engine, Want};
@@ -19,24 +20,42 @@ const REASONS: usize = 6;
 /// More than a model has signals.
 const ALL_REASONS: usize = 256;
 
-/// The answer: what the backend says of a score, then what is decided by it.
+/// For pages that cannot run the engine.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct DecidedView {
-    /// Absent, not 0, where nobody may be scored.
     #[serde(flatten)]
+    score: Option<ScoreView>,
+    /// Where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<FlagsView>,
+    /// Hash of the bundle's manifest.
+    bundle: String,
+}
+
+/// For hosts without an engine.
+#[derive(Debug, Serialize)]
+pub struct EvaluatedView {
+    /// Null, not 0, where nobody may be scored.
     pub score: Option<ScoreView>,
-    /// Milliseconds since 1970-01-01 UTC.
-    pub as_of: i64,
+    pub features: Value<'static>,
+    /// The experiments of pages.
+    pub pages: Value<'static>,
+    /// The keys of all experiences.
+    pub experiences: Vec<String>,
     /// Hash of the bundle's manifest.
     pub bundle: String,
-    /// `audiences`, `features` by their keys, `changes` of pages, `exposures` to tell.
-    #[serde(flatten)]
-    pub shown: Shown,
+}
+
+/// Features, and experiments of pages, by their keys.
+#[derive(Debug, Serialize)]
+struct FlagsView {
+    features: Value<'static>,
+    experiments: Value<'static>,
 }
 
 /// A score with its reasons: base + the points of the reasons + rest = score.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScoreView {
     pub score: u8,
     pub probability: f64,
@@ -44,6 +63,8 @@ pub struct ScoreView {
     pub base: u8,
     pub reasons: Vec<ReasonView>,
     pub rest: i32,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub as_of: i64,
 }
 
 /// What one signal adds to a score or takes from it.
@@ -55,44 +76,83 @@ pub struct ReasonView {
     pub points: i32,
 }
 
-/// What core answers of all flags.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    audiences: Value<'static>,
-    features: Value<'static>,
-    changes: Value<'static>,
-    exposures: Value<'static>,
-    #[serde(rename = "stickyBucketAssignmentDocs", skip_serializing_if = "Option::is_none")]
-    sticky: Option<Value<'static>>,
+/// The score of who asks, and where the page says of whom, what it is to show.
+///
+/// # Errors
+/// Where the profile is none of this bundle, an event is none, or there is nothing to say.
+pub fn decide(
+    bundle: &OpenBundle,
+    wire: DecideWire,
+    request: &Request,
+    now: Millis,
+) -> Result<DecidedView, Problem> {
+    wire.whom.check()?;
+    let bundle_hash = bundle.hash.clone();
+    let Some(visitor) = wire.visitor else {
+        let score = score(bundle, &wire.whom, now)?.ok_or(Problem::NotFound("score"))?;
+        return Ok(DecidedView { score: Some(score), flags: None, bundle: bundle_hash });
+    };
+    let VisitorWire { anonymous_id, user_id, sent_at, events, profile, reasons, consent, .. } =
+        wire.whom;
+    let visitor = VisitorWire {
+        anonymous_id: anonymous_id.or(visitor.anonymous_id),
+        user_id: user_id.or(visitor.user_id),
+        consent: consent.or(visitor.consent),
+        sent_at,
+        events,
+        profile,
+        reasons,
+        ..visitor
+    };
+    let EvaluatedView { score, features, pages, .. } = evaluate(bundle, visitor, request, now)?;
+    let keys = bundle.flags.experiments.iter().map(|experiment| experiment.key.to_string().into());
+    let Value::List(pages) = pages else { return Err(Problem::NotFound("answer")) };
+    let experiments = Value::Map(keys.zip(pages).collect());
+    let flags = Some(FlagsView { features, experiments });
+    Ok(DecidedView { score, flags, bundle: bundle_hash })
 }
 
-/// Decides for the visitor of a request.
+/// Everything that the bundle says of a visitor.
 ///
 /// # Errors
 /// Where the profile is none of this bundle, or an event is none.
-pub fn decide(
+pub fn evaluate(
     bundle: &OpenBundle,
     mut visitor: VisitorWire,
     request: &Request,
     now: Millis,
-) -> Result<DecidedView, Problem> {
+) -> Result<EvaluatedView, Problem> {
+    visitor.check()?;
+    let now = visitor.time(now);
     let allowed = visitor.allowed();
-    let score = if allowed.profiling { scored(bundle, &visitor, now)? } else { None };
-    let known = score.as_ref().and_then(|score| Some((score.score, Band::named(score.band)?)));
-    let context = visitor.context(request, now, known);
-    Ok(DecidedView {
-        score,
-        as_of: now.0,
-        bundle: bundle.hash.clone(),
-        shown: Shown::of(&bundle.flags, &context, allowed),
-    })
+    let score = score(bundle, &visitor, now)?;
+    let flags = &bundle.flags;
+    let (features, pages) = if allowed.personalization {
+        let known = score.as_ref().and_then(|score| Some((score.score, Band::named(score.band)?)));
+        let context = visitor.context(request, now, known);
+        let asker = Asker::new(&context);
+        let features = flags
+            .features
+            .iter()
+            .map(|feature| (feature.key.to_string().into(), asker.feature(flags, &feature.key)));
+        let pages = (0..flags.experiments.len()).map(|number| asker.experiment(flags, number));
+        (Value::Map(features.collect()), Value::List(pages.collect()))
+    } else {
+        (defaults(flags), Value::List(Vec::new()))
+    };
+    let experiences = flags.experiences.iter().map(|one| one.key.to_string()).collect();
+    Ok(EvaluatedView { score, features, pages, experiences, bundle: bundle.hash.clone() })
 }
 
-fn scored(
+/// Absent where nothing scores the visitor, or nobody may.
+fn score(
     bundle: &OpenBundle,
     visitor: &VisitorWire,
     now: Millis,
 ) -> Result<Option<ScoreView>, Problem> {
+    if !visitor.allowed().profiling {
+        return Ok(None);
+    }
     let reasons = visitor.reasons.unwrap_or(REASONS).min(ALL_REASONS);
     let scored = bundle.scoring(|engine| {
         let mut profile = opened(engine, visitor)?;
@@ -111,6 +171,7 @@ fn scored(
             base: decision.base,
             reasons: reasons.collect(),
             rest: decision.rest,
+            as_of: decision.as_of.0,
         })
     });
     scored.transpose()
@@ -121,44 +182,12 @@ fn opened(engine: &Engine, visitor: &VisitorWire) -> Result<Profile, Problem> {
     let bytes = BASE64_STANDARD.decode(profile).ok();
     let opened = bytes.and_then(|bytes| engine.open_profile(&bytes).ok());
     opened.ok_or_else(|| {
-        Problem::Malformed(
-            "the visitor's profile is none of this bundle: ask the backend for it anew".to_owned(),
-        )
+        let text = "the visitor's profile is none of this bundle: ask the backend for it anew";
+        Problem::Malformed(text.to_owned())
     })
 }
 
-impl Shown {
-    fn of(flags: &Flags, context: &Value<'_>, allowed: Allowed) -> Self {
-        let nothing = || Value::List(Vec::new());
-        if !allowed.personalization {
-            let (audiences, changes, exposures) = (nothing(), nothing(), nothing());
-            return Self { audiences, features: defaults(flags), changes, exposures, sticky: None };
-        }
-        let Value::Map(mut members) = Asker::new(context).all(flags) else {
-            let (audiences, changes, exposures) = (nothing(), nothing(), nothing());
-            return Self {
-                audiences,
-                features: Value::Map(Vec::new()),
-                changes,
-                exposures,
-                sticky: None,
-            };
-        };
-        let mut take = |name: &str| {
-            let found = members.iter_mut().find(|(known, _)| known == name);
-            found.map(|(_, value)| std::mem::take(value))
-        };
-        Self {
-            audiences: take("audiences").unwrap_or_else(nothing),
-            features: take("features").unwrap_or_default(),
-            changes: take("changes").unwrap_or_else(nothing),
-            exposures: take("exposures").unwrap_or_else(nothing),
-            sticky: take("stickyBucketAssignmentDocs"),
-        }
-    }
-}
-
-/// What everybody gets who refuses all else.
+/// What everybody gets who refuses all else: they are in no experiment, and nothing is told of them.
 fn defaults(flags: &Flags) -> Value<'static> {
     let features = flags.features.iter().map(|feature| {
         let on = feature.default.truthy();
@@ -168,6 +197,7 @@ fn defaults(flags: &Flags) -> Value<'static> {
             ("off".into(), Value::Bool(!on)),
             ("source".into(), Value::Text("defaultValue".into())),
             ("ruleId".into(), Value::Text("".into())),
+            ("exposures".into(), Value::List(Vec::new())),
         ];
         (feature.key.to_string().into(), Value::Map(members))
     });

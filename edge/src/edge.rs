@@ -3,24 +3,28 @@
 use crate::answer::{Answer, IMMUTABLE};
 use crate::bundle::{BundleFile, OpenBundle, wanted};
 use crate::collect::Batch;
-use crate::decide::decide;
+use crate::decide::{decide, evaluate};
 use crate::forward::{Fate, Waiting};
 use crate::host::{Failure, Host};
 use crate::ofrep;
+use crate::page::{self, Plan};
 use crate::problem::Problem;
 use crate::request::{MAX_BODY, Method, Request};
 use crate::sdk::{self, Script};
-use crate::visitor::VisitorWire;
+use crate::visitor::{self, DecideWire, VisitorWire};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rapport_core::event::Millis;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A question may hold at most this many bytes, as at the backend.
 const MAX_QUESTION: usize = 64 * 1024;
 /// So long nobody asks whether there is a newer bundle.
 const FRESH: i64 = 60_000;
+/// So long deciding for a page may take.
+const BUDGET: Duration = Duration::from_millis(30);
 const KEPT: &str = "bundle";
 /// GrowthBook's and OpenFeature's clients ask on pages of any website, without cookies.
 const ANY_ORIGIN: (&str, &str) = ("access-control-allow-origin", "*");
@@ -34,6 +38,8 @@ pub struct Settings {
     pub public_key: Option<String>,
     /// How browsers reach this edge, without a slash at the end; empty where it answers under the site's own address.
     pub public_url: String,
+    /// Whether visitors without an id get a cookie with one.
+    pub visitor_cookie: bool,
     /// Whether conformance cases are taken; for tests only.
     pub conformance: bool,
 }
@@ -59,6 +65,9 @@ struct Held {
     looked: Option<Millis>,
     /// Why the newest bundle is not the one that decides.
     refused: Option<String>,
+    /// Pages that went out untouched because something failed, and why the last one did.
+    faults: u64,
+    fault: Option<String>,
 }
 
 impl Edge {
@@ -86,6 +95,35 @@ impl Edge {
     pub async fn answer(&self, host: &impl Host, request: &Request) -> Answer {
         let answer = self.routed(host, request).await.unwrap_or_else(Answer::from);
         answer.with(ANY_ORIGIN.0, ANY_ORIGIN.1)
+    }
+
+    /// What is to be done to the page that a request is for; `None` where it goes out as its site made it.
+    pub async fn plan(&self, host: &impl Host, request: &Request) -> Option<Plan> {
+        if !page::is_for_page(request) {
+            return None;
+        }
+        let bundle = match self.bundle(host).await {
+            Ok(bundle) => bundle,
+            Err(Problem::NoBundle) => return None,
+            Err(problem) => {
+                self.fault(&problem);
+                return None;
+            }
+        };
+        let (begun, fresh) = (host.spent(), || host.random().map(id_of));
+        let planned = page::plan(&bundle, &self.settings, request, host.now(), fresh);
+        if host.spent().saturating_sub(begun) > BUDGET {
+            self.fault(&"deciding took too long");
+            return None;
+        }
+        planned.map_err(|problem| self.fault(&problem)).ok()
+    }
+
+    /// Counts a page that went out as its site made it because something failed.
+    pub fn fault(&self, why: &dyn std::fmt::Display) {
+        let mut held = self.held();
+        held.faults += 1;
+        held.fault = Some(why.to_string());
     }
 
     /// Whether it is time for [`Self::refresh`].
@@ -177,6 +215,10 @@ impl Edge {
                 only(posts, "POST")?;
                 self.decide(host, request).await
             }
+            ["v1", "evaluate"] => {
+                only(posts, "POST")?;
+                self.evaluate(host, request).await
+            }
             ["v1", "events" | "batch" | "import"] => {
                 only(posts, "POST")?;
                 self.collect(host, request).await
@@ -195,12 +237,21 @@ impl Edge {
         if request.body.len() > MAX_QUESTION {
             return Err(Problem::TooLarge(MAX_QUESTION));
         }
-        let visitor = VisitorWire::read(&request.body)?;
-        self.own(visitor.key.clone().or_else(|| credential(request)).as_deref())?;
+        let wire: DecideWire = visitor::read(&request.body)?;
+        self.own(wire.key.clone().or_else(|| credential(request)).as_deref())?;
         let bundle = self.bundle(host).await?;
-        let decided = decide(&bundle, visitor, request, host.now())?;
-        let body = serde_json::to_vec(&decided).map_err(|error| Failure(error.to_string()))?;
-        Ok(Answer::json(body))
+        let decided = decide(&bundle, wire, request, host.now())?;
+        said(&decided)
+    }
+
+    async fn evaluate(&self, host: &impl Host, request: &Request) -> Result<Answer, Problem> {
+        if request.body.len() > MAX_QUESTION {
+            return Err(Problem::TooLarge(MAX_QUESTION));
+        }
+        self.own(credential(request).as_deref())?;
+        let visitor: VisitorWire = visitor::read(&request.body)?;
+        let bundle = self.bundle(host).await?;
+        said(&evaluate(&bundle, visitor, request, host.now())?)
     }
 
     async fn collect(&self, host: &impl Host, request: &Request) -> Result<Answer, Problem> {
@@ -241,7 +292,7 @@ impl Edge {
     fn health(&self) -> Answer {
         let held = self.held();
         let bundle = held.bundle.as_ref().map(|bundle| bundle.hash.clone());
-        let health = json!({ "status": "ok", "bundle": bundle, "refused": held.refused });
+        let health = json!({ "status": "ok", "bundle": bundle, "refused": held.refused, "faults": held.faults, "fault": held.fault });
         Answer::json(health.to_string().into_bytes())
     }
 
@@ -293,8 +344,27 @@ impl Edge {
     }
 }
 
+fn said(view: &impl serde::Serialize) -> Result<Answer, Problem> {
+    let body = serde_json::to_vec(view).map_err(|error| Failure(error.to_string()))?;
+    Ok(Answer::json(body))
+}
+
 fn only(right: bool, method: &'static str) -> Result<(), Problem> {
     if right { Ok(()) } else { Err(Problem::Method(method)) }
+}
+
+/// A UUID of random bytes.
+fn id_of(mut bytes: [u8; 16]) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let mut id = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&at) {
+            id.push('-');
+        }
+        id.push_str(&format!("{byte:02x}"));
+    }
+    id
 }
 
 /// The write key of a request, wherever clients put it.

@@ -5,11 +5,18 @@ use crate::forward::Waiting;
 use crate::request::Request;
 use rapport_core::event::Millis;
 use std::future::Future;
+use std::time::Duration;
 
 /// The clock, the network and the storage of a host.
 pub trait Host: Send + Sync {
     /// The time.
     fn now(&self) -> Millis;
+
+    /// How much work this thread did so far: what it waits for a processor does not count.
+    fn spent(&self) -> Duration;
+
+    /// Bytes that nobody guesses; `None` where the platform has none.
+    fn random(&self) -> Option<[u8; 16]>;
 
     /// Asks the backend; the path begins with `/`.
     fn backend(&self, request: Request) -> impl Future<Output = Result<Answer, Failure>> + Send;

@@ -8,12 +8,15 @@
 mod answer;
 mod body;
 mod bundle;
+mod change;
 mod collect;
 mod decide;
 mod edge;
 mod forward;
 mod host;
+mod hydration;
 mod ofrep;
+mod page;
 mod problem;
 mod request;
 mod sdk;
@@ -23,7 +26,9 @@ mod visitor;
 
 pub use answer::Answer;
 pub use bundle::{BundleError, BundleFile, OpenBundle};
+pub use change::{Act, Step};
 pub use edge::{Edge, Settings, SettingsError};
 pub use forward::{Fate, Waiting, patience};
 pub use host::{Failure, Host};
+pub use page::{NONCE, Plan, Rewrite};
 pub use request::{MAX_BODY, Method, Place, Request};

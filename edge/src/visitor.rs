@@ -14,13 +14,10 @@ const MAX_ID: usize = 256;
 /// Events that a question may bring along.
 const MAX_UNSEEN: usize = 100;
 
-/// A visitor as `POST /v1/decide` describes one. What it says is a claim, and affects this answer only.
-#[derive(Debug, Default, Deserialize)]
+/// A visitor as SDKs describe one. What it says is a claim, and affects this answer only.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VisitorWire {
-    /// The write key, where no header or address carries it.
-    #[serde(alias = "writeKey")]
-    pub key: Option<String>,
     pub anonymous_id: Option<String>,
     pub user_id: Option<String>,
     /// When the page sent this, by its own clock.
@@ -31,12 +28,31 @@ pub struct VisitorWire {
     pub profile: Option<String>,
     pub attributes: Option<Value<'static>>,
     pub url: Option<String>,
+    /// Milliseconds since 1970; the edge's clock where absent.
+    pub now: Option<f64>,
+    pub grade: Option<String>,
     pub consent: Option<ConsentWire>,
     pub forced_variations: Option<Value<'static>>,
     pub shown: Option<Value<'static>>,
     pub sticky_bucket_assignment_docs: Option<Value<'static>>,
+    pub enabled: Option<bool>,
+    pub qa_mode: Option<bool>,
     /// At most this many reasons of the score; as many as the backend gives where left out, 0 for none.
     pub reasons: Option<usize>,
+}
+
+/// What a page asks that cannot run the engine.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecideWire {
+    /// The write key, where no header or address carries it.
+    #[serde(alias = "writeKey")]
+    pub key: Option<String>,
+    /// Of whom features and experiments are asked as well.
+    pub visitor: Option<VisitorWire>,
+    /// Who, and what happened.
+    #[serde(flatten)]
+    pub whom: VisitorWire,
 }
 
 /// What the visitor chose; what was not said is allowed.
@@ -47,6 +63,13 @@ pub struct ConsentWire {
     pub personalization: Option<bool>,
 }
 
+impl ConsentWire {
+    /// What the page's script keeps of a choice.
+    pub fn of(kept: &serde_json::Value) -> Option<Self> {
+        serde_json::from_value(kept.clone()).ok()
+    }
+}
+
 /// What may be done for a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowed {
@@ -55,24 +78,26 @@ pub struct Allowed {
 }
 
 impl VisitorWire {
-    /// Reads a body, whatever it is declared as.
+    /// Checks that it says no more than anybody needs.
     ///
     /// # Errors
-    /// Where it is no JSON of that form, or says more than anybody needs.
-    pub fn read(body: &[u8]) -> Result<Self, Problem> {
-        let visitor: Self = serde_json::from_slice(body).map_err(|error| {
-            Problem::Malformed(format!("the body is not what this takes: {error}"))
-        })?;
-        let ids = [&visitor.anonymous_id, &visitor.user_id];
-        let long = |id: &&Option<String>| {
+    /// Says what is too much.
+    pub fn check(&self) -> Result<(), Problem> {
+        let ids = [&self.anonymous_id, &self.user_id];
+        let wrong = |id: &&Option<String>| {
             id.as_deref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID)
         };
-        if ids.iter().any(long) || visitor.events.len() > MAX_UNSEEN {
+        if ids.iter().any(wrong) || self.events.len() > MAX_UNSEEN {
             return Err(Problem::Malformed(format!(
                 "ids must have 1 to {MAX_ID} bytes, `events` at most {MAX_UNSEEN} events"
             )));
         }
-        Ok(visitor)
+        Ok(())
+    }
+
+    /// The time of the question.
+    pub fn time(&self, now: Millis) -> Millis {
+        self.now.map_or(now, |said| Millis(said as i64))
     }
 
     /// What the visitor allows: what is said beside the events counts, then what the last of them says.
@@ -117,8 +142,6 @@ impl VisitorWire {
             Some(Value::Map(members)) => members,
             _ => Vec::new(),
         };
-        // Only core speaks of `$…`.
-        attributes.retain(|(name, _)| !name.starts_with('$'));
         let place = &request.place;
         for (name, value) in
             [("country", &place.country), ("region", &place.region), ("city", &place.city)]
@@ -141,6 +164,9 @@ impl VisitorWire {
             ("url", text(self.url.take())),
             ("anonymousId", text(self.anonymous_id.clone())),
             ("userId", text(self.user_id.take())),
+            ("grade", text(self.grade.take())),
+            ("enabled", self.enabled.map(Value::Bool)),
+            ("qaMode", self.qa_mode.map(Value::Bool)),
             ("forcedVariations", self.forced_variations.take()),
             ("shown", self.shown.take()),
             ("stickyBucketAssignmentDocs", self.sticky_bucket_assignment_docs.take()),
@@ -165,4 +191,13 @@ fn time_of(
         .event_time(now),
         _ => wire.event_time(now),
     }
+}
+
+/// Reads a body as JSON, whatever it is declared as.
+///
+/// # Errors
+/// Where it is none of that form.
+pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::Malformed(format!("the body is not what this takes: {error}")))
 }

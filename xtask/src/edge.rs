@@ -66,7 +66,7 @@ pub fn worker(root: &Path, build: Build) -> Result<PathBuf> {
 }
 
 /// What stands beside the engine.
-const SHIMS: [&str; 1] = ["worker.mjs"];
+const SHIMS: [&str; 2] = ["worker.mjs", "site.js"];
 
 const OPTIMISE: [&str; 10] = [
     "-O3",

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The suites, files below `edge-worker/test`.
-const SUITES: [&str; 2] = ["edge", "events"];
+const SUITES: [&str; 3] = ["edge", "events", "page"];
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let folder = root.join("edge-worker");
@@ -32,6 +32,11 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
             let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
             test.arg(folder.join(format!("test/{suite}.test.mjs")));
             tap(with_host(test), suite, host, matrix)?;
+        }
+        if host == "workerd" {
+            let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
+            test.arg(folder.join("test/deploy.test.mjs"));
+            tap(with_host(test), "deploy", host, matrix)?;
         }
         conformance(with_host(command(root, "node", ["conformance/edge.mjs"])), host, matrix)?;
     }

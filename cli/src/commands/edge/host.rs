@@ -2,7 +2,9 @@
 
 use super::queue::Queue;
 use axum::body::{Body, to_bytes};
-use axum::http::Request as HttpRequest;
+use axum::http::request::Parts;
+use axum::http::{Request as HttpRequest, header};
+use axum::response::Response;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -10,29 +12,64 @@ use rapport_core::event::Millis;
 use rapport_edge::{Answer, Failure, Host, Request, Waiting};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Larger than anything that a backend publishes.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// The backend answers within this time, or is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What is between two neighbours only.
+const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 pub struct Machine {
     backend: String,
+    site: Option<String>,
     folder: PathBuf,
     client: Client<HttpConnector, Body>,
     pub queue: Arc<Queue>,
 }
 
 impl Machine {
-    pub fn open(backend: String, folder: PathBuf) -> Result<Self, String> {
+    pub fn open(backend: String, site: Option<String>, folder: PathBuf) -> Result<Self, String> {
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let queue = Queue::open(folder.join("events"))
             .map_err(|error| format!("cannot keep events in {}: {error}", folder.display()))?;
-        Ok(Self { backend, folder, client, queue: Arc::new(queue) })
+        Ok(Self { backend, site, folder, client, queue: Arc::new(queue) })
+    }
+
+    /// Asks the site behind this edge; its answer streams.
+    pub async fn site(&self, mut head: Parts, body: Body) -> Result<Response, String> {
+        let site = self.site.as_ref().ok_or("none is set: name one with --site")?;
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = format!("{site}{path}").parse().map_err(|error| format!("{error}"))?;
+        // The site hears the name that the browser asked for.
+        if let Some(host) = head.headers.remove(header::HOST) {
+            head.headers.insert("x-forwarded-host", host);
+        }
+        for name in HOP_BY_HOP {
+            head.headers.remove(name);
+        }
+        let mut answer = self
+            .client
+            .request(HttpRequest::from_parts(head, body))
+            .await
+            .map_err(|error| error.to_string())?;
+        for name in HOP_BY_HOP {
+            answer.headers_mut().remove(name);
+        }
+        Ok(answer.map(Body::new))
     }
 
     /// Names of what is kept hold slashes; files do not.
@@ -66,6 +103,15 @@ impl Host for Machine {
         Millis(since.as_millis() as i64)
     }
 
+    fn spent(&self) -> Duration {
+        spent()
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok().map(|()| bytes)
+    }
+
     async fn backend(&self, request: Request) -> Result<Answer, Failure> {
         match tokio::time::timeout(PATIENCE, self.ask(request)).await {
             Ok(answered) => answered.map_err(Failure),
@@ -97,6 +143,14 @@ impl Host for Machine {
     async fn queue(&self, batch: Waiting) -> Result<(), Failure> {
         self.queue.keep(&batch).await
     }
+}
+
+/// How long this thread was on a processor, as Linux counts it; elsewhere how long the process has been there.
+pub fn spent() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = counted.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
 /// Runs what waits for a disk where it keeps nobody else waiting.

@@ -1,10 +1,12 @@
 //! The edge's routes on axum: converts, asks, converts back.
 
 use super::host::Machine;
+use super::site::{encoding, rewritten};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Request as HttpRequest, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request};
 use std::net::SocketAddr;
@@ -23,27 +25,77 @@ async fn answer(
 ) -> Response {
     let (head, body) = request.into_parts();
     if !Edge::is_own(head.uri.path()) {
-        return StatusCode::NOT_FOUND.into_response();
+        return site(edge, &machine, described(&head, peer, Vec::new()), head, body).await;
     }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let request = described(&head, peer, body.to_vec());
+    response(edge.answer(&*machine, &request).await)
+}
+
+/// A request as the edge reads it.
+fn described(head: &Parts, peer: SocketAddr, body: Vec<u8>) -> Request {
     let headers = head.headers.iter().filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
     // Each proxy adds the address that it was called from.
     let before = head.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let address = before.map_or(peer.ip().to_string(), |before| format!("{before}, {}", peer.ip()));
-    let request = Request {
+    let peer = peer.ip().to_string();
+    Request {
         method: Method::named(head.method.as_str()),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
-        body: body.to_vec(),
+        body,
         place: Place::default(),
-        address: Some(address),
+        address: Some(before.map_or(peer.clone(), |before| format!("{before}, {peer}"))),
+    }
+}
+
+/// Answers a request that is for the site.
+async fn site(
+    edge: Arc<Edge>,
+    machine: &Machine,
+    asked: Request,
+    mut head: Parts,
+    body: Body,
+) -> Response {
+    let plan = edge.plan(machine, &asked).await;
+    if let Some(address) = asked.address.and_then(|address| address.parse().ok()) {
+        head.headers.insert("x-forwarded-for", address);
+    }
+    if plan.is_some() {
+        // What is packed cannot be changed, and what the browser has is another page.
+        for name in [header::ACCEPT_ENCODING, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
+            head.headers.remove(name);
+        }
+    }
+    let answer = match machine.site(head, body).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!("the site cannot be asked: {error}");
+            return StatusCode::BAD_GATEWAY.into_response();
+        }
     };
-    response(edge.answer(&*machine, &request).await)
+    let (mut head, page) = answer.into_parts();
+    let said = |name: &str| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+    let todo = plan.and_then(|plan| plan.rewrite(head.status.as_u16(), said));
+    let Some((todo, encoding)) = todo.zip(encoding(&head.headers)) else {
+        return Response::from_parts(head, page);
+    };
+    for name in todo.dropped {
+        head.headers.remove(*name);
+    }
+    for (name, value) in &todo.headers {
+        let Ok(value) = value.parse() else { continue };
+        if *name == "set-cookie" {
+            head.headers.append(*name, value);
+        } else {
+            head.headers.insert(*name, value);
+        }
+    }
+    Response::from_parts(head, rewritten(edge, page, todo, encoding))
 }
 
 fn response(answer: Answer) -> Response {

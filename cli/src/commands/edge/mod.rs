@@ -3,6 +3,7 @@
 mod host;
 mod http;
 mod queue;
+mod site;
 
 use super::Outcome;
 use super::serve::{log_to_stderr, runtime, say, stopped, web_address};
@@ -43,6 +44,12 @@ pub struct Args {
     /// How browsers reach this edge; http://LISTEN where left out
     #[arg(long, value_parser = web_address)]
     public_url: Option<String>,
+    /// The site that this edge stands in front of; its pages are personalized while they stream
+    #[arg(long, value_parser = plain_address)]
+    site: Option<String>,
+    /// Give visitors without an id a cookie with one, before the page's script does
+    #[arg(long)]
+    visitor_cookie: bool,
     /// Take conformance cases
     #[arg(long, hide = true)]
     conformance: bool,
@@ -69,10 +76,11 @@ async fn serve(args: Args) -> Outcome {
         key: args.key,
         public_key: args.public_key,
         public_url: public_url.clone(),
+        visitor_cookie: args.visitor_cookie,
         conformance: args.conformance,
     };
     let edge = Arc::new(Edge::new(settings)?);
-    let machine = Arc::new(Machine::open(args.backend, args.dir)?);
+    let machine = Arc::new(Machine::open(args.backend, args.site, args.dir)?);
     let refreshing = tokio::spawn(refresh(edge.clone(), machine.clone()));
     let deliver = {
         let edge = edge.clone();
