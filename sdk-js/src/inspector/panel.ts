@@ -2,6 +2,7 @@ import type { Choice, Personalization, Why } from "../personalize";
 import type { Decision } from "../types";
 import { html, svg } from "./dom";
 import type { Entry, Memory } from "./memory";
+import { pick } from "./picker";
 import { STYLE } from "./style";
 
 const BANDS = { qualified: "Qualified", undecided: "Undecided", not: "Not yet" } as const;
@@ -25,6 +26,7 @@ export class Panel {
   private readonly history = html("ol", { class: "history" });
   private readonly shown = html("ul", { class: "shown" });
   private readonly reset = html("button", { type: "button", class: "reset" }, "Show what everybody gets");
+  private readonly picked = html("code", { class: "picked", "aria-live": "polite" });
   private readonly time = html("p", { class: "time soft" });
   private readonly spoken = html("p", { class: "spoken", "aria-live": "polite" });
   private readonly fold: HTMLButtonElement;
@@ -35,6 +37,7 @@ export class Panel {
     this.fold = html("button", { type: "button", class: "fold", "aria-controls": "details" });
     const move = html("button", { type: "button", class: "move", "aria-label": "Move to the other side" }, sides());
     const close = html("button", { type: "button", "aria-label": "Close the inspector" }, cross());
+    const point = html("button", { type: "button", class: "pick" }, "Point at an element");
     this.panel = html(
       "section",
       { class: "panel", "aria-label": "Rapport inspector" },
@@ -55,6 +58,7 @@ export class Panel {
         html("h2", { class: "of-shown" }, "What is shown"),
         this.shown,
         this.reset,
+        html("div", { class: "picking" }, point, this.picked),
         html("h2", {}, "What happened"),
         this.history,
         this.time,
@@ -71,6 +75,11 @@ export class Panel {
     this.fold.addEventListener("click", () => this.setFolded(!this.memory.folded));
     move.addEventListener("click", () => this.setSide(this.memory.side === "left" ? "right" : "left"));
     close.addEventListener("click", () => this.close());
+    point.addEventListener("click", () =>
+      pick(root, (selector) => {
+        this.picked.textContent = selector ?? "No selector of the page means only this element.";
+      }),
+    );
     this.panel.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") this.setFolded(true);
     });

@@ -50,15 +50,17 @@ ul, ol { list-style: none; }
 .shown li { display: grid; grid-template-columns: 1fr auto; gap: 0 10px; padding: 5px 0; border-bottom: 1px solid var(--line); } .shown li:last-child { border: 0; }
 .shown .what { font-weight: 600; } .because::first-letter { text-transform: uppercase; } .because, .options { grid-column: 1 / -1; } .problem .what { color: var(--down); } .problem .because { overflow-wrap: anywhere; }
 .options { display: flex; flex-wrap: wrap; gap: 4px; } .options:not(:empty) { margin: 4px 0 2px; }
-.option, .reset { width: auto; height: auto; min-height: 26px; padding: 2px 10px; border: 1px solid var(--line); border-radius: 99px; font: inherit; font-size: 12px; color: var(--ink); }
+.option, .reset, .pick { width: auto; height: auto; min-height: 26px; padding: 2px 10px; border: 1px solid var(--line); border-radius: 99px; font: inherit; font-size: 12px; color: var(--ink); }
 .option[aria-pressed=true] { border-color: var(--tone); background: color-mix(in srgb, var(--tone) 18%, transparent); font-weight: 600; } .reset { margin-top: 6px; color: var(--soft); }
+.picking { margin: 10px 0 14px; } .picked { display: block; margin-top: 6px; font-size: 12px; overflow-wrap: anywhere; user-select: all; }
+.veil { position: fixed; inset: 0; cursor: crosshair; } .box { position: fixed; border: 2px solid #2f7de1; background: #2f7de126; border-radius: 4px; pointer-events: none; }
 .time { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 12px; } .time:empty { display: none; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @keyframes grow { from { transform: scaleX(0); } }
 @media (max-width: 640px) {
   .move { display: none; } :host, :host([data-side=left]) { right: 8px; left: 8px; bottom: max(8px, env(safe-area-inset-bottom)); }
   .panel { width: 100%; } header { grid-template-columns: 68px 1fr; align-items: center; padding: 10px 12px; } .buttons { top: 50%; transform: translateY(-50%); right: 6px; } .dial { width: 68px; height: 60px; } .score { font-size: 24px; } .of { display: none; } .number { padding-top: 4px; }
-  #details { max-height: 46vh; } button { width: 44px; height: 44px; } .option, .reset { width: auto; height: auto; min-height: 36px; }
+  #details { max-height: 46vh; } button { width: 44px; height: 44px; } .option, .reset, .pick { width: auto; height: auto; min-height: 36px; }
 }
 @media (prefers-reduced-motion: reduce) { *, .fill { animation: none !important; transition: none !important; } }
 `;
