@@ -124,6 +124,30 @@ test("the inspector says what is shown and why, and shows something else on a cl
   assert.deepEqual(page.errors, []);
 });
 
+test("pointing at an element in the inspector names it, and the element notices nothing", { timeout }, async () => {
+  const page = await open("/slots?rapport-inspect");
+  const point = page.locator("rapport-inspector .pick");
+  await point.waitFor();
+  await page.evaluate(() => {
+    document.body.insertAdjacentHTML("afterbegin", '<a id="cta" href="/elsewhere"><svg width="40" height="40"><path d="M0 0h40v40H0z"/></svg></a>');
+    window.noticed = [];
+    for (const type of ["click", "pointerdown", "mousemove"]) document.querySelector("#cta").addEventListener(type, () => window.noticed.push(type), true);
+  });
+  const { x, y } = await page.locator("#cta svg").boundingBox();
+  await point.click();
+  await page.mouse.move(x + 20, y + 20);
+  assert.deepEqual(await page.locator("rapport-inspector .box").boundingBox(), { x, y, width: 40, height: 40 });
+  await page.mouse.click(x + 20, y + 20);
+  assert.equal(await page.locator("rapport-inspector .picked").textContent(), "#cta > svg");
+  assert.equal(new URL(page.url()).pathname, "/slots");
+  assert.deepEqual(await page.evaluate(() => window.noticed), []);
+  await point.click();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("rapport-inspector .veil").count(), 0);
+  assert.equal(await page.locator("rapport-inspector #details").isVisible(), true, "Escape ended the pointing only");
+  assert.deepEqual(page.errors, []);
+});
+
 test("a page that comes back from the back cache goes on, and tells nothing twice", { timeout }, async () => {
   const browser = await launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   try {

@@ -1,11 +1,12 @@
 // A real WordPress for the tests: its own database, its own folder, a page cache, and a Rapport server beside it.
 import { execFile, spawn } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { startServer } from "../../../sdk-js/test/site/serve.mjs";
 import { until } from "../../../sdk-js/test/site/wait.mjs";
 
 const run = promisify(execFile);
@@ -15,14 +16,15 @@ export const SECRET = "is_live_of_the_test";
 
 /** What the workspace shows. */
 const AUTHORED = [
-  ["/v1/experiences", "hero-test", { slot: "hero", variations: [{ type: "html", html: "<h1>Warm</h1>" }, { type: "text", text: "Cold & clear" }] }],
-  ["/v1/features", "note", { defaultValue: "A note for you" }],
+  ["experiences", "hero-test", { slot: "hero", variations: [{ type: "html", html: "<h1>Warm</h1>" }, { type: "text", text: "Cold & clear" }] }],
+  ["features", "note", { defaultValue: "A note for you" }],
 ];
 
 /** Starts all of it; `close` ends what was started, by its id. */
 export async function start() {
   const folder = await mkdtemp(join(tmpdir(), "rapport-wordpress-"));
   const children = [];
+  let rapport;
   const close = async () => {
     for (const child of children.reverse()) {
       if ((child.exitCode ?? child.signalCode) !== null) continue;
@@ -31,10 +33,11 @@ export async function start() {
       process.kill(-child.pid);
       await ended;
     }
+    await rapport?.close();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const rapport = await rapportServer(folder, children);
+    rapport = await rapportServer();
     await database(folder, children);
     const root = await install(folder, rapport);
     const url = await webServer(folder, root, children);
@@ -45,29 +48,18 @@ export async function start() {
   }
 }
 
-async function rapportServer(folder, children) {
-  const sdk = here("../../../sdk-js/dist");
-  const server = spawn(process.env.RAPPORT, ["serve", "--listen", "127.0.0.1:0", "--dir", join(folder, "rapport"), "--sdk-dir", sdk], { stdio: ["ignore", "pipe", "inherit"], detached: true });
-  children.push(server);
-  let url, key, secret;
-  for await (const line of createInterface({ input: server.stdout })) {
-    url ??= line.match(/^Rapport serves at (\S+)/)?.[1];
-    key ??= line.match(/\/v1\/sdk\/(wk_live_\w+)\.js/)?.[1];
-    secret ??= line.match(/(sk_live_\w+)/)?.[1];
-    if (line.startsWith("Owner link")) break;
+/** A server that shows what is authored here. */
+async function rapportServer() {
+  const server = await startServer();
+  try {
+    const asked = async () => (await fetch(`${server.url}/ofrep/v1/evaluate/flags`, { method: "POST", headers: { authorization: `Bearer ${server.key}` }, body: "{}" })).text();
+    for (const authored of AUTHORED) await server.author(...authored);
+    await until(async () => /"hero".*"note"/.test(await asked()), "the slots are published");
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
   }
-  const signals = JSON.parse(await readFile(here("../../../examples/demo/signals.json"), "utf8"));
-  const leads = await readFile(join(sdk, "test/leads.rpm"), "base64");
-  const post = async (path, body) => {
-    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
-    const answer = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
-    if (answer.status !== 201) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
-  };
-  const asked = async () => (await fetch(`${url}/ofrep/v1/evaluate/flags`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: "{}" })).text();
-  await post("/v1/bundles", { bundle: { signals, models: [{ name: "leads" }] }, models: { leads } });
-  for (const [path, key, definition] of AUTHORED) await post(path, { key, status: "running", definition });
-  await until(async () => /"hero".*"note"/.test(await asked()), "the slots are published");
-  return { url, key };
 }
 
 async function database(folder, children) {

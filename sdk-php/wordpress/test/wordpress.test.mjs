@@ -101,6 +101,51 @@ test("who is signed in is said with proof, on a page that no cache keeps", async
   assert.ok(!settings.includes(SECRET), "the secret is not shown again");
 });
 
+test("in the block editor a block becomes a slot by its panel, and the page fills it", { timeout: 240_000 }, async () => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(error));
+  await page.goto(`${site.url}/wp-login.php`);
+  await page.fill("#user_login", "admin");
+  await page.fill("#user_pass", "admin");
+  await page.click("#wp-submit");
+  await page.waitForURL(/wp-admin/);
+  await page.goto(`${site.url}/wp-admin/post-new.php?post_type=page`);
+  // Whoever edits for the first time is greeted.
+  await page.waitForFunction(() => self.wp?.data?.dispatch("core/edit-post") && document.querySelector(".editor-post-title__input"));
+  await page.evaluate(() => wp.data.dispatch("core/preferences").set("core/edit-post", "welcomeGuide", false));
+  await page.locator(".editor-post-title__input").click();
+  await page.keyboard.type("Edited");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("For all who are not decided for");
+  const panel = page.getByRole("button", { name: "Rapport", exact: true });
+  const settings = page.getByRole("region", { name: "Editor settings" });
+  if (!(await panel.isVisible())) await settings.getByRole("button", { name: "Block", exact: true }).click();
+  await panel.click();
+  // What no slot may be called is left out as it is typed.
+  await settings.getByLabel("Slot", { exact: true }).pressSequentially("no te!");
+  assert.equal(await settings.getByLabel("Slot", { exact: true }).inputValue(), "note");
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.getByRole("region", { name: "Editor publish" }).getByRole("button", { name: "Publish", exact: true }).click();
+  const link = page.getByRole("region", { name: "Editor publish" }).getByRole("link", { name: "View Page" });
+  const address = new URL(await link.getAttribute("href"));
+  // What was saved is opened again as it was.
+  await page.reload();
+  await page.waitForFunction(() => self.wp?.data?.select("core/block-editor").getBlocks().length > 0);
+  assert.deepEqual(await page.evaluate(() => wp.data.select("core/block-editor").getBlocks().map(({ name, isValid, attributes: { rapportSlot } }) => ({ name, isValid, rapportSlot }))), [{ name: "core/paragraph", isValid: true, rapportSlot: "note" }]);
+  assert.deepEqual(errors, []);
+  await context.close();
+
+  const plain = await get(address.pathname + address.search);
+  assert.match(slot(plain, "note"), /<p>For all who are not decided for<\/p>/);
+  const visit = await browser.newPage();
+  await visit.goto(address.href);
+  await visit.waitForFunction(() => document.querySelector("[data-rapport-slot=note]").textContent === "A note for you");
+  await visit.close();
+});
+
 test("filled on the server, the cache varies by what is shown, and no made-up cookie fills it", async () => {
   await set({ mode: "server" });
   const path = "/?pagename=shortcode";
