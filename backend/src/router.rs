@@ -72,6 +72,7 @@ fn for_people() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(bundles::http::publish_bundle))
         .routes(routes!(bundles::http::current_bundle))
+        .routes(routes!(bundles::http::part_of_publication))
         .routes(routes!(live::http::stream))
         .routes(routes!(live::http::page))
         .routes(routes!(live::http::script))

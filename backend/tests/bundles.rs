@@ -152,6 +152,14 @@ fn a_private_model_reaches_no_page() {
             "{extension}"
         );
     }
+    let part = house.get(&format!("/v1/bundles/parts/{hash}"));
+    let theirs = house.get(&format!("/v1/bundles/parts/{hash}"));
+    let public = house.get(&format!("/v1/bundles/parts/{hash}")).key(&acme.write_key).send();
+    let fetched = part.key(&acme.admin_key).send();
+    assert_eq!(rapport_backend::Sha256Digest::of(&fetched.bytes).to_string(), hash);
+    assert!(fetched.header("cache-control").starts_with("private"));
+    let other = house.bare_tenant("Other");
+    assert_eq!((public.status, theirs.key(&other.admin_key).send().status), (403, 404));
     let decide = || {
         house
             .post("/v1/decide")

@@ -33,6 +33,12 @@ struct Acme {
     part: String,
 }
 
+impl Acme {
+    fn part_hash(&self) -> &str {
+        self.part.rsplit(['/', '.']).nth(1).unwrap()
+    }
+}
+
 use Role::{Admin, Agent, Analyst, Auditor, Developer, Marketer, Owner, Page, Sales};
 
 const SENDERS: &[Role] = &[Page, Owner, Admin, Developer];
@@ -78,6 +84,8 @@ const TABLE: &[Route] = &[
         roles: &[Owner, Admin, Marketer, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/bundles/current", call: |house, _| house.get("/v1/bundles/current"),
         roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/bundles/parts/{hash}", call: |house, acme| house.get(&format!("/v1/bundles/parts/{}", acme.part_hash())),
+        roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/live", call: |house, _| house.call("HEAD", "/v1/live"),
         roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/visitors", call: |house, _| house.get("/v1/visitors"),

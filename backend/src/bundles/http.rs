@@ -1,12 +1,13 @@
 //! Publishing, the one mutable address, and the immutable parts.
 
-use super::service::{current, page_config, part, publish, verifying_key};
+use super::service::{current, page_config, part, part_for_servers, publish, verifying_key};
 use super::view::{PublicationView, PublishWire, PublishedView};
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::files::{Encoding, PartName};
 use crate::identity::{Action, Caller, Resource, authorize};
 use crate::request::{InPath, bounded};
+use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -61,6 +62,26 @@ pub async fn current_bundle(
         Ok(PublicationView::new(publication, verifying_key(&app, scope)?.as_bytes()))
     });
     found.await.map(Json)
+}
+
+/// A part of a bundle by its hash, as its manifest names it: for servers, which decide by parts that no
+/// page may read.
+#[utoipa::path(get, path = "/v1/bundles/parts/{hash}", tag = "bundles", params(("hash" = String, Path)),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView)))]
+pub async fn part_of_publication(
+    State(app): State<Shared>,
+    caller: Caller,
+    InPath(hash): InPath<String>,
+) -> Result<Response, Problem> {
+    let scope = authorize(&caller.principal, Action::ReadPublished, Resource::Own)?.scope();
+    let digest = Sha256Digest::parse(&hash).ok_or(Problem::NotFound("part"))?;
+    let bytes = blocking(move || part_for_servers(&app, scope, digest)).await?;
+    // Nobody between may keep what it was not asked for by name.
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
+    ];
+    Ok((headers, bytes).into_response())
 }
 
 /// `KEY.js` configures and starts the SDK; `KEY.json` is the configuration alone.

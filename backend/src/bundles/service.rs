@@ -155,6 +155,7 @@ fn sign(app: &App, permit: &Permit, manifest: &Manifest) -> Result<(i64, bool), 
     let publication = Publication { manifest: text, signature, published_at: clock::now() };
     let number = app.records.publish(permit.actor(), scope, &publication)?;
     let changed = app.bundles.replace(scope, OpenBundle::read(app, scope)?.map(Arc::new));
+    app.bundles.announce(scope, Sha256Digest::of(publication.manifest.as_bytes()));
     Ok((number, changed))
 }
 
@@ -238,6 +239,20 @@ pub fn part(
             if let Some(bytes) = app.files.get(scope, name.packed(*encoding))? {
                 return Ok((*encoding, bytes));
             }
+        }
+    }
+    Err(Problem::NotFound("part"))
+}
+
+/// A part of a scope's bundles, whether or not a page may read it.
+///
+/// # Errors
+/// [`Problem::NotFound`] where the scope keeps none of this hash.
+pub fn part_for_servers(app: &App, scope: Scope, digest: Sha256Digest) -> Result<Vec<u8>, Problem> {
+    for kind in [PartKind::Binary, PartKind::Private] {
+        let name = PartName { digest, kind, encoding: Encoding::Plain };
+        if let Some(bytes) = app.files.get(scope, name)? {
+            return Ok(bytes);
         }
     }
     Err(Problem::NotFound("part"))

@@ -9,6 +9,7 @@ use crate::collect::{Parcel, may_send};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{Action, Caller, Resource, Scope, authorize};
 use crate::request::InPath;
+use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -59,7 +60,8 @@ pub async fn features(
 }
 
 /// The same whenever it changes: a stream of server-sent events named `features`, beginning with what
-/// there is. Within two seconds of the key's end it ends too.
+/// there is; and `bundle` with the hash of each manifest that is published. Within two seconds of the
+/// key's end it ends too.
 #[utoipa::path(get, path = "/sub/{key}", tag = "flags", security(()), params(("key" = String, Path, description = "write key")),
     responses((status = 200, content_type = "text/event-stream"), (status = 401, body = ProblemView), (status = 429, body = ProblemView)))]
 pub async fn changes(
@@ -68,7 +70,8 @@ pub async fn changes(
 ) -> Result<Response, Problem> {
     let reader = Reader::of(&app, &key).await?;
     let (caller, scope) = (reader.caller.clone(), reader.scope);
-    stream(app, caller, scope, true, move |open| match reader.text(open) {
+    let bundles = app.bundles.listen(scope);
+    stream(app, caller, scope, Some(bundles), move |open| match reader.text(open) {
         Ok(text) => Event::default().event("features").data(text),
         Err(error) => {
             tracing::error!(%error, %scope, "a listener misses a change");
@@ -78,12 +81,14 @@ pub async fn changes(
     .await
 }
 
-/// A stream of what changes, in the words of `told`, beginning with what there is where `at_once`.
+type Bundles = watch::Receiver<Option<Sha256Digest>>;
+
+/// A stream of what changes, in the words of `told`; with news of `bundles` it begins with what there is.
 pub(super) async fn stream(
     app: Shared,
     caller: Caller,
     scope: Scope,
-    at_once: bool,
+    bundles: Option<Bundles>,
     told: impl Fn(&OpenFlags) -> Event + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
     let mut news = {
@@ -93,11 +98,11 @@ pub(super) async fn stream(
     if app.flags.listeners(scope) > MOST_STREAMS {
         return Err(Problem::TooFast { whose: "key", retry_after: COME_BACK });
     }
-    if at_once {
+    if bundles.is_some() {
         news.mark_changed();
     }
     let (out, stream) = mpsc::channel(1);
-    tokio::spawn(tell(app, caller, scope, news, told, out));
+    tokio::spawn(tell(app, caller, scope, news, bundles, told, out));
     let sse =
         Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Proxies that buffer would hold news back.
@@ -113,16 +118,18 @@ async fn tell(
     caller: Caller,
     scope: Scope,
     mut news: watch::Receiver<Arc<OpenFlags>>,
+    mut bundles: Option<Bundles>,
     told: impl Fn(&OpenFlags) -> Event,
     out: mpsc::Sender<Result<Event, Infallible>>,
 ) {
     let mut stopping = app.stopping.subscribe();
     let pass_on = async {
         loop {
-            if news.changed().await.is_err() {
-                return;
-            }
-            let event = told(&news.borrow_and_update());
+            let event = tokio::select! {
+                changed = news.changed() => changed.map(|()| told(&news.borrow_and_update())),
+                published = next(&mut bundles) => published,
+            };
+            let Ok(event) = event else { return };
             if out.send(Ok(event)).await.is_err() {
                 return;
             }
@@ -134,6 +141,14 @@ async fn tell(
         () = out.closed() => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
+}
+
+/// News of the next manifest; of none where nobody asked for them.
+async fn next(bundles: &mut Option<Bundles>) -> Result<Event, watch::error::RecvError> {
+    let Some(bundles) = bundles else { return std::future::pending().await };
+    bundles.changed().await?;
+    let hash = bundles.borrow_and_update().map(|hash| hash.to_string());
+    Ok(Event::default().event("bundle").data(hash.unwrap_or_default()))
 }
 
 /// Who asks, as GrowthBook's clients say it.

@@ -124,7 +124,7 @@ pub async fn changes(
     InPath(key): InPath<String>,
 ) -> Result<Response, Problem> {
     let Reader { caller, scope, .. } = Reader::of(&app, &key).await?;
-    stream(app, caller, scope, false, |open| {
+    stream(app, caller, scope, None, |open| {
         let (etag, seconds) = (&open.tag, open.changed_at.div_euclid(1000));
         let told = json!({ "type": "refetchEvaluation", "etag": etag, "lastModified": seconds });
         Event::default().event("message").id(etag.trim_matches('"')).data(told.to_string())

@@ -20,7 +20,7 @@ export interface BundleFile {
 
 export type Signed = Pick<BundleFile, "manifest" | "signature" | "publicKey">;
 
-/** What an engine opens. Without a model nobody is scored, and without flags there are no features. */
+/** What an engine opens. Without a model, or a key to it, nobody is scored; without flags there are no features. */
 export interface BundleParts {
   readonly signals?: Uint8Array;
   readonly model?: Uint8Array;
@@ -41,7 +41,12 @@ interface ManifestPart {
   readonly kind: string;
   readonly default?: boolean;
   readonly hash: string;
+  /** Whether pages may read it too. */
+  readonly public: boolean;
 }
+
+/** Brings a part; nothing where it is private, and not for whoever asks. */
+type FetchPart = (part: Pick<ManifestPart, "hash" | "public">) => Promise<Uint8Array | undefined>;
 
 const KINDS = ["signals", "model", "words", "flags"] as const;
 /** The highest format that this SDK reads. */
@@ -54,26 +59,26 @@ const FORMAT = 1;
 export async function openBundle(
   { manifest, signature, publicKey }: Signed,
   trusted: string | undefined,
-  fetchPart: (hash: string) => Promise<Uint8Array>,
+  fetchPart: FetchPart,
 ): Promise<Bundle> {
   const key = trusted ?? publicKey;
   if (!signed(manifest, signature, key)) throw new BundleError("the manifest is not signed by the key of this workspace: take the key from its settings");
-  const found = wanted(manifest);
-  const parts = await Promise.all(
-    found.map(async ({ kind, hash }) => {
-      const bytes = await fetchPart(hash);
-      if (sha256(bytes) !== hash) throw new BundleError(`the part ${kind} is not what the manifest names: fetch the bundle again`);
-      return [kind, bytes] as const;
-    }),
-  );
+  const found = await Promise.all(wanted(manifest).map(async (part) => ({ ...part, bytes: await fetchPart(part) })));
+  const parts = found.flatMap(({ kind, hash, bytes }) => {
+    if (!bytes) return [];
+    if (sha256(bytes) !== hash) throw new BundleError(`the part ${kind} is not what the manifest names: fetch the bundle again`);
+    return [[kind, bytes] as const];
+  });
   return { hash: sha256(manifest), publicKey: key, parts: Object.fromEntries(parts) };
 }
 
 /** Reads a bundle from a file's content. */
 export function openFile(content: string | Uint8Array, trusted: string | undefined): Promise<Bundle> {
   const file = fileOf(typeof content === "string" ? content : Buffer.from(content).toString());
-  return openBundle(file, trusted, async (hash) => {
+  return openBundle(file, trusted, async ({ hash, public: shared }) => {
     const part = file.parts[hash];
+    // Whoever wrote the file may have had no key to what is private.
+    if (part === undefined && !shared) return undefined;
     if (part === undefined) throw new BundleError(`the file lacks the part ${hash}: write it again`);
     return Buffer.from(part, "base64");
   });
@@ -84,13 +89,13 @@ export function sha256(bytes: string | Uint8Array): string {
 }
 
 /** Of each kind the default part, or the first. */
-function wanted(manifest: string): { kind: string; hash: string }[] {
+function wanted(manifest: string): ManifestPart[] {
   const { format, parts } = JSON.parse(manifest) as { format: number; parts: ManifestPart[] };
   if (format > FORMAT) throw new BundleError(`the bundle has format ${format}, newer than this SDK: update it`);
   return KINDS.flatMap((kind) => {
     const candidates = parts.filter((part) => part.kind === kind);
     const found = candidates.find((part) => part.default) ?? candidates[0];
-    return found ? [{ kind, hash: found.hash }] : [];
+    return found ?? [];
   });
 }
 

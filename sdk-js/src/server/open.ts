@@ -6,24 +6,16 @@ import { Outbox, type TrackOptions } from "./outbox";
 import { Rapport, type OnExposure } from "./rapport";
 import { Remote, type Background, type RemoteOptions } from "./remote";
 
-export interface OpenOptions {
+/** Where the bundle comes from: a file, or a server, which takes `key` and `endpoint`. */
+export interface OpenOptions extends Partial<RemoteOptions> {
   /** A bundle's file, or what is in one: nothing is fetched then. */
   readonly file?: string | URL | Uint8Array | undefined;
-  /** The workspace's public key in base 64: pin it. Without one, what came with the bundle is taken. */
-  readonly publicKey?: string | undefined;
-  /** The workspace's write key; a secret key also proves who the visitors are. */
-  readonly key?: string | undefined;
-  /** Where the workspace's backend answers. */
-  readonly endpoint?: string | undefined;
-  /** A file that keeps the newest bundle, and opens it where the server cannot be reached. */
-  readonly cache?: string | undefined;
   /** What runs in the background. Default: nothing. */
   readonly refresh?: Background | undefined;
   /** How events are sent. */
   readonly track?: TrackOptions | undefined;
   /** Hears every exposure of `feature` and `value`, beside what is sent. */
   readonly onExposure?: OnExposure | undefined;
-  readonly fetch?: typeof fetch | undefined;
 }
 
 /** Opens a bundle, once for all visitors. Throws where it is not signed, damaged, or newer than this SDK. */

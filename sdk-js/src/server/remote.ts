@@ -6,6 +6,8 @@ export interface RemoteOptions {
   /** The workspace's write key. */
   readonly key: string;
   readonly endpoint: string;
+  /** A secret key of a role that may read what is published: fetches models that no page may have. */
+  readonly secretKey?: string | undefined;
   /** The workspace's public key in base 64: pin it. Without one the first bundle's is taken for good. */
   readonly publicKey?: string | undefined;
   /** A file that keeps the newest bundle, and opens it where the server cannot be reached. */
@@ -62,7 +64,7 @@ export class Remote {
 
   /** The newest bundle; nothing where it is the one at hand. */
   async fetch(): Promise<Bundle | undefined> {
-    const { key } = this.options;
+    const { key, secretKey } = this.options;
     const headers: Record<string, string> = this.etag === undefined ? {} : { "if-none-match": this.etag };
     const answer = await this.get(`/v1/sdk/${encodeURIComponent(key)}.json`, headers);
     if (answer.status === 304) return undefined;
@@ -72,11 +74,13 @@ export class Remote {
     if (this.newest && sha256(manifest) === this.newest.bundle.hash) return undefined;
     const before = this.newest?.file.parts ?? {};
     const parts: Record<string, string> = {};
-    const bundle = await openBundle({ manifest, signature, publicKey }, this.trusted, async (part) => {
+    const bundle = await openBundle({ manifest, signature, publicKey }, this.trusted, async ({ hash, public: shared }) => {
+      if (!shared && secretKey === undefined) return undefined;
       // Parts never change: what the last bundle had need not travel again.
-      const held = before[part];
-      const bytes = held === undefined ? await bytesOf(await this.get(`/v1/parts/${encodeURIComponent(key)}/${part}.bin`)) : Buffer.from(held, "base64");
-      parts[part] = Buffer.from(bytes).toString("base64");
+      const held = before[hash];
+      const fetched = () => (shared ? this.get(`/v1/parts/${encodeURIComponent(key)}/${hash}.bin`) : this.get(`/v1/bundles/parts/${hash}`, { authorization: `Bearer ${secretKey}` }));
+      const bytes = held === undefined ? await bytesOf(await fetched()) : Buffer.from(held, "base64");
+      parts[hash] = Buffer.from(bytes).toString("base64");
       return bytes;
     });
     if (hash && hash !== bundle.hash) throw new BundleError("the server names another bundle than it signs: ask again");
