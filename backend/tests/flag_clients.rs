@@ -243,18 +243,19 @@ fn who_listens_has_a_change_within_five_seconds_and_nothing_after_the_key() {
             .json(&json!({ "definition": { "defaultValue": format!("fresh {round}") } }))
             .send();
         assert_eq!(edited.status, 200, "{}", edited.text);
-        let news = stream.next("data:").unwrap();
+        let news = stream.next("data: {").unwrap();
         assert!(news.contains(&format!("fresh {round}")) && !news.contains("bolts"), "{news}");
         start.elapsed()
     });
     let quickest = quickest.min().unwrap();
     assert!(quickest < Duration::from_secs(5), "{quickest:?}");
+    assert!(stream.next("event: bundle").is_some(), "servers hear what they can fetch");
 
     let keys = house.get("/v1/keys").key(&acme.admin_key).send().json();
     let key = keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "page").unwrap();
     let path = format!("/v1/keys/{}", key["id"].as_str().unwrap());
     assert_eq!(house.call("DELETE", &path).key(&acme.admin_key).send().status, 204);
-    assert_eq!(stream.next("event:"), None, "the stream ends with its key");
+    assert_eq!(stream.next("event: features"), None, "the stream ends with its key");
 }
 
 #[test]
@@ -395,4 +396,76 @@ fn hosts_without_an_engine_are_told_everything_of_a_visitor_at_once() {
     let long = json!({ "anonymousId": "x".repeat(300) });
     assert_eq!(house.post("/v1/evaluate").key(&acme.write_key).json(&long).send().status, 400);
     assert_eq!(house.post("/v1/evaluate").json(&json!({})).send().status, 401);
+}
+
+#[test]
+fn a_page_without_the_engine_gets_score_and_everything_that_is_decided_in_one_answer() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    author(&house, &acme);
+    let experiences = [
+        (
+            Kind::Experience,
+            "greeting",
+            json!({ "slot": "greeting", "cap": { "times": 2 }, "content": { "type": "text", "text": "Hello" } }),
+        ),
+        (
+            Kind::Experience,
+            "scored",
+            json!({ "slot": "scored", "condition": { "$score": { "$gte": 1 } }, "content": { "type": "text", "text": "Known" } }),
+        ),
+    ];
+    ensure(house.app(), &Permit::operator(acme.scope), &experiences).unwrap();
+    let ask = |visitor: Value, events: Value| {
+        let body = json!({ "key": acme.write_key, "anonymousId": "ann", "visitor": visitor, "events": events });
+        house.post("/v1/decide").json(&body).send()
+    };
+    let visitor = json!({ "attributes": { "id": "u1", "country": "DE", "$score": 99 }, "url": "https://acme.example/pricing", "forcedVariations": { "title": 1 },
+        "shown": { "greeting": { "times": 1, "last": 1 } }, "stickyBucketAssignmentDocs": {} });
+    let answer = eventually(|| {
+        let reply = ask(visitor.clone(), json!([]));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.text.contains("greeting").then(|| reply.json())
+    });
+    assert!(answer["score"].is_number() && answer["reasons"].is_array());
+    let found = |key: &str| answer["flags"]["features"][key].clone();
+    assert_eq!((&found("plain")["value"], &found("price")["value"]), (&json!(true), &json!(9)));
+    assert_eq!(found("greeting")["value"]["text"], "Hello");
+    assert_eq!(found("scored")["value"]["text"], "Known", "core says the score");
+    let hero = found("hero");
+    let exposure = &hero["exposures"][0];
+    assert_eq!(exposure["experiment"], json!({ "key": "headline" }));
+    assert_eq!(exposure["result"]["key"], hero["experimentResult"]["key"]);
+    assert!(hero["experimentResult"]["why"].is_string());
+    let title = &answer["flags"]["experiments"]["title"];
+    assert_eq!(title["experimentResult"]["inExperiment"], true);
+    assert_eq!(title["experimentResult"]["value"]["css"], "h1 { color: red }");
+    assert!(!answer.to_string().contains("secret"), "nothing of how it came about: {answer}");
+
+    let seen =
+        json!({ "attributes": { "id": "u1" }, "shown": { "greeting": { "times": 2, "last": 1 } } });
+    assert_eq!(ask(seen, json!([])).json()["flags"]["features"]["greeting"]["value"], Value::Null);
+    let event = |consent: Value| json!([{ "type": "track", "event": "x", "messageId": "c1", "anonymousId": "ann", "timestamp": "2026-01-01T00:00:00Z", "context": { "consent": consent } }]);
+    let refused = ask(visitor.clone(), event(json!({ "personalization": false }))).json();
+    assert!(refused["score"].is_number() && refused["flags"].is_null());
+    let unscored = ask(visitor.clone(), event(json!({ "profiling": false }))).json();
+    assert!(unscored["score"].is_null());
+    assert_eq!(unscored["flags"]["features"]["scored"]["value"], Value::Null);
+    let nobody = json!({ "key": acme.write_key, "visitor": { "attributes": {} } });
+    let nobody = house.post("/v1/decide").json(&nobody).send();
+    assert_eq!(nobody.status, 200, "{}", nobody.text);
+    assert_eq!(nobody.json()["flags"]["features"]["hero"]["value"], "plain");
+    let alone = house.post("/v1/decide").json(&json!({ "key": acme.write_key })).send();
+    assert_eq!(alone.status, 400, "whose score?");
+
+    let bare = house.bare_tenant("Bare");
+    let body = json!({ "key": bare.write_key, "anonymousId": "ann", "visitor": visitor });
+    let nothing = house.post("/v1/decide").json(&body).send();
+    let none = json!({ "flags": { "features": {}, "experiments": {} } });
+    assert_eq!((nothing.status, nothing.json()), (200, none), "nothing is published");
+    author(&house, &bare);
+    eventually(|| {
+        let flags = house.post("/v1/decide").json(&body).send().json()["flags"].clone();
+        (flags["features"]["price"]["value"] == 9).then_some(())
+    });
 }

@@ -85,7 +85,7 @@ const TABLE: &[Route] = &[
     Route { name: "get /v1/bundles/current", call: |house, _| house.get("/v1/bundles/current"),
         roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/bundles/parts/{hash}", call: |house, acme| house.get(&format!("/v1/bundles/parts/{}", acme.part_hash())),
-        roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: true },
+        roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/live", call: |house, _| house.call("HEAD", "/v1/live"),
         roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/visitors", call: |house, _| house.get("/v1/visitors"),

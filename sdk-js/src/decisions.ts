@@ -14,10 +14,18 @@ export interface Early {
   readonly bytes?: Promise<Uint8Array> | undefined;
 }
 
-/** Features and experiments, and the engine that answers for them. */
+/** Features and experiments, and the engine that answers for them; without it the server does. */
 export interface Flagged {
   readonly bytes: Uint8Array;
-  readonly module: WebAssembly.Module;
+  readonly module?: WebAssembly.Module | void;
+}
+
+/** What the server decides besides the score. */
+export interface About {
+  /** Of whom; nobody where nothing is to be decided. */
+  visitor(): object | undefined;
+  /** What the server says to that; nothing where it fails. */
+  hears(said: unknown): void;
 }
 
 /** What makes decisions; the part `scoring` brings it. */
@@ -25,6 +33,10 @@ export interface Scorer {
   happened(event: RapportEvent): void;
   /** Decides anew though nothing happened. */
   look(cause: string): void;
+  /** What the server is asked from now on; nothing else but the score. */
+  serve(about?: About): void;
+  /** Asks the server. */
+  ask(): void;
   forget(): void;
   /** Milliseconds that one decision takes. */
   measure(): number | undefined;

@@ -36,9 +36,9 @@ export function fetchEarly(config: Config): Early {
   const compiled = (part: string) => WebAssembly.compileStreaming(get(part));
   const early: Early = { bundle, scoring };
   if (wasm && decision) Object.assign(early, { module: compiled(wasm), bytes: bytes(decision) });
-  if (flags && flagsWasm) {
-    // Its code comes along with its data.
-    const all = Promise.all([bytes(flags), compiled(flagsWasm), load(config, "personalize")]);
+  if (flags) {
+    // Its code comes along with its data. Without its engine the server decides.
+    const all = Promise.all([bytes(flags), flagsWasm && compiled(flagsWasm).catch(quiet), load(config, "personalize")]);
     Object.assign(early, { flags: all.then(([bytes, module]) => ({ bytes, module })) });
   }
   for (const fetched of [early.module, early.bytes, early.flags]) fetched?.catch(quiet);

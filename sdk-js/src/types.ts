@@ -31,6 +31,8 @@ export interface Settings {
   readonly paths?: { readonly [start: string]: string };
   /** What the site knows of the visitor, for the conditions of what is shown to whom. */
   readonly attributes?: Properties;
+  /** So long (milliseconds) slots wait for the server where the page may not run the engine. Default: 200. */
+  readonly patience?: number;
   /** Run the scripts of experiments, where the page's policy lets them. Default: false. */
   readonly scripts?: boolean;
   readonly plugins?: readonly Plugin[];

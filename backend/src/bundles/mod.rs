@@ -7,7 +7,7 @@ mod service;
 mod store;
 mod view;
 
-pub use open::{OpenBundle, OpenBundles, PublishedFlags};
+pub use open::{OpenBundle, OpenBundles};
 pub use sdk::SdkFiles;
 pub use service::{
     Published, current, page_config, part, publish, publish_flags, published_flags, verifying_key,

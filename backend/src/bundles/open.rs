@@ -9,7 +9,6 @@ use crate::secret::Sha256Digest;
 use crate::sqlite::lock;
 use rapport_core::bundle::{Manifest, ManifestPart, PartKind, ScoreInPage};
 use rapport_core::decide::Engine;
-use rapport_core::experiment::Flags;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -60,7 +59,19 @@ impl OpenBundle {
         else {
             return Ok(None);
         };
-        let read = |part| read_part(app, scope, part);
+        let read = |part: &ManifestPart| -> Result<(Sha256Digest, Vec<u8>), StoreError> {
+            let digest = Sha256Digest::parse(&part.hash)
+                .ok_or_else(|| StoreError::corrupt("manifest", "a hash is malformed"))?;
+            let kind = if part.public { FileKind::Binary } else { FileKind::Private };
+            let bytes =
+                app.files.get(scope, PartName { digest, kind, encoding: Encoding::Plain })?;
+            Ok((
+                digest,
+                bytes.ok_or_else(|| {
+                    StoreError::corrupt("bundle", format_args!("its part {digest} is gone"))
+                })?,
+            ))
+        };
         let pages_may_ask = model.score_in_page != Some(ScoreInPage::Off);
         let public = model.public;
         let ((digest, signals), (_, model), (_, words)) =
@@ -89,19 +100,6 @@ impl OpenBundle {
     }
 }
 
-fn read_part(
-    app: &App,
-    scope: Scope,
-    part: &ManifestPart,
-) -> Result<(Sha256Digest, Vec<u8>), StoreError> {
-    let digest = Sha256Digest::parse(&part.hash)
-        .ok_or_else(|| StoreError::corrupt("manifest", "a hash is malformed"))?;
-    let kind = if part.public { FileKind::Binary } else { FileKind::Private };
-    let bytes = app.files.get(scope, PartName { digest, kind, encoding: Encoding::Plain })?;
-    let gone = || StoreError::corrupt("bundle", format_args!("its part {digest} is gone"));
-    Ok((digest, bytes.ok_or_else(gone)?))
-}
-
 /// Signals, model and words one after the other, their lengths before them (docs/bundle-format.md): each
 /// request takes a page's time.
 fn joined(parts: [&[u8]; 3]) -> Vec<u8> {
@@ -109,36 +107,10 @@ fn joined(parts: [&[u8]; 3]) -> Vec<u8> {
     lengths.chain(parts.iter().flat_map(|part| part.iter().copied())).collect()
 }
 
-/// A bundle's features and experiments, by the very bytes that pages open.
-pub struct PublishedFlags {
-    pub flags: Flags,
-    /// Of the manifest.
-    pub bundle: Sha256Digest,
-}
-
-impl PublishedFlags {
-    fn read(
-        app: &App,
-        scope: Scope,
-        manifest: &str,
-        bundle: Sha256Digest,
-    ) -> Result<Self, StoreError> {
-        let manifest: Manifest = serde_json::from_str(manifest)
-            .map_err(|error| StoreError::corrupt("manifest", error))?;
-        let Some(part) = manifest.parts.iter().find(|part| part.kind == PartKind::Flags) else {
-            return Ok(Self { flags: Flags::default(), bundle });
-        };
-        let (_, bytes) = read_part(app, scope, part)?;
-        let flags = Flags::open(&bytes).map_err(|error| StoreError::corrupt("flags", error))?;
-        Ok(Self { flags, bundle })
-    }
-}
-
 /// The bundles that are open.
 #[derive(Default)]
 pub struct OpenBundles {
     by_scope: RwLock<HashMap<Scope, Option<Arc<OpenBundle>>>>,
-    flags: RwLock<HashMap<Scope, Arc<PublishedFlags>>>,
     news: RwLock<HashMap<Scope, watch::Sender<Option<Sha256Digest>>>>,
 }
 
@@ -156,26 +128,6 @@ impl OpenBundles {
         let bundle = OpenBundle::read(app, scope)?.map(Arc::new);
         self.replace(scope, bundle.clone());
         Ok(bundle)
-    }
-
-    /// The current publication's flags; `None` before the first.
-    ///
-    /// # Errors
-    /// Where they are not open yet and cannot be read.
-    pub fn flags(
-        &self,
-        app: &App,
-        scope: Scope,
-    ) -> Result<Option<Arc<PublishedFlags>>, StoreError> {
-        let Some(publication) = app.records.publication(scope)? else { return Ok(None) };
-        let bundle = Sha256Digest::of(publication.manifest.as_bytes());
-        let known = self.flags.read().unwrap_or_else(PoisonError::into_inner).get(&scope).cloned();
-        if let Some(known) = known.filter(|known| known.bundle == bundle) {
-            return Ok(Some(known));
-        }
-        let read = Arc::new(PublishedFlags::read(app, scope, &publication.manifest, bundle)?);
-        self.flags.write().unwrap_or_else(PoisonError::into_inner).insert(scope, read.clone());
-        Ok(Some(read))
     }
 
     /// The hash of each manifest that is published from now on.

@@ -109,7 +109,7 @@ fn score(
 
 type Decided = (Map<String, Value>, Vec<Value>);
 
-fn decided(
+pub(super) fn decided(
     open: &OpenFlags,
     described: &CoreValue<'_>,
     now: Millis,

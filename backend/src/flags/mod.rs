@@ -1,6 +1,7 @@
 //! What is decided now, for who has no engine: our own SDKs, and clients that others wrote, GrowthBook's and
 //! OpenFeature's.
 
+mod brief;
 mod encrypted;
 pub mod everything;
 pub mod growthbook;
@@ -8,5 +9,6 @@ pub mod ofrep;
 mod open;
 mod visitor;
 
+pub use brief::{AnswersView, answers};
 pub use encrypted::PayloadKey;
 pub use open::{FlagBoard, OpenFlags};

@@ -19,7 +19,7 @@ pub fn context(
 }
 
 /// Whatever JSON can say, core can.
-fn core(value: &Value) -> CoreValue<'static> {
+pub(super) fn core(value: &Value) -> CoreValue<'static> {
     serde::Deserialize::deserialize(value).unwrap_or_default()
 }
 

@@ -2,16 +2,17 @@
 
 use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
 use super::{decide as decide_for, lag, visitor, visitors};
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::clock;
-use crate::collect::{Parcel, may_send};
+use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
+use crate::flags::{AnswersView, answers};
 use crate::identity::{Action, Caller, Resource, Scope, SubjectId, authorize};
 use crate::request::InPath;
 use axum::Json;
 use axum::extract::State;
 use rapport_core::event::{EventWire, Millis};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -77,20 +78,37 @@ pub struct DecideWire {
     /// The write key, where no header or address carries it.
     #[serde(alias = "writeKey")]
     key: Option<String>,
-    /// The id that the page gave the visitor.
-    anonymous_id: String,
+    /// The id that the page gave the visitor; absent where the visitor may not be followed by one.
+    anonymous_id: Option<String>,
     /// When the page sent this, by its own clock.
     sent_at: Option<Value>,
     /// What the server may not have got yet, in the Segment shape. What it has is not counted again.
     #[serde(default)]
     #[schema(value_type = Vec<serde_json::Value>)]
     events: Vec<EventWire>,
+    /// Asks for features and experiments too, and says of whom: `attributes`, `url`, `forcedVariations`,
+    /// `stickyBucketAssignmentDocs`, `shown`.
+    visitor: Option<Value>,
+}
+
+/// What is decided. Without a `visitor` in the request there is a score, or a problem.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionView {
+    /// Absent where nothing scores the visitor, or nothing may.
+    #[serde(flatten)]
+    score: Option<ScoreView>,
+    /// Absent where nobody asked, or the visitor refuses personalization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<AnswersView>,
 }
 
 /// Decides for a page that cannot run the engine. Read as JSON whatever it is declared as.
 #[utoipa::path(post, path = "/v1/decide", tag = "profiles", request_body = DecideWire,
-    responses((status = 200, body = ScoreView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
-pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<ScoreView>, Problem> {
+    responses((status = 200, body = DecisionView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
+pub async fn decide(
+    State(app): State<Shared>,
+    parcel: Parcel,
+) -> Result<Json<DecisionView>, Problem> {
     if parcel.body.len() > MAX_DECIDE_BODY {
         return Err(Problem::TooLarge(MAX_DECIDE_BODY));
     }
@@ -99,22 +117,41 @@ pub async fn decide(State(app): State<Shared>, parcel: Parcel) -> Result<Json<Sc
     let principal = parcel.sender.or_key(&app, wire.key.as_deref()).await?;
     let scope = authorize(&principal, Action::Decide, Resource::Own)?.scope();
     may_send(&app, &principal, &parcel.source, 1)?;
-    if wire.anonymous_id.is_empty()
-        || wire.anonymous_id.len() > MAX_ID
+    let known = wire.anonymous_id.as_ref().map(String::len);
+    // Whoever asks for a score alone has to say whose.
+    if known.map_or(wire.visitor.is_none(), |length| length == 0 || length > MAX_ID)
         || wire.events.len() > MAX_UNSEEN
     {
         return Err(Problem::Malformed(format!(
             "`anonymousId` must have 1 to {MAX_ID} bytes, `events` at most {MAX_UNSEEN} events"
         )));
     }
-    let mut unseen = wire.events;
-    for event in &mut unseen {
-        event.sent_at = event.sent_at.take().or_else(|| wire.sent_at.clone());
-    }
     caught_up(&app, scope).await?;
+    blocking(move || decided(&app, scope, wire)).await.map(Json)
+}
+
+fn decided(app: &App, scope: Scope, wire: DecideWire) -> Result<DecisionView, Problem> {
+    let DecideWire { anonymous_id, sent_at, events: mut unseen, visitor, .. } = wire;
+    for event in &mut unseen {
+        event.sent_at = event.sent_at.take().or_else(|| sent_at.clone());
+    }
     let now = Millis(clock::now());
-    let decided = blocking(move || decide_for(&app, scope, Some(&wire.anonymous_id), unseen, now));
-    decided.await.map(Json)
+    let default = app.records.settings(scope)?.consent.into();
+    let said = unseen.iter().rev().find_map(|event| Some(consent(&event.flat().ok()?, default)));
+    let scored = decide_for(app, scope, anonymous_id.as_deref(), unseen, now);
+    let Some(visitor) = visitor else {
+        return Ok(DecisionView { score: Some(scored?), flags: None });
+    };
+    let score = match scored {
+        Ok(score) => Some(score),
+        Err(Problem::NoBundle | Problem::NotFound(_)) => None,
+        Err(problem) => return Err(problem),
+    };
+    if !said.unwrap_or(default).personalization {
+        return Ok(DecisionView { score, flags: None });
+    }
+    let flags = answers(&*app.flags.get(app, scope)?, &visitor, now, score.as_ref());
+    Ok(DecisionView { score, flags: Some(flags) })
 }
 
 /// Waits, not for long, until what was acknowledged a moment ago is folded.

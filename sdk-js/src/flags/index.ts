@@ -1,7 +1,8 @@
 /** Features and experiments, decided by the engine: what GrowthBook's payload says, bucket for bucket. */
 import type { Band } from "../types";
 import { BANDS } from "./bands";
-import { Writer, read } from "./wire";
+import { Described, type DescribedExperiment } from "./described";
+import { Writer } from "./wire";
 
 export { decrypt } from "./encrypted";
 
@@ -110,26 +111,6 @@ export interface FlagOptions {
   readonly onExposure?: (exposure: Exposure, visitor: Visitor) => void;
 }
 
-interface Description {
-  readonly attributes: string[];
-  readonly features: { readonly key: string; readonly default: Json; readonly rules: { readonly id: string; readonly value?: Json }[]; readonly reads: number[] }[];
-  readonly pages: number[][];
-  readonly experiments: Described[];
-  readonly experiences: { readonly key: string; readonly name?: string; readonly slot?: string }[];
-}
-
-interface Described {
-  readonly key: string;
-  readonly feature: string;
-  readonly authored: { readonly [name: string]: Json };
-  readonly variations: { readonly value: Json; readonly key?: string; readonly name?: string; readonly passthrough?: true }[];
-  readonly leaves: { readonly leafId: Json; readonly variationWeights: number[] }[];
-  readonly banditVersion?: Json;
-  readonly bucketVersion?: number;
-}
-
-/** Where the bytes say what they are about: behind the mark, the checksum and a length. */
-const DESCRIBED_AT = 12;
 const INPUT_BYTES = 32 * 1024;
 const SOURCES: readonly Source[] = ["unknownFeature", "defaultValue", "force", "experiment", "prerequisite", "cyclicPrerequisite"];
 const FORCE = 2;
@@ -138,7 +119,6 @@ const EXPERIMENT = 3;
 const OF_FEATURE = 0;
 const OF_EXPERIMENT = 1;
 const OF_ALL = 2;
-const SCORED = ["$score", "$band"];
 /** Numbers of an assignment. */
 const PER_ASSIGNMENT = 7;
 const IN_EXPERIMENT = 1;
@@ -168,15 +148,8 @@ const WHY = [
 ];
 
 /** The features and experiments of a bundle. */
-export class Flags {
-  /** Whether anything depends on the visitor's score. */
-  readonly readsScore: boolean;
-  /** Whether anything depends on what a host knows: the score, the time, what was shown. */
-  readonly readsKnown: boolean;
-
+export class Flags extends Described {
   private readonly number: number;
-  private readonly about: Description;
-  private readonly byKey = new Map<string, number>();
   private writer = new Writer(new ArrayBuffer(0), 0, 0);
   /** The engine's memory as numbers. */
   private answer = new Float64Array(0);
@@ -190,43 +163,10 @@ export class Flags {
     bytes: Uint8Array,
     private readonly options: FlagOptions = {},
   ) {
-    this.number = engine.openFlags(bytes);
-    if (this.number === 0) throw new Error("the flags are damaged, or newer than this engine");
-    this.about = read(bytes, DESCRIBED_AT) as unknown as Description;
-    const { features, pages, attributes } = this.about;
-    features.forEach(({ key }, at) => this.byKey.set(key, at));
-    const reads = [...features.map((feature) => feature.reads), ...pages].flat().map((number) => attributes[number]!);
-    this.readsScore = reads.some((name) => SCORED.includes(name));
-    this.readsKnown = reads.some((name) => name.startsWith("$"));
-  }
-
-  /** The keys of all features. */
-  get keys(): readonly string[] {
-    return this.about.features.map(({ key }) => key);
-  }
-
-  /** What a feature is for everybody whom no rule may apply to. */
-  standard(key: string): Feature {
-    const number = this.byKey.get(key);
-    const value = number === undefined ? null : this.about.features[number]!.default;
-    const source = number === undefined ? "unknownFeature" : "defaultValue";
-    return { value, on: Boolean(value), off: !value, source, ruleId: "" };
-  }
-
-  /** Whether the feature reads nothing of a visitor. */
-  isFixed(key: string): boolean {
-    const number = this.byKey.get(key);
-    return number !== undefined && this.about.features[number]!.reads.length === 0;
-  }
-
-  /** How many experiments of pages there are. */
-  get experiments(): number {
-    return this.about.pages.length;
-  }
-
-  /** Whether an experience is called so. */
-  isExperience(key: string): boolean {
-    return this.about.experiences.some((experience) => experience.key === key);
+    const number = engine.openFlags(bytes);
+    if (number === 0) throw new Error("the flags are damaged, or newer than this engine");
+    super(bytes);
+    this.number = number;
   }
 
   /** The feature's value, or `otherwise` where it is unknown or null. */
@@ -235,7 +175,7 @@ export class Flags {
     if (number === undefined) return otherwise;
     const at = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
     // The hearer may ask again, which overwrites the answer.
-    const value = this.valueOf(number, at);
+    const value = this.valueAt(number, at);
     this.expose(this.behind(at), visitor);
     return (value ?? otherwise) as T;
   }
@@ -280,32 +220,9 @@ export class Flags {
     return shown;
   }
 
-  /** What a feature may be, or a page's experiment by its number: variations, and values of rules. */
-  choices(of: string | number): Option[] {
-    const pages = this.about.experiments.filter(({ feature }) => feature === "");
-    const run = typeof of === "string" ? this.about.experiments.filter(({ feature }) => feature === of) : pages.slice(of, of + 1);
-    const rules = typeof of === "string" ? (this.about.features.find(({ key }) => key === of)?.rules ?? []) : [];
-    return [
-      ...rules.flatMap(({ id, value }, at) => (value === undefined ? [] : [{ label: id || `rule ${at + 1}`, value }])),
-      ...run.flatMap(({ key, variations }) =>
-        variations.map(({ name, key: variation, value }, number) => ({ label: name ?? `${key} ${variation ?? number}`, value })),
-      ),
-    ];
-  }
-
-  /** What is remembered once the visitor has seen this; the documents that changed. */
-  remember({ result, experiment }: Exposure, before: Visitor["stickyBucketAssignmentDocs"] = {}): { [key: string]: StickyDocument } {
-    const described = this.about.experiments.find(({ authored }) => authored === experiment || authored["key"] === experiment["key"]);
-    if (described?.bucketVersion === undefined || !result.hashUsed) return {};
-    const [attributeName, attributeValue] = [result.hashAttribute, String(result.hashValue)];
-    const name = `${attributeName}||${attributeValue}`;
-    const assignments = { ...before[name]?.assignments, [`${described.key}__${described.bucketVersion}`]: result.key };
-    return { [name]: { attributeName, attributeValue, assignments } };
-  }
-
   private featureAt(number: number, at: number, visitor: Visitor): Feature {
     const { answer } = this;
-    const value = this.valueOf(number, at);
+    const value = this.valueAt(number, at);
     const on = Boolean(value);
     const ruleId = this.about.features[number]!.rules[answer[at + 1]!]?.id ?? "";
     const shown: { -readonly [member in keyof Feature]: Feature[member] } = { value, on, off: !on, source: SOURCES[answer[at]!]!, ruleId };
@@ -316,7 +233,7 @@ export class Flags {
     return shown;
   }
 
-  private valueOf(feature: number, at: number): Json {
+  private valueAt(feature: number, at: number): Json {
     const { answer } = this;
     const { default: otherwise, rules } = this.about.features[feature]!;
     const source = answer[at];
@@ -364,7 +281,7 @@ export class Flags {
   }
 
   /** The bandit's leaf, if there is one. */
-  private leafAt(at: number): Described["leaves"][number] | undefined {
+  private leafAt(at: number): DescribedExperiment["leaves"][number] | undefined {
     const number = this.answer[at + 5]!;
     return number < 0 ? undefined : this.about.experiments[this.answer[at]!]!.leaves[number];
   }

@@ -1,5 +1,5 @@
 /** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
-import type { Exposure, Feature, Flags, Json, Result, Visitor } from "../flags";
+import type { Exposure, Feature, Json, Result, Visitor } from "../flags";
 import { openFlags } from "../flags/engine";
 import { VIEWED, nameOf, viewed } from "../flags/exposure";
 import { attempt } from "../plugins";
@@ -12,6 +12,8 @@ import { Choices, Memory, type Overrides } from "./memory";
 
 export type { Overrides } from "./memory";
 import { isHere, targetOf } from "./redirect";
+import { Served } from "./served";
+import { inPage, type Source } from "./source";
 import type { Change } from "./spots";
 
 /** Part `flags` is not opened beyond this: a page would stand still. */
@@ -76,8 +78,15 @@ export async function mount(rapport: Rapport, options: Options): Promise<void> {
     const [{ bytes, module }] = await Promise.all([fetched, decisions.ready]);
     if (bytes.length > MOST_BYTES) throw new RangeError(`${bytes.length} bytes of flags are too many`);
     const heard: Exposure[] = [];
-    const flags = openFlags(module, bytes, { onExposure: (exposure) => heard.push(exposure) });
-    new Personalizer(rapport, options, flags, heard, bundle).start();
+    const hear = (exposure: Exposure) => heard.push(exposure);
+    const { scorer } = decisions;
+    let source: Source;
+    if (module) source = inPage(openFlags(module, bytes, { onExposure: hear }), bundle);
+    else if (scorer) source = new Served(bytes, scorer, hear, bundle, options.patience);
+    else throw new Error("there is neither an engine nor a server to decide");
+    // Whoever waits to hear what else the server is asked need not wait.
+    if (module) scorer?.serve();
+    new Personalizer(rapport, options, source, heard).start();
   } catch (error) {
     unmask();
     console.warn("rapport: nothing is personalized:", error);
@@ -112,9 +121,8 @@ class Personalizer {
   constructor(
     private readonly rapport: Rapport,
     { key, scripts = false, attributes = {} }: Options,
-    private readonly flags: Flags,
+    private readonly flags: Source,
     private readonly heard: Exposure[],
-    private readonly bundle: string | undefined,
   ) {
     this.memory = new Memory(rapport.storage);
     this.choices = new Choices(`rapport:${key}:overrides`);
@@ -126,16 +134,17 @@ class Personalizer {
   start(): void {
     const { rapport } = this;
     this.offer();
+    this.flags.start(() => (this.allowed ? this.visitor() : undefined), () => this.refresh());
     rapport.pages.onOpen(() => {
       this.shown = this.memory.shown();
-      this.refresh();
+      this.renew();
     });
-    rapport.onDecision(() => this.soon());
+    rapport.onDecision((decision) => this.flags.heeds(decision) && this.soon());
     rapport.use({ name: "personalize", destination: ({ type }) => type !== "track" && this.soon() });
-    addEventListener("rapport:consent", () => this.refresh());
+    addEventListener("rapport:consent", () => this.renew());
     addEventListener("pageshow", ({ persisted }) => {
       this.leaving &&= !persisted;
-      if (persisted) this.refresh();
+      if (persisted) this.renew();
     });
   }
 
@@ -153,7 +162,7 @@ class Personalizer {
       },
       override: (overrides) => {
         this.choices.add(overrides);
-        this.refresh();
+        this.renew();
       },
     };
     Object.defineProperty(rapport, "score", { get: () => rapport.decision?.score });
@@ -173,12 +182,18 @@ class Personalizer {
   private soon(): void {
     if (this.due) return;
     this.due = true;
-    queueMicrotask(() => this.refresh());
+    queueMicrotask(() => this.renew());
   }
 
-  /** Decides anew and shows it. Whatever goes wrong, the page is as its site made it. */
-  private refresh(): void {
+  /** Something changed that answers may depend on. */
+  private renew(): void {
     this.due = false;
+    if (this.allowed) this.flags.renew();
+    else this.refresh();
+  }
+
+  /** Shows what is decided. Whatever goes wrong, the page is as its site made it. */
+  private refresh(): void {
     if (this.leaving) return;
     try {
       this.changes.show(this.allowed ? this.decided() : this.nothing());
@@ -328,7 +343,7 @@ class Personalizer {
   private decide(hear?: (decided: Decided) => void): Decided {
     if (hear) {
       this.listeners.add(hear);
-      this.soon();
+      queueMicrotask(() => attempt(() => hear(this.decide())));
     }
     const visitor = this.visitor();
     const why = [...this.why];
@@ -361,7 +376,7 @@ class Personalizer {
     const once = (mark: string) => !this.told.has(mark) && this.told.add(mark);
     const { rapport, memory } = this;
     for (const exposure of exposures) {
-      const event = viewed(exposure, this.bundle);
+      const event = viewed(exposure, this.flags.bundle);
       const documents = memory.documents(this.attributes());
       memory.keep({ ...documents, ...this.flags.remember(exposure, documents) });
       if (!once(nameOf(event))) continue;

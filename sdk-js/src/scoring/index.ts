@@ -1,5 +1,5 @@
 /** Makes decisions: with the engine in the page, or over HTTP where the page may not run it. */
-import type { Asking, Early, Scorer } from "../decisions";
+import type { About, Asking, Early, Scorer } from "../decisions";
 import { unmask } from "../personalize/mask";
 import type { Decision, RapportEvent, Verdict } from "../types";
 import { fromBase64, toBase64 } from "./base64";
@@ -16,10 +16,10 @@ export async function scorer(asking: Asking, { bundle, module, bytes, flags }: E
   if (!flags) unmask();
   try {
     if (!module || !bytes) throw OFF;
-    return new Decider(asking, new LocalEngine(await module, split(await bytes)), bundle, false);
+    return new Decider(asking, new LocalEngine(await module, split(await bytes)), bundle, false, flags);
   } catch (error) {
     // Browsers even fail the fetches of a page before they say that it goes.
-    return new Decider(asking, error, bundle, bytes !== undefined && !(error instanceof WebAssembly.CompileError));
+    return new Decider(asking, error, bundle, bytes !== undefined && !(error instanceof WebAssembly.CompileError), flags);
   }
 }
 
@@ -47,6 +47,7 @@ class Decider implements Scorer {
     engine: unknown,
     bundle: string | undefined,
     owing: boolean,
+    private readonly coming: Early["flags"],
   ) {
     this.owing = owing;
     const { key, rapport } = asking;
@@ -65,7 +66,7 @@ class Decider implements Scorer {
     if (event.anonymousId !== this.whose) this.recall(event.anonymousId);
     if (event.anonymousId) this.hints.happened(event);
     this.forgetExpired();
-    if (!this.engine) return this.ask(cause);
+    if (!this.engine) return this.askFor(cause);
     const verdict = this.fold(event);
     if (!verdict) return;
     this.publish(verdict, "page", cause);
@@ -75,12 +76,21 @@ class Decider implements Scorer {
   look(cause: string): void {
     const from = { cause, started: performance.now() };
     if (this.engine) this.publish(this.engine.decide(this.now), "page", from);
-    else this.ask(from);
+    else this.askFor(from);
   }
 
   forget(): void {
     this.whose = undefined;
     this.engine?.forget();
+  }
+
+  serve(about?: About): void {
+    if (about) this.remote ??= new RemoteEngine(this.asking, undefined);
+    this.remote?.serve(about);
+  }
+
+  ask(): void {
+    this.askFor({ cause: "slots", started: performance.now() });
   }
 
   /** Averaged over many: one alone is below a page's clock. */
@@ -93,8 +103,9 @@ class Decider implements Scorer {
     return (performance.now() - start) / runs;
   }
 
-  private ask(cause: Cause): void {
-    void this.remote?.ask((verdict) => this.publish(verdict, "server", cause));
+  private askFor(cause: Cause): void {
+    // Who scores in the page asks the server for the rest.
+    void this.remote?.ask((verdict) => this.engine || this.publish(verdict, "server", cause));
   }
 
   private publish(verdict: Verdict, source: "page" | "server", { started, ...from }: Cause): void {
@@ -121,7 +132,7 @@ class Decider implements Scorer {
   private turnToServer(reason: unknown): void {
     console.info("rapport: decisions come from the server:", reason);
     this.engine = undefined;
-    this.remote = new RemoteEngine(this.asking);
+    this.remote ??= new RemoteEngine(this.asking, this.coming);
   }
 
   /** Takes up what this browser keeps of a visitor; what it lost, the server may still have. */

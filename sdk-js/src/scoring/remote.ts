@@ -1,48 +1,68 @@
-import type { Asking } from "../decisions";
+import type { About, Asking } from "../decisions";
 import type { Reason, Verdict } from "../types";
 
 /** As many as the engine in the page gives. */
 const REASONS = 5;
 
+/** The first question waits no longer for what else there is to ask. */
+const PATIENCE = 200;
+
 /** Decisions over HTTP, where the page may not run WebAssembly. */
 export class RemoteEngine {
   private busy = false;
-  private again = false;
+  private due = false;
+  private about: About | undefined;
+  private served: (() => void) | undefined;
+  /** The part `personalize` has said what else to ask, or will not. */
+  private readonly ready: Promise<unknown>;
 
-  constructor(private readonly asking: Asking) {}
+  /** `coming` fails where nothing else will be asked. */
+  constructor(
+    private readonly asking: Asking,
+    coming: Promise<unknown> | undefined,
+  ) {
+    this.ready = new Promise<void>((resolve) => {
+      this.served = resolve;
+      if (coming) coming.then(() => setTimeout(resolve, PATIENCE), resolve);
+      else resolve();
+    });
+  }
+
+  /** Asks from now on for what this is about, too. */
+  serve(about: About | undefined): void {
+    this.about = about;
+    this.served?.();
+  }
 
   /** Asks for a decision on all that happened until now; questions that meet become one. */
   async ask(answer: (verdict: Verdict) => void): Promise<void> {
-    if (this.busy) {
-      this.again = true;
-      return;
-    }
+    this.due = true;
+    if (this.busy) return;
     this.busy = true;
-    try {
-      do {
-        this.again = false;
-        const verdict = await this.request();
-        if (verdict) answer(verdict);
-      } while (this.again);
-    } finally {
-      this.busy = false;
+    await this.ready;
+    while (this.due) {
+      this.due = false;
+      const visitor = this.about?.visitor();
+      const said = await this.request(visitor);
+      const verdict = readVerdict(said);
+      if (verdict) answer(verdict);
+      if (visitor) this.about?.hears((Object(said) as { flags?: unknown }).flags);
     }
+    this.busy = false;
   }
 
-  private async request(): Promise<Verdict | undefined> {
+  private async request(visitor: object | undefined): Promise<unknown> {
     const { url, key, rapport } = this.asking;
     const body = JSON.stringify({
       key,
       anonymousId: rapport.profiles ? rapport.anonymousId : undefined,
       sentAt: new Date().toISOString(),
       events: rapport.delivery.pending,
+      visitor,
     });
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        body,
-      });
-      return response.ok ? readVerdict(await response.json()) : undefined;
+      const response = await fetch(url, { method: "POST", body });
+      return response.ok ? await response.json() : undefined;
     } catch {
       return undefined;
     }

@@ -33,11 +33,12 @@ export function flagsOf(payload) {
 /**
  * Starts both servers. `csp` is sent with each page, `parts` replaces parts of the bundle, `pages` adds
  * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
- * `flags` is a payload of features and experiments, `state.flags` another one from then on;
+ * `flags` is a payload of features and experiments, `state.flags` another one from then on; `served` is what
+ * the server decides by it for all whose page cannot;
  * `cache` is how long `KEY.js` is kept; `state.down` makes the whole server hang up;
  * `state.closing` makes the collector hang up, `state.hold` keeps its answers until it resolves, `state.gate` what pages decide with, `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, cache } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, served, cache } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
@@ -88,11 +89,11 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     }
     if (url.pathname === "/v1/decide" && request.method === "POST") {
       state.decisions += 1;
-      const { anonymousId, events } = JSON.parse(body);
+      const { anonymousId, events, visitor } = JSON.parse(body);
       const stored = state.events.filter((event) => event.anonymousId === anonymousId);
       const known = new Set(stored.map((event) => event.messageId));
       const all = [...stored, ...events.filter((event) => !known.has(event.messageId))];
-      return [200, "application/json", JSON.stringify(decider.decide(inOrder(all), Date.now(), 5))];
+      return [200, "application/json", JSON.stringify({ ...decider.decide(inOrder(all), Date.now(), 5), flags: visitor && served })];
     }
     return [404, "text/plain", "no such route"];
   });
