@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(feature = "wire")]
 
-use rapport_core::experiment::{Asker, Flags, HashVersion, compile_flags};
+use rapport_core::experiment::{Asker, Flags, HashVersion, compile_flags, for_others};
 use rapport_core::targeting::Value;
 use serde_json::json;
 
@@ -385,5 +385,52 @@ fn ten_megabytes_compile_in_a_moment() {
     assert_eq!(
         slot(&opened, json!({"attributes": {"country": "DE", "n": 9}}), "feature-3"),
         "warm words for a warm lead"
+    );
+}
+
+#[test]
+fn clients_that_know_no_experiences_decide_by_rules_and_experiments_what_we_decide() {
+    let payload = json!({
+        "audiences": {"dach": {"country": {"$in": ["DE", "AT", "CH"]}}, "hot": {"$score": {"$gte": 70}}},
+        "savedGroups": {"staff": ["u1"]},
+        "features": {
+            "hero": {"defaultValue": text("plain"), "rules": [{"force": text("later"), "condition": {"$now": {"$after": "2020-01-01"}}}, {"force": text("staff"), "condition": {"id": {"$inGroup": "staff"}}}]},
+            "alone": {"defaultValue": 1},
+        },
+        "experiments": [{"key": "authored", "variations": [{}, {"css": "a"}]}],
+        "experiences": [
+            {"key": "warm", "slot": "hero", "audience": "hot", "content": text("warm"), "priority": 9},
+            {"key": "autumn", "slot": "hero", "audience": "dach", "variations": [null, text("leaves"), text("rain")], "weights": [0.4, 0.3, 0.3]},
+            {"key": "twice", "slot": "hero", "cap": {"times": 2}, "content": text("twice")},
+            {"key": "note", "slot": "new", "content": text("note"), "condition": {"country": "FR"}},
+            {"key": "page", "audience": "dach", "changes": {"css": "b"}},
+            {"key": "broken", "slot": "hero", "content": text("broken"), "condition": {"id": {"$regex": "("}}},
+        ]
+    });
+    let ours = compiled(payload.clone()).0;
+    let spelled = for_others(&value(payload));
+    let shown = serde_json::to_value(&spelled).unwrap();
+    assert_eq!(shown["experiences"], json!(null));
+    assert_eq!(shown["savedGroups"], json!({"staff": ["u1"]}));
+    let (theirs, problems) = compile_flags(&spelled);
+    assert_eq!(problems, Vec::new());
+    let keys = |flags: &Flags| -> Vec<String> {
+        flags.experiments.iter().map(|one| one.key.to_string()).collect()
+    };
+    assert_eq!(keys(&theirs), ["authored", "page"]);
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 0..60 {
+        let country = ["DE", "FR", "US"][number % 3];
+        let context = json!({"attributes": {"id": format!("u{number}"), "country": country}, "shown": {"twice": {"times": 2, "last": 1}}});
+        for feature in ["hero", "new", "alone"] {
+            let context = value(context.clone());
+            let answer = |flags| Asker::new(&context).feature(flags, feature).at("value").clone();
+            assert_eq!(answer(&theirs), answer(&ours), "{feature} {number}");
+        }
+        seen.insert(slot(&theirs, context, "hero"));
+    }
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        ["default", "leaves", "plain", "rain", "staff"]
     );
 }

@@ -204,19 +204,18 @@ fn answers(open: &OpenFlags, asking: AskingWire) -> Value {
     };
     let features = open.flags.features.iter().map(|one| (one.key.to_string(), feature(&one.key)));
     let features: Map<String, Value> = features.collect();
-    let authored = open.payload["experiments"].as_array().into_iter().flatten().enumerate();
-    let experiments = authored.filter_map(|(number, authored)| {
+    let run = open.flags.experiments.iter().enumerate();
+    let experiments = run.filter_map(|(number, experiment)| {
         let answer = json(&asker.experiment(&open.flags, number));
         let result = &answer["experimentResult"];
         let chosen = usize::try_from(result["variationId"].as_u64()?).ok()?;
-        (result["inExperiment"] == true).then(|| scrubbed(authored, chosen))
+        (result["inExperiment"] == true).then(|| scrubbed(json(&experiment.authored.0), chosen))
     });
     json!({ "status": 200, "features": features, "experiments": experiments.collect::<Vec<_>>(), "dateUpdated": crate::clock::iso(open.changed_at) })
 }
 
 /// An experiment of which only the variation is left that the visitor gets.
-fn scrubbed(authored: &Value, chosen: usize) -> Value {
-    let mut shown = authored.clone();
+fn scrubbed(mut shown: Value, chosen: usize) -> Value {
     let Some(members) = shown.as_object_mut() else { return shown };
     for decides in [
         "condition",

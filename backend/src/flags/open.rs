@@ -1,5 +1,6 @@
 //! What each scope decides now, compiled once for all who ask, and told to all who listen.
 
+use super::visitor::json as as_json;
 use crate::app::App;
 use crate::bundles::published_flags;
 use crate::clock::{self, Millis};
@@ -7,7 +8,7 @@ use crate::error::StoreError;
 use crate::experiments;
 use crate::identity::Scope;
 use crate::secret::Sha256Digest;
-use rapport_core::experiment::Flags;
+use rapport_core::experiment::{Flags, for_others};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,11 +17,11 @@ use tokio::sync::watch;
 /// Flags that decide.
 pub struct OpenFlags {
     pub flags: Flags,
-    /// As it was authored here, in GrowthBook's words.
+    /// As it was authored here, in GrowthBook's words alone.
     pub payload: Value,
     /// What GrowthBook's clients get.
     pub text: String,
-    /// An entity tag of the payload.
+    /// An entity tag of what is authored.
     pub tag: String,
     pub changed_at: Millis,
 }
@@ -31,26 +32,24 @@ impl OpenFlags {
     fn read(app: &App, scope: Scope) -> Result<Self, StoreError> {
         let corrupt = |error| StoreError::corrupt("payload", error);
         let mut payload = json!({ "features": {}, "experiments": [] });
-        let mut flags = Flags::default();
-        let mut digest = None;
+        let (mut flags, mut digest) = (Flags::default(), Sha256Digest::of(b""));
         if let Some(authored) = experiments::payload(app, scope)? {
             let wrong;
             (flags, wrong) = authored.compile().map_err(corrupt)?;
             for wrong in wrong {
                 tracing::warn!(%scope, at = wrong.at, reason = wrong.reason, "a flag does nothing");
             }
-            payload = authored.value;
+            digest = Sha256Digest::of(authored.value.to_string().as_bytes());
+            payload = as_json(&for_others(&authored.for_core().map_err(corrupt)?));
         } else if let Some(bytes) = published_flags(app, scope)? {
             flags = Flags::open(&bytes).map_err(|error| StoreError::corrupt("flags", error))?;
-            digest = Some(Sha256Digest::of(&bytes));
+            digest = Sha256Digest::of(&bytes);
         }
-        let digest =
-            digest.unwrap_or_else(|| Sha256Digest::of(payload.to_string().as_bytes())).to_string();
         let changed_at = clock::now();
         let mut shown = payload.clone();
         shown["status"] = Value::from(200);
         shown["dateUpdated"] = Value::from(clock::iso(changed_at));
-        let tag = format!("\"{}\"", digest.get(..32).unwrap_or_default());
+        let tag = format!("\"{}\"", digest.to_string().get(..32).unwrap_or_default());
         Ok(Self { flags, payload, text: shown.to_string(), tag, changed_at })
     }
 }

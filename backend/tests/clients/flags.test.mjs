@@ -39,6 +39,10 @@ before(async () => {
   await define("features", "hero", { defaultValue: "plain" });
   await define("features", "limit", { defaultValue: 5 });
   await define("features", "layout", { defaultValue: { columns: 2 } });
+  await define("audiences", "french", { condition: { country: "FR" } });
+  await define("experiences", "bonjour", { slot: "greeting", audience: "french", variations: [{ type: "text", text: "Bonjour" }, { type: "text", text: "Salut" }] });
+  await define("experiences", "known", { slot: "greeting", priority: 5, condition: { $score: { $lt: 50 } }, content: { type: "text", text: "Cold" } });
+  await define("experiences", "paint", { audience: "french", changes: { css: "h1 { color: blue }" } });
   await define("experiments", "headline", { feature: "hero", variations: ["cold", "warm"], meta: [{ key: "c" }, { key: "w" }], hashVersion: 2 });
 });
 
@@ -111,6 +115,30 @@ test("@growthbook/growthbook decrypts the payload of a key that asks for it", as
   console.error = complaints;
   assert.equal(other.getFeatureValue("banner", "?"), "?", "another key opens nothing");
   other.destroy();
+});
+
+test("@growthbook/growthbook decides experiences, but for those that ask for a score", async () => {
+  await published("bonjour");
+  const exposed = [];
+  const client = new GrowthBookClient({ apiHost: url, clientKey: key, trackingCallback: (experiment, result) => exposed.push([experiment.key, result.inExperiment]) });
+  const { success, error } = await client.init({ timeout: 10_000 });
+  assert.ok(success, error);
+  const seen = new Set();
+  for (let number = 0; number < 12; number += 1) {
+    const id = `visitor ${number}`;
+    const theirs = client.getFeatureValue("greeting", null, { attributes: { id, country: "FR" } });
+    const answer = await (await fetch(`${url}/ofrep/v1/evaluate/flags/greeting`, { method: "POST", headers: { "x-api-key": key }, body: JSON.stringify({ context: { targetingKey: id, country: "FR", score: 99 } }) })).json();
+    assert.ok(["Bonjour", "Salut"].includes(theirs.text), theirs.text);
+    if (answer.value.text !== "Cold") assert.deepEqual(theirs, answer.value, id);
+    seen.add(theirs.text);
+  }
+  assert.deepEqual(seen, new Set(["Bonjour", "Salut"]));
+  assert.deepEqual(new Set(exposed.map(String)), new Set(["bonjour,true"]));
+  assert.equal(client.getFeatureValue("greeting", null, { attributes: { id: "1", country: "US" } }), null, "the default, not a guess of the score");
+  const page = client.getPayload().experiments.find((one) => one.key === "paint");
+  assert.equal(client.runInlineExperiment(page, { attributes: { id: "1", country: "FR" } }).value.css, "h1 { color: blue }");
+  assert.equal(client.runInlineExperiment(page, { attributes: { id: "1", country: "US" } }).inExperiment, false);
+  client.destroy();
 });
 
 test("@growthbook/growthbook has a change pushed over its stream", async () => {

@@ -1,6 +1,7 @@
 //! From GrowthBook's payload, and what Rapport adds to it, to compiled flags.
 
 use super::HashVersion;
+use super::experience::Spelled;
 use super::flags::{
     Authored, Bandit, Effect, Experiment, Feature, Filter, Flags, Hashing, Leaf, Parent, Rollout,
     Rule, Sticky, Variation,
@@ -21,10 +22,17 @@ pub struct FlagProblem {
 /// Compiles a payload: `features`, `experiments`, `savedGroups`, `contextualBandits`, and Rapport's
 /// `audiences` and `experiences`. What is wrong is reported and does nothing; the rest works.
 pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
+    let (flags, problems, _) = compile(payload);
+    (flags, problems)
+}
+
+/// And what the experiences would be without experiences, the most important first.
+pub(super) fn compile(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>, Vec<Spelled>) {
     let mut work = Work {
         compiler: Compiler::new(payload.member("savedGroups").unwrap_or(&Value::Null)),
         bandits: payload.member("contextualBandits").unwrap_or(&Value::Null),
         problems: Vec::new(),
+        spelled: Vec::new(),
         path: Vec::new(),
     };
     let audiences = work.audiences(payload);
@@ -54,7 +62,7 @@ pub fn compile_flags(payload: &Value<'_>) -> (Flags, Vec<FlagProblem>) {
     for (number, experiment) in (0..).zip(flags.all_experiments()) {
         experiment.number = number;
     }
-    (flags, work.problems)
+    (flags, work.problems, work.spelled)
 }
 
 /// Names of the attributes that exposures carry along.
@@ -64,6 +72,7 @@ pub(super) struct Work<'p> {
     pub compiler: Compiler,
     bandits: &'p Value<'p>,
     pub problems: Vec<FlagProblem>,
+    pub spelled: Vec<Spelled>,
     path: Vec<String>,
 }
 

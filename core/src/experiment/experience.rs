@@ -57,6 +57,13 @@ enum Made {
     Page(Experiment),
 }
 
+/// An experience as it would be authored without experiences: a rule of the feature that its slot
+/// names, or an experiment of pages.
+pub(super) struct Spelled {
+    pub slot: Option<Box<str>>,
+    pub authored: Value<'static>,
+}
+
 impl Work<'_> {
     /// Compiles the audiences; one with a fault is left out, and so is what asks for it.
     pub fn audiences(&mut self, payload: &Value<'_>) -> Vec<Audience> {
@@ -107,7 +114,8 @@ impl Work<'_> {
                     work.whole(|work| work.experience(payload, one, audiences, &mut keys))
                 })
             });
-            let Some((experience, made)) = made else { continue };
+            let Some((experience, made, authored)) = made else { continue };
+            self.spelled.push(Spelled { slot: experience.slot.clone(), authored });
             match (made, &experience.slot) {
                 (Made::Rule(rule), Some(slot)) => rules.entry(slot.clone()).or_default().push(rule),
                 (Made::Page(experiment), _) => experiments.push(experiment),
@@ -138,7 +146,7 @@ impl Work<'_> {
         one: &Value<'_>,
         audiences: &[Audience],
         keys: &mut BTreeSet<String>,
-    ) -> Option<(Experience, Made)> {
+    ) -> Option<(Experience, Made, Value<'static>)> {
         let before = self.problems.len();
         let Some(key) = text(one, "key").filter(|key| is_key(key)) else {
             self.problem("an experience needs a `key` of at most 64 letters, digits, - and _");
@@ -176,7 +184,7 @@ impl Work<'_> {
         let condition = Value::joined("$and", conditions.into_iter().flatten().collect());
         fields.extend(condition.map(|one| ("condition".into(), one)));
         let slot = text(one, "slot").filter(|slot| !slot.is_empty());
-        let made = match slot {
+        let authored = match slot {
             Some(_) => self.content(one, fields)?,
             None => self.changes(one, fields)?,
         };
@@ -184,11 +192,12 @@ impl Work<'_> {
             return None;
         }
         let made = match slot {
-            Some(slot) => Made::Rule(self.rule(slot, &made)),
-            None => Made::Page(self.alone(&made)),
+            Some(slot) => Made::Rule(self.rule(slot, &authored)),
+            None => Made::Page(self.alone(&authored)),
         };
         let name = text(one, "name").map(Box::from);
-        Some((Experience { key: key.into(), name, slot: slot.map(Box::from), cap }, made))
+        let experience = Experience { key: key.into(), name, slot: slot.map(Box::from), cap };
+        Some((experience, made, authored.into_owned()))
     }
 
     /// The rule of an experience with a slot: one content, or several of which each visitor gets one.

@@ -19,6 +19,8 @@ mod harm;
 mod hash;
 mod known;
 mod numbers;
+#[cfg(feature = "wire")]
+mod others;
 mod page;
 mod ranges;
 mod sticky;
@@ -40,6 +42,8 @@ pub use flags::{
 pub use hash::HashVersion;
 pub use known::{Known, Shown, stand_ins};
 pub use numbers::Question;
+#[cfg(feature = "wire")]
+pub use others::for_others;
 pub use page::{Address, PageLike, PagePattern, query_override, redirect};
 pub use ranges::{Namespace, Range, chosen, equal_weights, ranges};
 pub use sticky::StickyBuckets;
