@@ -7,6 +7,7 @@ import { Pages, pageContext } from "./capture/page";
 import { Consent, type Choice, type ConsentState, type Purpose } from "./consent";
 import { Decisions, type Early } from "./decisions";
 import { Delivery } from "./delivery";
+import { VIEWED, markOf } from "./flags/exposure";
 import { Identity, newId } from "./identity";
 import { addressOf } from "./parts";
 import { Plugins, attempt, kept, type Plugin } from "./plugins";
@@ -60,6 +61,8 @@ export class Rapport {
   private readonly plugins = new Plugins();
   private readonly bot = botOf(navigator);
   private held: Held[] = [];
+  /** Marks of the exposures that were told of this page's visitor. */
+  private readonly told = new Set<string>();
 
   /**
    * Decides once `early` is there; captures from `start` on. `want` mounts a part that comes later.
@@ -109,7 +112,20 @@ export class Rapport {
   }
 
   track(event: string, properties: Properties = {}, page?: PageContext): void {
-    guard(() => this.happened({ type: "track", event: String(event), properties, page }));
+    guard(() => {
+      if (VIEWED.test(event) && (properties["experimentId"] ?? properties["experienceId"])) {
+        // Whoever else tells of it: a page's views are each told once.
+        const mark = markOf({ properties });
+        if (this.told.has(mark)) return;
+        this.seen([mark]);
+      }
+      this.happened({ type: "track", event: String(event), properties, page });
+    });
+  }
+
+  /** Says what was told of this visitor elsewhere, by its marks: this page does not tell it again. */
+  seen(marks: readonly string[]): void {
+    for (const mark of marks) this.told.add(mark);
   }
 
   /**
@@ -144,6 +160,7 @@ export class Rapport {
   reset(): void {
     guard(() => {
       this.identity.reset();
+      this.told.clear();
       for (const name of ["session", "touch"]) this.storage.remove(name);
       this.decisions.forget();
       this.decisions.look("reset");
@@ -331,6 +348,7 @@ export class Rapport {
 const PUBLIC: ReadonlySet<string> = new Set([
   "page",
   "track",
+  "seen",
   "identify",
   "group",
   "alias",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { ClientProviderEvents, OpenFeature } from "@openfeature/web-sdk";
 import { RapportWebProvider } from "../dist/openfeature-web.js";
-import { testRapport } from "../dist/testing.js";
+import { bundleFile, testRapport } from "../dist/testing.js";
 import { startBackend } from "./openfeature/flags.mjs";
 import { runScenarios } from "./openfeature/scenarios.mjs";
 
@@ -120,4 +120,29 @@ test("what is tracked by OpenFeature is told to the page's tracker", async () =>
   const own = await client("tracking", new RapportWebProvider({ hydration: rapport.dehydrate({}), track: (...call) => told.push(call) }));
   own.track("Bought", { value: 99.5, currency: "EUR" });
   assert.deepEqual(told, [["Bought", { value: 99.5, currency: "EUR" }]]);
+});
+
+test("with a bundle in the page the tracker's score decides, and an experience is told as one", async () => {
+  const experiences = [{ key: "sales", slot: "cta", condition: { $score: { $gte: 70 } }, content: { type: "text", text: "Talk to us" } }];
+  const own = await startBackend();
+  own.state.bundle = bundleFile({ flags: { features: { cta: { defaultValue: null } }, experiences } });
+  try {
+    const told = [];
+    const rapport = {
+      decision: { score: 20, band: "not" },
+      track: (event, properties) => told.push([event, properties]),
+      onDecision: (hear) => (rapport.hear = hear) && (() => undefined),
+    };
+    const page = await client("scored", new RapportWebProvider({ key: "wk_page", endpoint: own.endpoint, rapport }));
+    const changed = new Promise((resolve) => page.addHandler(ClientProviderEvents.ConfigurationChanged, ({ flagsChanged }) => resolve(flagsChanged)));
+    const text = () => page.getObjectValue("cta", { text: "default" }).text;
+    assert.equal(text(), "default");
+    rapport.decision = { score: 82, band: "qualified" };
+    rapport.hear(rapport.decision);
+    assert.deepEqual(await changed, ["cta"]);
+    assert.deepEqual([text(), text()], ["Talk to us", "Talk to us"]);
+    assert.deepEqual(told, [["Experience Viewed", { experienceId: "sales", bundle: "test" }]]);
+  } finally {
+    own.close();
+  }
 });

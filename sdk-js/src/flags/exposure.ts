@@ -17,7 +17,8 @@ export interface Viewed {
   readonly bundle?: string;
 }
 
-export const VIEWED = "Experiment Viewed";
+/** Names of the events that tell what a visitor saw. */
+export const VIEWED = /^Experi(ment|ence) Viewed$/;
 
 export function viewed({ experiment, result }: Exposure, bundle?: string): Viewed {
   const { key, name, featureId, variationId, variationWeights, leafId, banditVersion, contextAttributes } = result;
@@ -35,28 +36,23 @@ export function viewed({ experiment, result }: Exposure, bundle?: string): Viewe
   };
 }
 
-/** What is told once. */
-export function nameOf({ experimentId, variationId }: Viewed): string {
-  return JSON.stringify([experimentId, variationId]);
-}
-
 /** Something that is told once it is seen, as an event. */
 export interface Seen {
-  readonly event: typeof VIEWED | "Experience Viewed";
+  readonly event: "Experiment Viewed" | "Experience Viewed";
   readonly properties: { readonly [name: string]: Json };
 }
 
 /** An experiment's variation; `bundle` is the hash of the manifest. */
-export function experimentSeen(exposure: Exposure, bundle: string): Seen {
-  return { event: VIEWED, properties: { ...viewed(exposure, bundle) } };
+export function experimentSeen(exposure: Exposure, bundle?: string): Seen {
+  return { event: "Experiment Viewed", properties: { ...viewed(exposure, bundle) } };
 }
 
 /** An experience that is no experiment. */
-export function experienceSeen(experienceId: string, bundle: string): Seen {
-  return { event: "Experience Viewed", properties: { experienceId, bundle } };
+export function experienceSeen(experienceId: string, bundle?: string): Seen {
+  return { event: "Experience Viewed", properties: { experienceId, ...(bundle === undefined ? {} : { bundle }) } };
 }
 
 /** Of two with the same mark one is told. */
-export function markOf({ properties }: Seen): string {
+export function markOf({ properties }: Pick<Seen, "properties">): string {
   return JSON.stringify([properties["experimentId"], properties["variationId"], properties["experienceId"]]);
 }

@@ -14,17 +14,20 @@ import {
   type TrackingEventDetails,
 } from "@openfeature/web-sdk";
 import { hydrate, type Hydrated, type Hydration } from "../hydration";
+import { TAG, type Tracker } from "../hydration/tracker";
 import type { Properties } from "../types";
 import { PageFlags, Refused, type PageFlagsOptions } from "./page";
 import { propertiesOf, resolution, type Kind, type Resolvable } from "./resolution";
 
-export interface WebOptions extends Partial<PageFlagsOptions> {
+export interface WebOptions extends Partial<Omit<PageFlagsOptions, "rapport">> {
   /** What the site's server decided: used in place of a bundle in the page. */
   readonly hydration?: Hydration;
   /** Asks the site's server anew when the context changes. */
   readonly reconcile?: (context: EvaluationContext) => Promise<Hydration>;
-  /** Tells exposures and what is tracked: the page's `rapport.track`. */
-  readonly track?: (event: string, properties: Properties) => void;
+  /** The page's tracker: tells, and knows the score. Default: the script tag's, unless there is a `track`. */
+  readonly rapport?: Tracker | undefined;
+  /** Tells exposures and what is tracked in the tracker's place. */
+  readonly track?: ((event: string, properties: Properties) => void) | undefined;
   readonly hooks?: Hook[];
 }
 
@@ -44,23 +47,33 @@ export class RapportWebProvider implements Provider {
   onContextChange?: (before: EvaluationContext, context: EvaluationContext) => Promise<void>;
   private answering: Answering | undefined;
   private newest = 0;
+  private readonly rapport: Tracker | undefined;
+  private readonly tell: NonNullable<WebOptions["track"]>;
+  private unheard = (): void => undefined;
 
   constructor(private readonly options: WebOptions) {
-    const { hooks = [], reconcile } = options;
+    const { hooks = [], reconcile, track } = options;
+    const { rapport = track ? undefined : TAG } = options;
     this.hooks = hooks;
+    this.rapport = rapport;
+    this.tell = track ?? ((event, properties) => rapport?.track(event, properties));
     if (reconcile) this.onContextChange = (_, context) => this.ask(reconcile, context);
   }
 
   async initialize(context: EvaluationContext = {}): Promise<void> {
-    const { hydration, reconcile, key, endpoint, track } = this.options;
-    if (hydration) this.answering = new ByServer(hydrate(hydration, track ? { track } : {}));
-    else if (key !== undefined && endpoint !== undefined) this.answering = await open({ ...this.options, key, endpoint });
+    const { hydration, reconcile, key, endpoint } = this.options;
+    if (hydration) this.take(hydration);
+    else if (key !== undefined && endpoint !== undefined) await this.decide({ key, endpoint, track: this.tell, rapport: this.rapport });
     else if (reconcile) await this.ask(reconcile, context);
     else throw new TypeError("there is nothing to answer by: give a `hydration`, or a `key` and an `endpoint`");
   }
 
   track(event: string, _: EvaluationContext, details: TrackingEventDetails): void {
-    this.options.track?.(event, propertiesOf(details));
+    this.tell(event, propertiesOf(details));
+  }
+
+  async onClose(): Promise<void> {
+    this.unheard();
   }
 
   resolveBooleanEvaluation(key: string, otherwise: boolean, context: EvaluationContext): ResolutionDetails<boolean> {
@@ -79,14 +92,31 @@ export class RapportWebProvider implements Provider {
     return this.resolve(key, "object", otherwise, context);
   }
 
+  private take(hydration: Hydration): void {
+    this.rapport?.seen?.(hydration.told);
+    this.answering = new ByServer(hydrate(hydration, { track: this.tell }));
+  }
+
+  /** Decides in the page, by the tracker's newest score. */
+  private async decide(options: PageFlagsOptions): Promise<void> {
+    const flags = await open(options);
+    this.answering = flags;
+    let before = this.rapport?.decision?.score;
+    this.unheard();
+    this.unheard = this.rapport?.onDecision(({ score }) => {
+      if (score === before || flags.scored.length === 0) return;
+      before = score;
+      this.events.emit(ClientProviderEvents.ConfigurationChanged, { flagsChanged: [...flags.scored] });
+    }) ?? this.unheard;
+  }
+
   private async ask(reconcile: NonNullable<WebOptions["reconcile"]>, context: EvaluationContext): Promise<void> {
     const number = (this.newest += 1);
     const hydration = await reconcile(context);
     // Of two changes the later one counts, whoever is answered first.
     if (number !== this.newest) return;
-    const { track } = this.options;
     const told = this.answering instanceof ByServer ? this.answering.hydrated.tellings : [];
-    this.answering = new ByServer(hydrate({ ...hydration, told: [...hydration.told, ...told] }, track ? { track } : {}));
+    this.take({ ...hydration, told: [...hydration.told, ...told] });
     this.events.emit(ClientProviderEvents.ConfigurationChanged, { flagsChanged: Object.keys(hydration.features) });
   }
 

@@ -1,7 +1,7 @@
 /** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
 import type { Exposure, Feature, Json, Result, Visitor } from "../flags";
 import { openFlags } from "../flags/engine";
-import { VIEWED, nameOf, viewed } from "../flags/exposure";
+import { experienceSeen, experimentSeen, markOf, type Seen } from "../flags/exposure";
 import { attempt } from "../plugins";
 import type { Rapport } from "../rapport";
 import type { Band, Options, Properties, Reason } from "../types";
@@ -103,8 +103,8 @@ class Personalizer {
   private readonly memory: Memory;
   private readonly changes: Changes;
   private readonly problems = new Set<string>();
-  /** What was told on this page. */
-  private readonly told = new Set<string>();
+  /** What was seen on this page, or led to it. */
+  private readonly counted: Set<string>;
   private readonly listeners = new Set<(decided: Decided) => void>();
   private own: Properties = {};
   private readonly choices: Choices;
@@ -128,7 +128,9 @@ class Personalizer {
     this.choices = new Choices(`rapport:${key}:overrides`);
     this.changes = new Changes((what) => this.problem(what), () => this.arrived(), scripts);
     this.own = attributes;
-    for (const { mark } of this.memory.redirects()) this.told.add(mark);
+    const before = this.memory.redirects().map(({ mark }) => mark);
+    this.counted = new Set(before);
+    rapport.seen(before);
   }
 
   start(): void {
@@ -293,7 +295,7 @@ class Personalizer {
     }
     if (isHere(target)) return false;
     // Without memory nobody would notice a circle.
-    if (!this.rapport.known || !this.memory.redirect(nameOf({ experimentId: key, variationId: result.key }))) {
+    if (!this.rapport.known || !this.memory.redirect(markOf({ properties: { experimentId: key, variationId: result.key } }))) {
       this.problem(`${key}: does not redirect to ${target}: it would lead in a circle`);
       return false;
     }
@@ -371,21 +373,24 @@ class Personalizer {
     return { reasons: this.rapport.decision?.reasons ?? [], why: [...why, ...this.wrong()], overridden };
   }
 
-  /** Tells what was seen, each once on a page, and remembers it. */
+  /** Tells what was seen, and remembers it. */
   private saw(exposures: readonly Exposure[], experience?: string): void {
-    const once = (mark: string) => !this.told.has(mark) && this.told.add(mark);
-    const { rapport, memory } = this;
+    const { flags, memory } = this;
     for (const exposure of exposures) {
-      const event = viewed(exposure, this.flags.bundle);
       const documents = memory.documents(this.attributes());
-      memory.keep({ ...documents, ...this.flags.remember(exposure, documents) });
-      if (!once(nameOf(event))) continue;
-      if (this.flags.isExperience(event.experimentId)) memory.count(event.experimentId);
-      rapport.track(VIEWED, { ...event });
+      memory.keep({ ...documents, ...flags.remember(exposure, documents) });
+      const key = String(exposure.experiment["key"]);
+      this.tell(experimentSeen(exposure, flags.bundle), flags.isExperience(key) ? key : undefined);
     }
-    if (experience === undefined || !once(JSON.stringify([experience]))) return;
-    memory.count(experience);
-    rapport.track("Experience Viewed", { experienceId: experience });
+    if (experience !== undefined) this.tell(experienceSeen(experience, flags.bundle), experience);
+  }
+
+  /** The tracker tells each once on a page; what is an experience counts once, whoever tells it. */
+  private tell(seen: Seen, experience: string | undefined): void {
+    const mark = markOf(seen);
+    if (experience !== undefined && !this.counted.has(mark)) this.memory.count(experience);
+    this.counted.add(mark);
+    this.rapport.track(seen.event, seen.properties);
   }
 
   /** Elements came: among them may be slots that nobody has asked about. */

@@ -2,14 +2,10 @@
 import { createContext, createElement, useCallback, useContext, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
 import type { Json } from "../flags";
 import { hydrate, type Hydrated, type Hydration } from "../hydration";
-import type { Decision, Properties, Verdict } from "../types";
+import { TAG, type Tracker } from "../hydration/tracker";
+import type { Properties, Verdict } from "../types";
 
-/** The page's tracker: what `createRapport` gives. */
-export interface Tracker {
-  readonly decision: Decision | undefined;
-  track(event: string, properties: Properties): void;
-  onDecision(listener: (decision: Decision) => void): () => void;
-}
+export type { Tracker } from "../hydration/tracker";
 
 /** Content of a slot. */
 export type Content = { readonly type: "text"; readonly text: string } | { readonly type: "html"; readonly html: string } | { readonly type: "json"; readonly json: Json };
@@ -40,7 +36,9 @@ export function RapportProvider({ hydration, rapport = TAG, children }: RapportP
   if (held.name !== name) setHeld({ name, hydrated: hydrate({ ...hydration, told: [...hydration.told, ...held.hydrated.tellings] }) });
   const { hydrated } = held;
   useEffect(() => {
-    if (rapport) hydrated.tellBy((event, properties) => rapport.track(event, properties));
+    if (!rapport) return;
+    rapport.seen?.(hydrated.hydration.told);
+    hydrated.tellBy((event, properties) => rapport.track(event, properties));
   }, [hydrated, rapport]);
   return createElement(Held.Provider, { value: held }, createElement(Tracking.Provider, { value: rapport }, children));
 }
@@ -115,19 +113,3 @@ function isContent(value: Json): value is Content {
   const { type } = Object(value) as { type?: unknown };
   return type === "text" || type === "html" || type === "json";
 }
-
-/** The script tag's tracker, which keeps what is called before it has loaded. */
-const TAG: Tracker = {
-  get decision() {
-    const { rapport } = globalThis.window ?? {};
-    return rapport && !Array.isArray(rapport) ? rapport.decision : undefined;
-  },
-  track(event, properties) {
-    (window.rapport ||= []).push(["track", event, properties]);
-  },
-  onDecision(listener) {
-    const heard = ({ detail }: CustomEvent<Decision>) => listener(detail);
-    window.addEventListener("rapport:decision", heard);
-    return () => window.removeEventListener("rapport:decision", heard);
-  },
-};

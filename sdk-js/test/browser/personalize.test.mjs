@@ -105,6 +105,25 @@ test("a slot that comes later is filled before it is seen, and the site hears wh
   assert.deepEqual(seen, { text: "For known visitors", heard: [{ slot: "hero", content: { type: "text", text: "For known visitors" } }] });
 });
 
+test("whoever tells what a visitor saw, it is told once a page: React, a server before it, and what is shown here", { timeout }, async () => {
+  const page = await open("/tried");
+  const view = { experimentId: "tried", variationId: "1", featureId: "tried" };
+  const tell = (...calls) => page.evaluate((calls) => window.rapport.push(...calls), calls);
+  await tell(["track", "Experiment Viewed", view], ["seen", [JSON.stringify(["other", "0", null])]], ["track", "Experiment Viewed", { experimentId: "other", variationId: "0" }]);
+  await page.evaluate(() => document.querySelector("[data-rapport-slot]").scrollIntoView());
+  await page.waitForFunction(() => document.querySelector("[data-rapport-slot]").textContent === "Tried");
+  await page.evaluate(() => window.rapport.slot("tried"));
+  await tell(["track", "Experiment Viewed", view], ["track", "Experiment Viewed", { experiment_id: "theirs" }], ["track", "Experiment Viewed", { experiment_id: "theirs" }]);
+  await settled(page);
+  const told = (await viewed(site, page, 3)).map(({ experimentId, experiment_id }) => experimentId ?? experiment_id);
+  assert.deepEqual(told, ["tried", "theirs", "theirs"]);
+  // Of a new visitor it is told anew.
+  await page.evaluate(() => window.rapport.reset());
+  await tell(["track", "Experiment Viewed", view]);
+  await settled(page);
+  assert.equal((await viewed(site, page, 1))[0].experimentId, "tried");
+});
+
 test("a slot changes when the score passes what it waits for", { timeout }, async () => {
   const page = await open("/score");
   await decision(page);
