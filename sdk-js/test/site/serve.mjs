@@ -1,20 +1,13 @@
 // `rapport serve` for the tests: the real server with one workspace, published with the demo's signals and model.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { rapport } from "./built.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-
-/** Where the server's binary is: `RAPPORT`, or built where that is needed. */
-export function binary() {
-  if (process.env.RAPPORT) return process.env.RAPPORT;
-  const build = spawnSync("cargo", ["build", "--quiet", "--package", "rapport-cli"], { cwd: root, encoding: "utf8" });
-  if (build.status !== 0) throw new Error(`rapport does not build:\n${build.stderr}`);
-  return join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/rapport");
-}
 
 /**
  * Starts it. `models` are the bundle's. `ask` asks as the owner, and answers with JSON; `close` ends it
@@ -22,7 +15,7 @@ export function binary() {
  */
 export async function startServer({ models = [{ name: "leads" }] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "rapport-serve-"));
-  const server = spawn(binary(), ["serve", "--listen", "127.0.0.1:0", "--dir", folder, "--sdk-dir", join(root, "sdk-js/dist")], { stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn(rapport, ["serve", "--listen", "127.0.0.1:0", "--dir", folder, "--sdk-dir", join(root, "sdk-js/dist")], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => server.once("exit", resolve));
   const close = async () => {
     server.kill("SIGTERM");
