@@ -11,8 +11,9 @@ import { FLAGS as ARGUMENTS, launch } from "../../../../sdk-js/test/site/chromiu
 const RUNS = Number(process.env.RUNS ?? 50);
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "../../../..");
-const SUFFIXES = { same: "", named: "_named", cross: "_cross_origin" };
 const SETTLE_MS = 500;
+/** What figures are called after, by the origins of front.mjs. */
+const SUFFIXES = { same: "", named: "_named", cross: "_cross_origin" };
 /** What the slot shows whoever is scored, and no page holds before. */
 const FILLED = "Filled by the score";
 const FLAGS = {
@@ -39,7 +40,7 @@ try {
         const times = visits.map((visit) => visit[kind].waited).sort((a, b) => a - b);
         figures[`${kind}_visit${suffix}_p95_ms`] = times[Math.ceil(RUNS * 0.95) - 1];
         figures[`${kind}_visit${suffix}_p50_ms`] = times[Math.ceil(RUNS * 0.5) - 1];
-        // The run in the middle tells what waits for what.
+        // The visit in the middle tells what waits for what: found, asked for, begun, there.
         const middle = visits.find((visit) => visit[kind].waited === times[Math.ceil(RUNS * 0.5) - 1]);
         console.error(`\n${kind} visit, ${name} origin: ${times.map(Math.round).join(" ")}\n${middle[kind].waterfall.join("\n")}`);
       }
@@ -66,7 +67,7 @@ async function visitTwice(browser, url) {
   return { first, return: again };
 }
 
-/** Milliseconds from the last byte of the page until its slot is filled, and what came when. */
+/** Milliseconds from the last byte of the page until its slot is filled, and what came when, by the same clock. */
 async function visit(context, url) {
   const page = await context.newPage();
   // A tab that has just been opened has other things to do.
@@ -74,10 +75,10 @@ async function visit(context, url) {
   await page.goto(url, { waitUntil: "commit" });
   await page.waitForFunction(() => window.filledAt !== undefined && performance.getEntriesByType("navigation")[0].responseEnd > 0);
   const seen = await page.evaluate(() => {
-    const [{ responseEnd: end, responseStart }] = performance.getEntriesByType("navigation");
+    const [{ responseEnd: end }] = performance.getEntriesByType("navigation");
     const resources = performance.getEntriesByType("resource").filter(({ startTime }) => startTime < window.filledAt);
     const line = ({ name, startTime, requestStart, responseStart, responseEnd, encodedBodySize }) => ({ name: new URL(name).pathname, from: startTime - end, sent: requestStart - end, first: responseStart - end, to: responseEnd - end, bytes: encodedBodySize });
-    return { waited: window.filledAt - end, html: responseStart - end, parts: resources.map(line) };
+    return { waited: window.filledAt - end, parts: resources.map(line) };
   });
   const names = seen.parts.map(({ name }) => name);
   if (new Set(names).size < names.length) throw new Error(`something was fetched twice: ${names}`);

@@ -6,19 +6,21 @@ use crate::{setup, shell, wasm};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Stdio;
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
     wasm::page(root)?;
-    if !shell::exists("openssl") {
+    if shell::capture(shell::command(root, "openssl", ["version"])).is_err() {
         setup::debian(&["openssl"])?;
     }
     let model = score::model(root)?;
     let server = shell::executable(root, "rapport-cli", "rapport")?;
     let script = root.join("xtask/src/bench/decide/visit.mjs");
     let mut node = shell::command(root, "node", [script.as_path(), &server, &model]);
-    node.env("CHROMIUM", setup::chromium()?);
+    // What waits for what is told besides.
+    node.env("CHROMIUM", setup::chromium()?).stderr(Stdio::inherit());
     let said = shell::capture(node)?;
     let said: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
         .with_context(|| format!("visit.mjs said: {said}"))?;
