@@ -29,6 +29,8 @@ pub struct App {
     /// So many proxies of the operator's own stand before the server.
     pub(crate) proxies: usize,
     pub(crate) projector: Projector,
+    /// Proofs and merges that the projector holds in memory at once.
+    pub(crate) acts_together: usize,
     pub(crate) results: Arc<dyn ExposureStore>,
     pub(crate) exposures: Exposures,
     pub(crate) feed: Feed,

@@ -9,6 +9,7 @@ use std::time::Duration;
 const BACKLOG: usize = 64 * 1024 * 1024;
 /// Half a second's work.
 const FOLD_TOGETHER: u32 = 100_000;
+const ACTS_TOGETHER: usize = 1 << 20;
 /// Far above what a large office's browsers send together.
 const EVENTS_PER_SECOND: u32 = 500;
 
@@ -32,6 +33,9 @@ pub struct Config {
     pub disk: Arc<dyn Disk>,
     /// Where so many events wait to be folded into profiles, they are folded by subject, in one commit.
     pub fold_together: u32,
+    /// Proofs and merges, about 100 bytes each, that are held in memory while much is folded together;
+    /// where there are more, it is folded in the order of the log.
+    pub acts_together: usize,
     /// So many proxies of the operator's own stand before the server, each adding to
     /// `X-Forwarded-For` the address that it was called from.
     pub proxies: usize,
@@ -87,6 +91,7 @@ impl Config {
             connections: Connections::default(),
             disk: Arc::new(MachineDisk),
             fold_together: FOLD_TOGETHER,
+            acts_together: ACTS_TOGETHER,
             proxies: 0,
             events_per_second: Some(EVENTS_PER_SECOND),
             learning: Duration::from_secs(60),

@@ -97,6 +97,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         rates: Rates::new(config.events_per_second),
         proxies: config.proxies,
         projector,
+        acts_together: config.acts_together,
         results: Arc::new(SqliteExposures::open(&config.data)?),
         exposures,
         feed: Feed::default(),

@@ -61,7 +61,11 @@ impl Life {
     fn begin(seed: u64) -> Self {
         // In one life of three all is folded by subject, in another what waits at a rebuild.
         let together = [u32::MAX, 1, 20][(seed % 3) as usize];
-        let house = House::open_with(|config| config.fold_together = together);
+        let house = House::open_with(|config| {
+            config.fold_together = together;
+            // Some hold more proofs than are looked at together.
+            config.acts_together = if seed.is_multiple_of(4) { 2 } else { usize::MAX };
+        });
         let acme = house.tenant("Acme");
         let keys = DirectoryKeys::open(&house.config().keys).unwrap();
         let wires: Vec<SignalWire> = serde_json::from_value(bundle()["signals"].clone()).unwrap();

@@ -15,7 +15,8 @@ use std::sync::mpsc;
 /// People who are folded anew in one step.
 const STEP: usize = 500;
 
-/// Folds what a day of the log holds behind `after`, up to `end`, in one commit.
+/// Folds what a day of the log holds behind `after`, up to `end`, in one commit. Says whether it did: a day
+/// with more proofs and merges than memory should hold is left as it was.
 ///
 /// # Errors
 /// Where a store cannot be read or written; [`StoreError::Stopping`] where the server stops.
@@ -25,8 +26,9 @@ pub(super) fn fold_day(
     bundle: &OpenBundle,
     after: Offset,
     end: Offset,
-) -> Result<(), StoreError> {
-    app.profiles.apply_all(scope, end, &mut |apply| {
+) -> Result<bool, StoreError> {
+    let mut crowded = false;
+    let folded = app.profiles.apply_all(scope, end, &mut |apply| {
         let (mut acts, mut again) = (Vec::new(), BTreeSet::new());
         std::thread::scope(|threads| {
             let (chunks, read) = mpsc::sync_channel(1);
@@ -42,6 +44,11 @@ pub(super) fn fold_day(
                 let who = Who::stored(app, scope);
                 let fold = Fold { app, scope, bundle, until: end, lane: 0, who: &who };
                 apply(&fold_chunk(&fold, chunk, &mut acts, &mut again)?)?;
+                if acts.len() > app.acts_together {
+                    crowded = true;
+                    // Takes back what was applied.
+                    return Err(StoreError::Stopping);
+                }
             }
             reading.join().map_err(|_| StoreError::corrupt("log", "reading it panicked"))?
         })?;
@@ -53,7 +60,8 @@ pub(super) fn fold_day(
             apply(&in_lanes(&fold, people.to_vec(), |fold, person| fold.refold(person))?)?;
         }
         apply(&who.changes().collect::<Vec<_>>())
-    })
+    });
+    if crowded { Ok(false) } else { folded.map(|()| true) }
 }
 
 /// Folds the subjects of a chunk who are nobody but themselves, and notes whom the others' events

@@ -211,21 +211,28 @@ fn catch_up(app: &App, scope: Scope) -> Result<(), StoreError> {
         app.profiles.clear(scope, app.log.forgotten(scope)?)?;
     }
     let mut ahead = None;
+    // Up to here the log says too much of who is who to be folded by subject.
+    let mut crowded = Offset(0);
     loop {
         let after = app.profiles.position(scope)?;
         if *app.stopping.borrow() {
             // The next start goes on from here.
             return Ok(());
         }
-        if let Some(end) = app.log.sorted_until(scope, after)? {
-            match fold_day(app, scope, &bundle, after, end) {
-                Err(StoreError::Stopping) => return Ok(()),
-                folded => folded?,
-            }
+        if after >= crowded
+            && let Some(end) = app.log.sorted_until(scope, after)?
+        {
             ahead = None;
-            app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
-            tell_latest(app, scope, &bundle)?;
-            continue;
+            match fold_day(app, scope, &bundle, after, end) {
+                Ok(true) => {
+                    app.projector.folded.send_modify(|all| _ = all.insert(scope, end));
+                    tell_latest(app, scope, &bundle)?;
+                    continue;
+                }
+                Ok(false) => crowded = end,
+                Err(StoreError::Stopping) => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         let step = match ahead.take() {
             Some(step) => step,
