@@ -63,6 +63,10 @@ class Suite:
             if "event" in step:
                 step = {"now": step["event"]["timestamp"], **step}
                 profile.fold(step["event"], step["now"])
+            elif "given" in step:
+                for name, (value, at) in step["given"].items():
+                    profile.give(name, value, at)
+                step = {"stored": profile.stored().hex()}
             elif "reopen" in step:
                 profile = profile.reopened(self.sets[step["reopen"]])
             elif "merge" in step:
@@ -87,6 +91,11 @@ def written(value: float | str | None) -> str | None:
 
 def fold(event: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"event": event, **more}
+
+
+def given(**values: tuple[float | str | None, int]) -> dict[str, Any]:
+    """What a server says since when: hosts get the whole profile from it."""
+    return {"given": values}
 
 
 def ask(now: int) -> dict[str, Any]:
@@ -464,7 +473,33 @@ def random_life(dice: random.Random) -> list[dict[str, Any]]:
     return events
 
 
-SUITES = [conditions, values, touches, times, visits, lives]
+def servers() -> Suite:
+    said = [signal(1, "server", name="open_deals"), signal(2, "server_level", name="stage"), signal(3, "count", name="events")]
+    suite = Suite(
+        "servers",
+        "What only a server knows: no event moves it, and every host keeps it.",
+        signals=said,
+        ratio=[*said, signal(4, "ratio", of=["open_deals", "events"], name="deals_an_event")],
+        later=[said[2]],
+    )
+    told = {"type": "identify", "messageId": "m", "timestamp": T0, "traits": {"open_deals": 9, "stage": "won"}}
+    late = given(open_deals=(3.0, T0 - DAY), stage=("negotiation", T0 - DAY))
+    suite.case("nothing is known before a server says it", ask(T0), fold(told), ask(T0))
+    suite.case("a server's word stands whatever events say", late, ask(T0), fold(told), fold(page("/pricing", T0 + 1)), ask(T0 + DAY))
+    for value in [0.0, -0.0, -1.5, 1e12, 1 / 3]:
+        suite.case(f"the number {value!r}", given(open_deals=(value, T0)), ask(T0), fold(told), ask(T0))
+    for value in ["won", " won ", "Won", "zürich", ""]:
+        suite.case(f"the level {value!r}", given(stage=(value, T0)), ask(T0), fold(told), ask(T0))
+    suite.case("a later word replaces an earlier one", late, given(open_deals=(1.0, T0), stage=("won", T0)), ask(T0))
+    suite.case("a word is taken back", late, fold(told), given(open_deals=(None, T0), stage=(None, T0)), ask(T0))
+    suite.case("a word may be of the future or of long ago", given(open_deals=(2.0, T0 + 400 * DAY), stage=("won", 0)), fold(told), ask(T0))
+    suite.case("a merge keeps a word where the other has none", late, fold(told), {"merge": [page("/", T0 + 5)]}, ask(T0 + 9))
+    suite.case("a ratio divides a word by what was counted", fold(told), fold(page("/", T0 + 1)), given(open_deals=(3.0, T0)), ask(T0), signals="ratio")
+    suite.case("signals that go and come again are missing until a server says them", late, {"reopen": "later"}, fold(told), {"reopen": "signals"}, ask(T0), given(stage=("won", T0)), ask(T0))
+    return suite
+
+
+SUITES = [conditions, values, touches, times, visits, servers, lives]
 
 
 def encodings() -> dict[str, Any]:

@@ -236,6 +236,12 @@ class Profile:
             if self.states[signal["id"]] != UNKNOWN and counts(signal, event, fields):
                 self.states[signal["id"]] = self.step(signal, self.states[signal["id"]], fields, at)
 
+    def give(self, name: str, value: float | str | None, at: int) -> None:
+        """What a server says of a signal that no event moves, since `at`; None that it says nothing."""
+        signal = next(signal for signal in self.signals if signal["name"] == name)
+        said = level(value) if isinstance(value, str) else None if value is None else value + 0.0
+        self.states[signal["id"]] = None if said is None else (said, at)
+
     def ended(self, at: int) -> bool:
         return self.visit == 0 or at >= self.visit_end()
 
@@ -306,9 +312,9 @@ class Profile:
             return float(estimate(state or frozenset()))
         if kind in ("sum", "engaged"):
             return float(state or 0) / 1e6
-        if kind in ("max", "last"):
+        if kind in ("max", "last", "server"):
             return None if state is None else state[0]
-        if kind in ("first_level", "last_level"):
+        if kind in ("first_level", "last_level", "server_level"):
             return None if state is None else f"#{state[0]:08x}"
         if kind in ("since_first", "since_last"):
             return None if state is None else float(max(now - state, 0)) / float(DAY)
@@ -360,7 +366,7 @@ class Profile:
             return saturating(mine + theirs, 64)
         if kind == "max":
             return max(mine, theirs, key=lambda state: (state[0], -state[1]))
-        if kind in ("last", "last_level"):
+        if kind in ("last", "last_level", "server", "server_level"):
             return mine if mine[1] > theirs[1] else theirs
         if kind == "first_level":
             return mine if mine[1] <= theirs[1] else theirs
@@ -413,10 +419,10 @@ def pack(kind: str, state: Any) -> tuple[int, bytes]:
         return 1, b"\xff" + bits.to_bytes(24, "little")
     if kind in ("sum", "engaged"):
         return (2 if kind == "sum" else 9), struct.pack("<q", state)
-    if kind in ("max", "last", "decayed"):
-        return {"max": 3, "last": 4, "decayed": 10}[kind], struct.pack("<dq", *state)
-    if kind in ("first_level", "last_level"):
-        return (5 if kind == "first_level" else 6), struct.pack("<Iq", *state)
+    if kind in ("max", "last", "decayed", "server"):
+        return {"max": 3, "last": 4, "decayed": 10, "server": 15}[kind], struct.pack("<dq", *state)
+    if kind in ("first_level", "last_level", "server_level"):
+        return {"first_level": 5, "last_level": 6, "server_level": 16}[kind], struct.pack("<Iq", *state)
     if kind in ("since_first", "since_last"):
         return (7 if kind == "since_first" else 8), struct.pack("<q", state)
     if kind in ("session", "visits"):

@@ -41,6 +41,8 @@ $suites = [
             foreach ($case->steps as $step) {
                 if (isset($step->event)) {
                     $profile = $profiles->fold($profile, [[Profiles::event(Library::get(), $step->event), $step->now]]);
+                } elseif (isset($step->stored)) {
+                    $profile = hex2bin($step->stored);
                 } elseif (isset($step->reopen)) {
                     $profiles = signals($file, $set = $step->reopen);
                     $profile = $profiles->fold($profile, []);

@@ -96,6 +96,8 @@ def fold_faults(case: Any, sets: Any, part: Callable[[str], bytes]) -> list[str]
     for step in case["steps"]:
         if "event" in step:
             folding.fold(step["event"], step["now"])
+        elif "stored" in step:
+            folding = testing.Folding(part(current), bytes.fromhex(step["stored"]))
         elif "reopen" in step:
             current = step["reopen"]
             folding.reopen(part(current))

@@ -63,9 +63,12 @@ async function fold(engine, read, file, document) {
   return document.cases.map(({ name, signals, steps }) => {
     const faults = [];
     let set = signals;
-    const folding = new engine.Folding(part(set));
+    let folding = new engine.Folding(part(set));
     for (const step of steps) {
-      if (step.event) folding.fold(step.event, step.now);
+      if (step.stored) {
+        folding.free();
+        folding = new engine.Folding(part(set), bytes(step.stored));
+      } else if (step.event) folding.fold(step.event, step.now);
       else if (step.reopen) folding.reopen(part((set = step.reopen)));
       else if (step.merge) {
         const other = new engine.Folding(part(set));

@@ -13,11 +13,14 @@ pub struct Folding {
 
 #[wasm_bindgen]
 impl Folding {
-    /// A new profile over a `signals` part.
+    /// A profile over a `signals` part: a new one, or one that was stored.
     #[wasm_bindgen(constructor)]
-    pub fn new(part: &[u8]) -> Result<Folding, JsError> {
+    pub fn new(part: &[u8], stored: Option<Vec<u8>>) -> Result<Folding, JsError> {
         let signals = Signals::open(part)?;
-        let profile = Profile::new(&signals);
+        let profile = match stored {
+            Some(stored) => Profile::open(&stored, &signals)?,
+            None => Profile::new(&signals),
+        };
         Ok(Self { signals, profile })
     }
 

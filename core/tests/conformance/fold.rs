@@ -1,6 +1,6 @@
 //! Folds: events in, values and stored profiles out, to the bit.
 
-use super::{folder, hex, passed, suite};
+use super::{folder, hex, passed, suite, unhex};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use serde_json::{Map, Value, json};
@@ -59,6 +59,9 @@ impl Told<'_> {
             let now = Millis(step["now"].as_i64().unwrap_or_default());
             if let Some(event) = step.get("event") {
                 fold(&mut profile, &signals, event, Some(now));
+            } else if let Some(stored) = step.get("stored") {
+                profile = Profile::open(&unhex(stored.as_str().unwrap()), &signals)
+                    .map_err(|error| self.fault("stored", error.to_string()))?;
             } else if let Some(set) = step.get("reopen") {
                 let stored = profile.encode(&signals);
                 signals = self.signals(set.as_str().unwrap());
