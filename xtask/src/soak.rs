@@ -43,7 +43,7 @@ enum Work {
     Test(&'static str),
 }
 
-const TESTS: [(&str, &str, &str); 14] = [
+const TESTS: [(&str, &str, &str); 15] = [
     (
         "browser-hints",
         "20 random visits whose pages score, by hints, as the server does",
@@ -59,6 +59,11 @@ const TESTS: [(&str, &str, &str); 14] = [
         "experiences",
         "10,000 visitors for each hundredth of all buckets",
         "core/tests/experiences.rs",
+    ),
+    (
+        "experiments",
+        "what holds of every experiment, on random ones: shares that grow, weights, namespaces",
+        "core/tests/experiment_properties.rs",
     ),
     (
         "folds",
