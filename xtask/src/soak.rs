@@ -3,7 +3,7 @@
 mod fuzz;
 
 use crate::shell::{self, cargo, command};
-use crate::test::python;
+use crate::test::{leads, python};
 use crate::{setup, wasm};
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -163,6 +163,7 @@ fn test(root: &Path, file: &Path) -> Result<()> {
             setup::npm(&root.join("sdk-js"))?;
             wasm::page(root)?;
             wasm::full(root)?;
+            leads::train(root)?;
             let mut node = command(root, "node", ["--test", "--test-timeout=0"]);
             node.arg(file).env("CHROMIUM", setup::chromium()?);
             node.env("RAPPORT", shell::executable(root, "rapport-cli", "rapport")?);
