@@ -33,8 +33,8 @@ pub fn page(root: &Path) -> Result<()> {
         snip_panics(&mut module)?;
         blank_panic_data(&mut module);
         let folder = dist.join("engine").join(feature);
-        bind(root, module, &folder)?;
-        fs::rename(folder.join("engine_bg.wasm"), dist.join(file))?;
+        let bound = bind(root, module.emit_wasm(), &folder, &ENGINE)?;
+        fs::rename(bound, dist.join(file))?;
     }
     // The SDK's mocks compile payloads, and need it in whatever state.
     if !dist.join("full/engine.js").is_file() {
@@ -46,8 +46,8 @@ pub fn page(root: &Path) -> Result<()> {
 /// The build for Node, conformance and tools, which takes and gives JavaScript objects: `sdk-js/dist/full`.
 pub fn full(root: &Path) -> Result<()> {
     // Its errors are read by people, so that what prints them stays.
-    let module = open(&compile(root, "full")?)?;
-    bind(root, module, &root.join("sdk-js/dist/full"))
+    let module = open(&compile(root, "full")?)?.emit_wasm();
+    bind(root, module, &root.join("sdk-js/dist/full"), &ENGINE).map(drop)
 }
 
 fn compile(root: &Path, feature: &str) -> Result<PathBuf> {
@@ -56,22 +56,36 @@ fn compile(root: &Path, feature: &str) -> Result<PathBuf> {
     shell::built(root, how.into_iter().chain(what))
 }
 
-/// Writes `engine.js`, its types and the optimised `engine_bg.wasm` into `folder`.
-fn bind(root: &Path, mut module: Module, folder: &Path) -> Result<()> {
+/// What becomes of a module.
+pub struct Binding {
+    /// What its files are called.
+    pub name: &'static str,
+    /// Whether TypeScript is told what there is.
+    pub typed: bool,
+    /// How it is optimised.
+    pub passes: &'static [&'static str],
+}
+
+const ENGINE: Binding = Binding { name: "engine", typed: true, passes: &SMALLEST };
+
+/// Writes the JavaScript around a module and the optimised `…_bg.wasm` into `folder`; says where that is.
+pub fn bind(root: &Path, module: Vec<u8>, folder: &Path, how: &Binding) -> Result<PathBuf> {
+    let Binding { name, typed, passes } = *how;
     Bindgen::new()
-        .input_bytes("engine", module.emit_wasm())
+        .input_bytes(name, module)
         .web(true)?
-        .typescript(true)
+        .typescript(typed)
         .omit_default_module_path(true)
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(folder)
         .with_context(|| format!("cannot bind into {}", folder.display()))?;
-    let bound = folder.join("engine_bg.wasm");
+    let bound = folder.join(format!("{name}_bg.wasm"));
     let optimiser = root.join("sdk-js/node_modules/binaryen/bin/wasm-opt");
     let mut command = shell::command(root, "node", [optimiser]);
-    command.args(OPTIMISE).arg(&bound).arg("-o").arg(&bound);
-    shell::run(command)
+    command.args(passes).args(FEATURES).arg(&bound).arg("-o").arg(&bound);
+    shell::run(command)?;
+    Ok(bound)
 }
 
 fn open(wasm: &Path) -> Result<Module> {
@@ -163,10 +177,9 @@ const PANIC_TEXTS: [&str; 20] = [
     "AccessError",
 ];
 
-/// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
-const OPTIMISE: [&str; 16] = [
-    // Of all levels and inlining limits these compress best; LLVM has inlined already, and how it
-    // nests blocks is not the shortest way.
+/// Of all levels and inlining limits these compress best; LLVM has inlined already, and how it
+/// nests blocks is not the shortest way.
+const SMALLEST: [&str; 7] = [
     "-Oz",
     "--flatten",
     "--rereloop",
@@ -174,6 +187,10 @@ const OPTIMISE: [&str; 16] = [
     "--always-inline-max-function-size=0",
     "--flexible-inline-max-function-size=0",
     "--one-caller-inline-max-function-size=0",
+];
+
+/// Bulk memory, SIMD and the rest are in every browser that runs WebAssembly modules of 2021 and later.
+const FEATURES: [&str; 9] = [
     "--enable-simd",
     "--enable-bulk-memory",
     "--enable-sign-ext",
