@@ -39,16 +39,20 @@ export class RemoteEngine {
     this.due = true;
     if (this.busy) return;
     this.busy = true;
-    await this.ready;
-    while (this.due) {
-      this.due = false;
-      const visitor = this.about?.visitor();
-      const said = await this.request(visitor);
-      const verdict = readVerdict(said);
-      if (verdict) answer(verdict);
-      if (visitor) this.about?.hears((Object(said) as { flags?: unknown }).flags);
+    try {
+      await this.ready;
+      while (this.due) {
+        this.due = false;
+        const visitor = this.about?.visitor();
+        const said = await this.request(visitor);
+        const verdict = readVerdict(said);
+        if (verdict) answer(verdict);
+        if (visitor) this.about?.hears((Object(said) as { flags?: unknown }).flags);
+      }
+    } finally {
+      // Who fails to take an answer can ask again.
+      this.busy = false;
     }
-    this.busy = false;
   }
 
   private async request(visitor: object | undefined): Promise<unknown> {
