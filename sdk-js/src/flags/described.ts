@@ -33,11 +33,14 @@ export class Described {
 
   protected readonly about: Description;
   protected readonly byKey = new Map<string, number>();
+  /** The experiments of pages, by their numbers. */
+  protected readonly ofPages: readonly DescribedExperiment[];
 
   /** Nothing is checked: whoever decides does that. */
   constructor(bytes: Uint8Array) {
     this.about = read(bytes, DESCRIBED_AT) as unknown as Description;
-    const { features, pages, attributes } = this.about;
+    const { features, pages, experiments, attributes } = this.about;
+    this.ofPages = experiments.filter(({ feature }) => feature === "");
     features.forEach(({ key }, at) => this.byKey.set(key, at));
     const reads = [...features.map((feature) => feature.reads), ...pages].flat().map((number) => attributes[number]!);
     this.readsScore = reads.some((name) => SCORED.includes(name));
@@ -75,8 +78,7 @@ export class Described {
 
   /** What a feature may be, or a page's experiment by its number: variations, and values of rules. */
   choices(of: string | number): Option[] {
-    const pages = this.about.experiments.filter(({ feature }) => feature === "");
-    const run = typeof of === "string" ? this.about.experiments.filter(({ feature }) => feature === of) : pages.slice(of, of + 1);
+    const run = typeof of === "string" ? this.about.experiments.filter(({ feature }) => feature === of) : this.ofPages.slice(of, of + 1);
     const rules = typeof of === "string" ? (this.about.features.find(({ key }) => key === of)?.rules ?? []) : [];
     return [
       ...rules.flatMap(({ id, value }, at) => (value === undefined ? [] : [{ label: id || `rule ${at + 1}`, value }])),

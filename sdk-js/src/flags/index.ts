@@ -183,7 +183,7 @@ export class Flags extends Described {
   /** What the feature is, and why. */
   feature(key: string, visitor: Visitor): Feature {
     const number = this.byKey.get(key);
-    if (number === undefined) return { value: null, on: false, off: true, source: "unknownFeature", ruleId: "" };
+    if (number === undefined) return this.standard(key);
     const at = this.asked(OF_FEATURE, number, this.about.features[number]!.reads, visitor);
     const shown = this.featureAt(number, at, visitor);
     this.expose(this.behind(at), visitor);

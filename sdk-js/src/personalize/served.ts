@@ -94,7 +94,7 @@ export class Served extends Described implements Source, About {
   }
 
   experiment(number: number): Exposure {
-    const experiment = this.about.experiments.filter(({ feature }) => feature === "")[number]!.authored;
+    const experiment = this.ofPages[number]!.authored;
     const answer = ownOf(this.current?.experiments, String(experiment["key"]));
     answer?.exposures.forEach(this.hear);
     return { experiment, result: answer?.experimentResult ?? NOT_SAID };
