@@ -43,10 +43,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-wasm", &["rapport-core"]),
     ("rapport-ffi", &["rapport-core"]),
     ("rapport-archive", &[]),
-    ("rapport-backend", &["rapport-core", "rapport-archive"]),
+    ("rapport-onnx", &["rapport-core"]),
+    ("rapport-scorer", &["rapport-core"]),
+    ("rapport-backend", &["rapport-core", "rapport-archive", "rapport-onnx", "rapport-scorer"]),
     ("rapport-edge", &["rapport-core"]),
-    ("rapport-edge-worker", &["rapport-core", "rapport-edge"]),
-    ("rapport-cli", &["rapport-core", "rapport-backend", "rapport-edge"]),
+    ("rapport-edge-worker", &["rapport-core", "rapport-edge", "rapport-onnx"]),
+    (
+        "rapport-cli",
+        &["rapport-core", "rapport-backend", "rapport-edge", "rapport-onnx", "rapport-scorer"],
+    ),
     ("rapport-python", &["rapport-core"]),
     ("xtask", &["rapport-core"]),
 ];

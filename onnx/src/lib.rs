@@ -1,0 +1,1 @@
+//! Lead models that are ONNX graphs, run by tract.

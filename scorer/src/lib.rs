@@ -1,0 +1,1 @@
+//! Lead models that are WebAssembly modules of the customer, run by wasmtime within limits.
