@@ -5,6 +5,7 @@
 
 mod additive;
 mod authored;
+mod brought;
 mod calibration;
 #[cfg(feature = "wire")]
 pub mod export;
@@ -19,6 +20,7 @@ pub(crate) mod trees;
 
 pub use additive::{AdditiveModel, Effect, Group, Step, Term};
 pub use authored::{LevelSet, Node, Notation, Rule, Signal, SignalKind, Tree, TreeModel};
+pub use brought::{BROUGHT_MAGIC, BroughtError, BroughtModel, Runtime, frame};
 pub use calibration::{Calibration, CurveError, Knot, Scale};
 pub(crate) use file::read;
 pub use file::{EncodeError, ModelError, decode, encode};
