@@ -13,8 +13,6 @@ pub struct Arguments {
     testing: bool,
 }
 
-const WORKER: Binding = Binding { name: "edge", typed: false, passes: &["-O3"] };
-
 pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
@@ -25,24 +23,31 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Build {
+    /// What is deployed, in `edge-worker/dist`.
     Deployed,
     /// With the route that takes conformance cases.
     Testing,
+    /// What deciding is measured beside: it reads a body and answers a constant.
+    Constant,
 }
 
-/// Builds the Worker and returns the folder of its modules.
+/// Builds a Worker and returns the folder of its modules.
 pub fn worker(root: &Path, build: Build) -> Result<PathBuf> {
-    let dist = root.join("edge-worker").join(match build {
-        Build::Deployed => "dist",
-        Build::Testing => "dist/testing",
-    });
-    let testing = ["--features", "testing"];
-    let features = if build == Build::Testing { testing.as_slice() } else { &[] };
+    let target = || shell::target(root).join("edge-worker");
+    let (dist, name, how): (_, _, &[_]) = match build {
+        Build::Deployed => (root.join("edge-worker/dist"), "edge", &[]),
+        Build::Testing => (target().join("testing"), "edge", &["--features", "testing"]),
+        Build::Constant => (target().join("constant"), "constant", &["--example", "constant"]),
+    };
     let cargo = ["--quiet", "--profile", "edge", "--package", "rapport-edge-worker", "--target"];
-    let cargo = cargo.into_iter().chain(["wasm32-unknown-unknown"]).chain(features.iter().copied());
+    let cargo = cargo.into_iter().chain(["wasm32-unknown-unknown"]).chain(how.iter().copied());
     let built = shell::built(root, cargo)?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    wasm::bind(root, bytes, &dist, &WORKER)?;
+    wasm::bind(root, bytes, &dist, &Binding { name, typed: false, passes: &["-O3"] })?;
+    if build == Build::Constant {
+        fs::write(dist.join("worker.mjs"), CONSTANT)?;
+        return Ok(dist);
+    }
     for file in SHIMS {
         let from = root.join("edge-worker").join(file);
         fs::copy(&from, dist.join(file))
@@ -53,3 +58,12 @@ pub fn worker(root: &Path, build: Build) -> Result<PathBuf> {
 
 /// What stands beside the engine.
 const SHIMS: [&str; 2] = ["worker.mjs", "site.js"];
+
+/// What loads the constant.
+const CONSTANT: &str = r#"import module from "./constant_bg.wasm";
+import { fetch, initSync } from "./constant.js";
+
+initSync({ module });
+
+export default { fetch };
+"#;

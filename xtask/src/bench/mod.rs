@@ -4,6 +4,7 @@ mod bandits;
 mod collect;
 mod decide;
 mod dev;
+mod edge;
 mod page;
 mod score;
 mod train;
@@ -48,6 +49,8 @@ enum Suite {
     Collect,
     /// Features and experiments on every host, beside other SDKs: minutes, so only on request
     Decide,
+    /// The edge in raw workerd and in Chromium: ten minutes, so only on request
+    Edge,
     /// What learning costs, beside mabwiser and Vowpal Wabbit in the same worlds: ten minutes, so only on request
     Bandits,
     /// A fresh clone with empty caches: takes minutes, so only on request
@@ -123,6 +126,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     if arguments.suite == Some(Suite::Decide) {
         figures.extend(decide::figures(root)?);
+    }
+    if arguments.suite == Some(Suite::Edge) {
+        figures.extend(edge::figures(root)?);
     }
     if arguments.suite == Some(Suite::Collect) {
         let scale = if arguments.small { collect::Scale::SMALL } else { collect::Scale::FULL };

@@ -5,25 +5,11 @@ import { readFileSync } from "node:fs";
 import * as scores from "../../../../sdk-js/dist/engine/scores/engine.js";
 import * as answers from "../../../../sdk-js/dist/engine/flags/engine.js";
 import { Flags } from "../../../../sdk-js/dist/flags.js";
-import { compiled, eventsOf } from "../bundle.mjs";
+import { compiled } from "../bundle.mjs";
+import { COUNTRIES, EXPERIMENTS, VISITORS, audiences, experiences, profilesOf } from "../audiences.mjs";
 
-const AUDIENCES = 10;
-const EXPERIMENTS = 20;
-const VISITORS = 1_000;
-const EVENTS = 6;
 const ROUNDS = 60;
 const BANDS = ["not", "undecided", "qualified"];
-const COUNTRIES = ["US", "CA", "GB", "DE", "FR", "AT", "CH", "JP"];
-
-const names = Array.from({ length: AUDIENCES }, (_, number) => `audience-${number}`);
-const audiences = Object.fromEntries(names.map((name, number) => [name, {
-  country: { $in: COUNTRIES.slice(number % 5, (number % 5) + 4) },
-  ...(number % 2 ? { $score: { $gte: 5 * number } } : { employees: { $gte: 40 * number } }),
-}]));
-const experiences = Array.from({ length: EXPERIMENTS }, (_, number) => ({
-  key: `experiment-${number}`, slot: `slot-${number}`, audience: names[number % AUDIENCES],
-  variations: [null, { type: "text", text: "b" }, { type: "text", text: "c" }], weights: [0.4, 0.3, 0.3],
-}));
 
 const dist = (file) => readFileSync(new URL(`../../../../sdk-js/dist/${file}`, import.meta.url));
 const model = readFileSync(process.argv[2]);
@@ -33,17 +19,7 @@ const engine = scores.open(parts.signals, parts.model);
 let exposures = 0;
 const flags = new Flags(answers, answers.initSync({ module: dist("flags_bg.wasm") }).memory, parts.flags, { onExposure: () => (exposures += 1) });
 
-const events = eventsOf(model, VISITORS * EVENTS);
-/** What browsers keep of visitors who did a few things. */
-const profiles = Array.from({ length: VISITORS }, (_, number) => {
-  scores.forget(engine);
-  for (const event of events.slice(number * EVENTS, (number + 1) * EVENTS)) {
-    new Uint8Array(memory.buffer).set(event, scores.input());
-    if (scores.apply(engine, event.length) === 0) throw new Error("an event was refused");
-  }
-  return scores.save(engine);
-});
-const now = events.at(-1).time;
+const { profiles, now } = profilesOf(model, scores, engine, memory);
 
 let asked = 0;
 function decide(number) {
