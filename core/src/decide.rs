@@ -6,7 +6,11 @@ use crate::model::{
     self, Bands, LevelHash, Model, ModelError, Probability, Row, SignalKind, Tables,
 };
 use crate::profile::{Profile, ProfileError, Signals, SignalsError};
-use crate::scoring::{Band, Explainer, Scored, points};
+use crate::scoring::{Band, Explainer, Explanation, Scored, points};
+
+mod brought;
+
+pub use brought::{Brought, BroughtOpenError, Decided, Decider, Runs, ScoredBy};
 
 /// One workspace's signals, model and words, opened once and used for every visitor.
 pub struct Engine {
@@ -179,18 +183,7 @@ impl Engine {
     /// Scores a profile as it is at `now`, and explains the score.
     pub fn decide(&mut self, profile: &Profile, now: Millis, want: Want) -> Decision {
         let scored = self.score(profile, now);
-        let mut decision = Decision {
-            score: scored.score.0,
-            base: scored.score.0,
-            probability: scored.probability.0,
-            band: scored.band,
-            reasons: Vec::new(),
-            rest: 0,
-            as_of: now,
-            next_change_at: None,
-            events: profile.events(),
-            last_event: profile.last_event(),
-        };
+        let mut decision = Decision::unexplained(profile, now, scored);
         if want.reasons > 0 {
             self.explain(profile, want.reasons, &mut decision);
         }
@@ -225,6 +218,13 @@ impl Engine {
     }
 
     fn score(&mut self, profile: &Profile, now: Millis) -> Scored {
+        self.fill(profile, now);
+        Scored::at(&self.model, self.model.predict(&self.row))
+    }
+
+    /// Writes what the model reads of a profile into the row.
+    #[inline(always)] // pages come here by one way
+    fn fill(&mut self, profile: &Profile, now: Millis) {
         for (index, slot) in self.slots.iter().enumerate() {
             let signal = usize::from(slot.signal);
             let value = match profile.level(signal) {
@@ -236,13 +236,27 @@ impl Engine {
             };
             self.model.set(&mut self.row, index, value);
         }
-        Scored::at(&self.model, self.model.predict(&self.row))
     }
 
     /// Fills in base, reasons and rest; a model that was packed without covers gives none.
     #[cfg_attr(target_arch = "wasm32", inline(never))] // apart: pages compile what they run
     fn explain(&mut self, profile: &Profile, most: usize, decision: &mut Decision) {
-        let Ok(explanation) = self.explainer.explain(&self.model, &self.row) else { return };
+        let mut explainer = core::mem::take(&mut self.explainer);
+        if let Ok(explanation) = explainer.explain(&self.model, &self.row) {
+            self.give_reasons(profile, most, decision, explanation);
+        }
+        self.explainer = explainer;
+    }
+
+    /// As [`Engine::explain`], from an explanation of the model's margin.
+    #[cfg_attr(target_arch = "wasm32", inline(always))]
+    fn give_reasons(
+        &self,
+        profile: &Profile,
+        most: usize,
+        decision: &mut Decision,
+        explanation: &Explanation,
+    ) {
         let points = points(&self.model, explanation);
         decision.base = points.base.0;
         let mut left = points.points;
@@ -284,22 +298,45 @@ impl Engine {
             });
             return changes.min();
         }
-        let same = |after: i64, engine: &mut Self| {
-            let later = engine.score(profile, now.plus(after));
+        Some(tried(now, |at| {
+            let later = self.score(profile, at);
             later.score == scored.score && later.band == scored.band
-        };
-        let (mut good, mut bad) = (0, Millis::MINUTE);
-        while same(bad, self) {
-            (good, bad) = (bad, 2 * bad);
-            if bad > LOOK_AHEAD {
-                return Some(now.plus(LOOK_AHEAD));
-            }
+        }))
+    }
+}
+
+/// When something stops being the same, as trying tells; see [`Engine::next_change`].
+fn tried(now: Millis, mut same: impl FnMut(Millis) -> bool) -> Millis {
+    let (mut good, mut bad) = (0, Millis::MINUTE);
+    while same(now.plus(bad)) {
+        (good, bad) = (bad, 2 * bad);
+        if bad > LOOK_AHEAD {
+            return now.plus(LOOK_AHEAD);
         }
-        while bad - good > Millis::MINUTE {
-            let middle = good + (bad - good) / 2;
-            if same(middle, self) { good = middle } else { bad = middle }
+    }
+    while bad - good > Millis::MINUTE {
+        let middle = good + (bad - good) / 2;
+        if same(now.plus(middle)) { good = middle } else { bad = middle }
+    }
+    now.plus(good.max(1))
+}
+
+impl Decision {
+    /// A score and nothing more.
+    #[inline(always)] // pages come here by one way
+    fn unexplained(profile: &Profile, now: Millis, scored: Scored) -> Self {
+        Self {
+            score: scored.score.0,
+            base: scored.score.0,
+            probability: scored.probability.0,
+            band: scored.band,
+            reasons: Vec::new(),
+            rest: 0,
+            as_of: now,
+            next_change_at: None,
+            events: profile.events(),
+            last_event: profile.last_event(),
         }
-        Some(now.plus(good.max(1)))
     }
 }
 

@@ -18,6 +18,8 @@ pub struct BroughtModel {
     pub runtime: Runtime,
     /// A model file ([`frame`]).
     pub frame: Vec<u8>,
+    /// What is told instead of a missing value, by signal; NaN where the model takes missing values.
+    pub missing: Vec<f64>,
     /// Rows that stand for nobody in particular: explanations compare with them. At least one, at most
     /// [`BroughtModel::MOST_BACKGROUND`], each with a value a signal.
     pub background: Vec<Vec<f64>>,
@@ -79,7 +81,7 @@ impl BroughtModel {
         body.extend_from_slice(&(self.frame.len() as u32).to_le_bytes());
         body.extend_from_slice(&self.frame);
         body.push(self.background.len() as u8);
-        for value in self.background.iter().flatten() {
+        for value in self.missing.iter().chain(self.background.iter().flatten()) {
             body.extend_from_slice(&value.to_bits().to_le_bytes());
         }
         body.extend_from_slice(&self.file);
@@ -120,11 +122,12 @@ impl BroughtModel {
         if rows == 0 || rows > Self::MOST_BACKGROUND {
             input.invalid("it has no background, or more than 64 rows of it");
         }
+        let missing = input.f64s(signals, 8, &f64::from_bits);
         let background =
             (0..rows).map(|_| input.f64s(signals, 8, &f64::from_bits)).collect::<Vec<_>>();
         let file = input.take(input.rest().len()).to_vec();
         input.end().map_err(refused)?;
-        Ok(Self { runtime, frame, background, file })
+        Ok(Self { runtime, frame, missing, background, file })
     }
 }
 
@@ -150,6 +153,7 @@ mod tests {
         BroughtModel {
             runtime: Runtime::Wasm,
             frame: frame("theirs", signals, bands).unwrap(),
+            missing: vec![0.0, f64::NAN],
             background: vec![vec![f64::NAN, 2.0], vec![3.0, 0.0]],
             file: b"\0asm and more".to_vec(),
         }

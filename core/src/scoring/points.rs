@@ -50,7 +50,7 @@ pub fn points(model: &Model, explanation: &Explanation) -> Points {
 }
 
 /// Points of the score a unit of margin.
-fn slope(model: &Model, explanation: &Explanation) -> f64 {
+pub(crate) fn slope(model: &Model, explanation: &Explanation) -> f64 {
     let (margin, base) = (explanation.margin.0, explanation.base.0);
     // Nearer than this, the quotient is the derivative to all digits that matter.
     const NEAR: f64 = 1e-6;
