@@ -204,8 +204,8 @@ fn decider(
 ) -> Decider {
     let Parts { signals, words, own, brought } = parts;
     let scorer: Arc<dyn Scorer> = Arc::new(By(probability));
-    let runs = |runtime, file: &[u8], values| {
-        assert_eq!((runtime, file, values), (Runtime::Onnx, b"theirs".as_slice(), 2));
+    let runs = |runtime, file: &[u8], signals: &[Signal]| {
+        assert_eq!((runtime, file, signals.len()), (Runtime::Onnx, b"theirs".as_slice(), 2));
         Ok(Arc::clone(&scorer))
     };
     let brought = Brought::open(signals, brought, words, &runs).unwrap();

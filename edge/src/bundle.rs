@@ -145,6 +145,7 @@ impl OpenBundle {
                     flags =
                         opened.map_err(|error| BundleError::Part("flags", error.to_string()))?;
                 }
+                PartKind::Brought | PartKind::Fallback => {}
             }
         }
         let parts =

@@ -1,6 +1,6 @@
 //! Models made to fit a bundle: stable ids in, what only people need out.
 
-use crate::model::{self, Kind, LeadModel, Signal, SignalKind};
+use crate::model::{self, BroughtModel, Kind, LeadModel, Signal, SignalKind};
 use crate::profile::SignalWire;
 
 /// A model file whose signals carry the ids of the bundle's and neither names nor level names.
@@ -8,10 +8,43 @@ use crate::profile::SignalWire;
 ///
 /// # Errors
 /// Says which signals the bundle lacks or declares otherwise.
-pub(super) fn fit_model(file: &[u8], signals: &[&SignalWire]) -> Result<Vec<u8>, String> {
+pub fn fit_model(file: &[u8], signals: &[&SignalWire]) -> Result<Vec<u8>, String> {
     let mut model = model::decode(file).map_err(|error| error.to_string())?;
+    for read in settle(signals_of(&mut model), signals)? {
+        read.name.clear();
+    }
+    model.packing.level_names = false;
+    model::encode(&model).map_err(|error| error.to_string())
+}
+
+/// A brought model whose signals carry the ids of the bundle's. Names and levels stay: its file may know
+/// its inputs by them. Where it is `public`, no private signal is among them.
+///
+/// # Errors
+/// Says which signals the bundle lacks or declares otherwise.
+pub fn fit_brought(part: &[u8], signals: &[&SignalWire], public: bool) -> Result<Vec<u8>, String> {
+    let mut brought = BroughtModel::decode(part).map_err(|error| error.to_string())?;
+    let mut frame = model::decode(&brought.frame).map_err(|error| error.to_string())?;
+    for read in settle(signals_of(&mut frame), signals)? {
+        let is_private = signals.iter().any(|one| one.id == read.id && !one.public);
+        if public && is_private {
+            return Err(format!(
+                "it reads the private signal `{}`, whose name everybody could read: promote it with `score_in_page` edge",
+                read.name
+            ));
+        }
+    }
+    brought.frame = model::encode(&frame).map_err(|error| error.to_string())?;
+    Ok(brought.encode())
+}
+
+/// Gives each signal that a model reads the id of the bundle's.
+fn settle<'a>(
+    reads: &'a mut [Signal],
+    signals: &[&SignalWire],
+) -> Result<impl Iterator<Item = &'a mut Signal>, String> {
     let mut missing = Vec::new();
-    for read in signals_of(&mut model) {
+    for read in reads.iter_mut() {
         let declared = signals.iter().find(|declared| match read.id {
             0 => declared.name == read.name,
             id => declared.id == id,
@@ -36,7 +69,6 @@ pub(super) fn fit_model(file: &[u8], signals: &[&SignalWire]) -> Result<Vec<u8>,
             ));
         }
         read.id = declared.id;
-        read.name.clear();
     }
     if !missing.is_empty() {
         return Err(format!(
@@ -44,8 +76,7 @@ pub(super) fn fit_model(file: &[u8], signals: &[&SignalWire]) -> Result<Vec<u8>,
             missing.join(", ")
         ));
     }
-    model.packing.level_names = false;
-    model::encode(&model).map_err(|error| error.to_string())
+    Ok(reads.iter_mut())
 }
 
 fn signals_of(model: &mut LeadModel) -> &mut [Signal] {

@@ -13,11 +13,13 @@ mod words;
 mod words_wire;
 
 #[cfg(feature = "wire")]
+pub use fit::{fit_brought, fit_model};
+#[cfg(feature = "wire")]
 pub use report::{PublicFact, public_report};
 #[cfg(feature = "wire")]
 pub use wire::{
     BundleProblem, BundleWire, Compiled, Manifest, ManifestPart, ModelWire, Part, PartKind,
-    ScoreInPage, compile,
+    ScoreInPage, compile, kept_signals,
 };
 pub use words::{PluralRule, Said, Words, WordsError};
 #[cfg(feature = "wire")]

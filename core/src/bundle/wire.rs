@@ -70,6 +70,10 @@ pub enum PartKind {
     Model,
     Words,
     Flags,
+    /// A model that a customer brought, where one is live; there is no part `model` then.
+    Brought,
+    /// The model that scores where the brought one fails.
+    Fallback,
 }
 
 /// What came of compiling a bundle: the good parts, and what is wrong with the rest.
@@ -227,7 +231,7 @@ impl Manifest {
 }
 
 /// The signals that went into the part, in its order.
-fn kept_signals<'a>(wire: &'a BundleWire, part: &[u8]) -> Vec<&'a SignalWire> {
+pub fn kept_signals<'a>(wire: &'a BundleWire, part: &[u8]) -> Vec<&'a SignalWire> {
     let Ok(signals) = Signals::open(part) else { return Vec::new() };
     signals
         .iter()

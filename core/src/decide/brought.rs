@@ -2,7 +2,7 @@
 
 use super::{Decision, Engine, OpenError, Want, tried};
 use crate::event::Millis;
-use crate::model::{BroughtError, BroughtModel, Runtime};
+use crate::model::{BroughtError, BroughtModel, Runtime, Signal};
 use crate::profile::Profile;
 use crate::scoring::{Background, Band, Sampled, Scored, Scorer, ScorerFault, margin, slope};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub struct Brought {
     missing: Vec<f64>,
 }
 
-/// Makes what runs a file of a kind, which reads so many values.
-pub type Runs<'a> = dyn Fn(Runtime, &[u8], usize) -> Result<Arc<dyn Scorer>, ScorerFault> + 'a;
+/// Makes what runs a file of a kind, which reads these signals.
+pub type Runs<'a> = dyn Fn(Runtime, &[u8], &[Signal]) -> Result<Arc<dyn Scorer>, ScorerFault> + 'a;
 
 /// A decision, and what made it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ impl Brought {
     ) -> Result<Self, BroughtOpenError> {
         let model = BroughtModel::decode(part)?;
         let frame = Engine::open(signals, &model.frame, words)?;
-        let scorer = runs(model.runtime, &model.file, frame.slots.len())?;
+        let scorer = runs(model.runtime, &model.file, frame.model.signals())?;
         let background = Background::new(&*scorer, &model.background)?;
         Ok(Self { frame, scorer, background, missing: model.missing })
     }

@@ -8,6 +8,8 @@ mod authored;
 mod brought;
 mod calibration;
 #[cfg(feature = "wire")]
+mod card;
+#[cfg(feature = "wire")]
 pub mod export;
 mod file;
 #[cfg(feature = "wire")]
@@ -22,6 +24,8 @@ pub use additive::{AdditiveModel, Effect, Group, Step, Term};
 pub use authored::{LevelSet, Node, Notation, Rule, Signal, SignalKind, Tree, TreeModel};
 pub use brought::{BROUGHT_MAGIC, BroughtError, BroughtModel, Runtime, frame};
 pub use calibration::{Calibration, CurveError, Knot, Scale};
+#[cfg(feature = "wire")]
+pub use card::{BandsWire, Card, CardKind, CardProblem, CardSignalWire, CardWire, CellWire};
 pub(crate) use file::read;
 pub use file::{EncodeError, ModelError, decode, encode};
 pub use lead::{Bands, Kind, LeadModel, Leaves, Packing};
