@@ -129,6 +129,55 @@ fn folding_in_chunks_with_storage_between_is_folding_at_once() {
 }
 
 #[test]
+fn a_slim_profile_is_the_same_profile_in_two_thirds_of_the_bytes() {
+    let signals = open(&every_kind());
+    for seed in 0..lives() {
+        let mut dice = Dice(seed);
+        let mut profile = Profile::new(&signals);
+        let empty = Profile::open_slim(&profile.slim(&signals, 999), &signals).unwrap();
+        assert_eq!(empty.encode(&signals), profile.encode(&signals));
+        fold_all(&mut profile, &signals, &life(&mut dice, 60));
+        let (slim, stored) = (profile.slim(&signals, 999), profile.encode(&signals));
+        assert!(slim.len() * 3 < stored.len() * 2, "{} of {} bytes", slim.len(), stored.len());
+        assert_eq!(Profile::open_slim(&slim, &signals).unwrap().encode(&signals), stored);
+        // Where there is less room some signals are missing, and nothing else is.
+        let most = 30 + dice.below(150) as usize;
+        let less = profile.slim(&signals, most);
+        assert!(less.len() <= most);
+        if let Ok(opened) = Profile::open_slim(&less, &signals) {
+            for index in (0..signals.len()).filter(|index| opened.is_known(&signals, *index)) {
+                let [ours, whole] = [&opened, &profile]
+                    .map(|one| one.value(&signals, index, Millis(T0 + 900 * DAY)).to_bits());
+                assert_eq!(ours, whole, "seed {seed}: {}", signals.name(index));
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_slim_profiles_never_panic() {
+    let signals = open(&every_kind());
+    let mut dice = Dice(5);
+    let mut profile = Profile::new(&signals);
+    fold_all(&mut profile, &signals, &life(&mut dice, 60));
+    let slim = profile.slim(&signals, 999);
+    for length in 0..slim.len() {
+        let _ = Profile::open_slim(&slim[..length], &signals);
+    }
+    for _ in 0..20_000 {
+        let mut damaged = slim.clone();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(damaged.len() as u64) as usize;
+            damaged[at] ^= 1 << dice.below(8);
+        }
+        if let Ok(mut opened) = Profile::open_slim(&damaged, &signals) {
+            fold_all(&mut opened, &signals, &life(&mut dice, 3));
+            opened.encode(&signals);
+        }
+    }
+}
+
+#[test]
 fn merging_keeps_what_each_rule_promises() {
     let signals = open(&every_kind());
     for seed in 0..lives() {

@@ -4,6 +4,8 @@ mod halving;
 mod matcher;
 mod merge;
 mod signals;
+#[cfg(feature = "wire")]
+mod slim;
 mod state;
 mod stored;
 #[cfg(feature = "wire")]

@@ -1,7 +1,7 @@
 //! Profiles as bytes: `docs/profile-format.md`.
 
 use super::state::{BUCKETS, Distinct, FEW, State, WORDS};
-use super::{Kind, Profile, Signals, Visit};
+use super::{Kind, Profile, Signal, Signals, Visit};
 use crate::binary::{Reader, crc32};
 use crate::event::Millis;
 
@@ -43,13 +43,7 @@ impl Profile {
             return Err(ProfileError::Checksum);
         }
         let (mut profile, count) = read_head(&mut reader);
-        profile.states = signals
-            .iter()
-            .map(|signal| match signal.kind {
-                Kind::Ratio { .. } => State::Derived,
-                _ => State::Unknown,
-            })
-            .collect();
+        profile.states = unknown(signals);
         let mut last = 0;
         for _ in 0..count {
             let id = reader.u32();
@@ -63,23 +57,33 @@ impl Profile {
             last = id;
             let tag = reader.u8();
             let state = read_state(tag, &mut reader);
-            let Some(index) = signals.index_of(id) else { continue };
-            let (Some(signal), Some(slot)) = (signals.get(index), profile.states.get_mut(index))
-            else {
-                continue;
-            };
-            *slot = match state {
-                None => State::initial(signal.kind),
-                Some(_) if signal.kind.tag() != tag => return Err(ProfileError::Kind(id)),
-                Some(state) => state,
-            };
+            profile.put(signals, id, tag, state)?;
         }
         reader.end().map(|()| profile).map_err(|fault| ProfileError::Malformed(fault.what()))
     }
 
+    /// Puts a state that was read where its signal is, if that is declared still.
+    pub(super) fn put(
+        &mut self,
+        signals: &Signals,
+        id: u32,
+        tag: u8,
+        state: Option<State>,
+    ) -> Result<(), ProfileError> {
+        let Some(index) = signals.index_of(id) else { return Ok(()) };
+        let (Some(signal), Some(slot)) = (signals.get(index), self.states.get_mut(index)) else {
+            return Ok(());
+        };
+        *slot = match state {
+            None => State::initial(signal.kind),
+            Some(_) if signal.kind.tag() != tag => return Err(ProfileError::Kind(id)),
+            Some(state) => state,
+        };
+        Ok(())
+    }
+
     /// The profile as bytes: equal profiles give equal bytes, at most 2,034 of them for 60 signals.
     pub fn encode(&self, signals: &Signals) -> Vec<u8> {
-        let held = |state: &State| !matches!(state, State::Unknown | State::Derived);
         let mut out = Vec::with_capacity(HEAD_BYTES + self.states.len() * MAX_STATE_BYTES);
         out.extend_from_slice(MAGIC);
         put(&mut out, 4, 0);
@@ -93,7 +97,7 @@ impl Profile {
         put(&mut out, 8, self.last_event);
         for (signal, state) in signals.iter().zip(&self.states).filter(|(_, state)| held(state)) {
             put(&mut out, 4, signal.id.into());
-            let tag = if state.is_initial() { EMPTY } else { signal.kind.tag() };
+            let tag = tag_of(signal, state);
             put(&mut out, 1, tag.into());
             put_state(&mut out, tag, state);
         }
@@ -108,7 +112,25 @@ impl Profile {
 /// Stands where a set of hashes has its length, and says that a bit map follows.
 const MANY: u8 = 255;
 /// The tag of a state that no event has touched.
-const EMPTY: u8 = 255;
+pub(super) const EMPTY: u8 = 255;
+
+/// Whether a state is stored: one that is missing, or worked out from others, is not.
+pub(super) fn held(state: &State) -> bool {
+    !matches!(state, State::Unknown | State::Derived)
+}
+
+pub(super) fn tag_of(signal: &Signal, state: &State) -> u8 {
+    if state.is_initial() { EMPTY } else { signal.kind.tag() }
+}
+
+/// The states of a profile of which nothing was read yet.
+pub(super) fn unknown(signals: &Signals) -> Vec<State> {
+    let state = |kind| match kind {
+        Kind::Ratio { .. } => State::Derived,
+        _ => State::Unknown,
+    };
+    signals.iter().map(|signal| state(signal.kind)).collect()
+}
 
 fn read_head(reader: &mut Reader<'_>) -> (Profile, u16) {
     let count = reader.u16();
@@ -117,10 +139,14 @@ fn read_head(reader: &mut Reader<'_>) -> (Profile, u16) {
     let visit = Visit { number: reader.u32(), campaign: reader.u32(), start, last };
     let events = reader.u32();
     let last_event = reader.number(8);
-    if start > last || last > clock {
+    check(clock, &visit, reader);
+    (Profile { clock, visit, events, last_event, states: Vec::new() }, count)
+}
+
+pub(super) fn check(clock: Millis, visit: &Visit, reader: &mut Reader<'_>) {
+    if visit.start > visit.last || visit.last > clock {
         reader.invalid("its times are out of order");
     }
-    (Profile { clock, visit, events, last_event, states: Vec::new() }, count)
 }
 
 /// How many bytes the one or two numbers of a state take.
@@ -139,6 +165,11 @@ fn widths(tag: u8) -> (usize, usize) {
 fn read_state(tag: u8, reader: &mut Reader<'_>) -> Option<State> {
     let (first, second) = widths(tag);
     let (first, second) = (reader.number(first), reader.number(second));
+    state_of(tag, first, second, reader)
+}
+
+/// The state that a tag and its numbers say; what is no number is read on.
+pub(super) fn state_of(tag: u8, first: u64, second: u64, reader: &mut Reader<'_>) -> Option<State> {
     let (value, at) = (f64::from_bits(first), Millis(second as i64));
     Some(match tag {
         EMPTY => return None,
@@ -189,7 +220,16 @@ fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
     if tag == EMPTY {
         return;
     }
-    let (first, second) = match state {
+    let (first, second) = numbers(state);
+    let (first_width, second_width) = widths(tag);
+    put(out, first_width, first);
+    put(out, second_width, second);
+    put_more(out, state);
+}
+
+/// The numbers of a state, as [`state_of`] takes them.
+pub(super) fn numbers(state: &State) -> (u64, u64) {
+    match state {
         State::Count(count) => (u64::from(*count), 0),
         State::Sum(sum) => (*sum as u64, 0),
         State::Number { value, at } | State::Decayed { value, at } => {
@@ -199,10 +239,11 @@ fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
         State::Time(Some(at)) => (at.0 as u64, 0),
         State::Visit { count, number } => (u64::from(*count), u64::from(*number)),
         _ => (0, 0),
-    };
-    let (first_width, second_width) = widths(tag);
-    put(out, first_width, first);
-    put(out, second_width, second);
+    }
+}
+
+/// Appends what of a state is no number.
+pub(super) fn put_more(out: &mut Vec<u8>, state: &State) {
     match state {
         State::Distinct(Distinct::Few { len, hashes }) => {
             put(out, 1, u64::from(*len));
@@ -222,6 +263,6 @@ fn put_state(out: &mut Vec<u8>, tag: u8, state: &State) {
 
 /// Appends the lower `width` bytes of a number.
 #[inline(never)] // in a dozen places of the page's engine
-fn put(out: &mut Vec<u8>, width: usize, number: u64) {
+pub(super) fn put(out: &mut Vec<u8>, width: usize, number: u64) {
     out.extend_from_slice(number.to_le_bytes().get(..width).unwrap_or_default());
 }
