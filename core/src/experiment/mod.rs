@@ -18,6 +18,8 @@ mod flags;
 mod harm;
 mod hash;
 mod known;
+#[cfg(feature = "wire")]
+mod marks;
 mod numbers;
 #[cfg(feature = "wire")]
 mod others;
@@ -41,6 +43,8 @@ pub use flags::{
 };
 pub use hash::HashVersion;
 pub use known::{Known, Shown, stand_ins};
+#[cfg(feature = "wire")]
+pub use marks::Mark;
 pub use numbers::Question;
 #[cfg(feature = "wire")]
 pub use others::for_others;
