@@ -6,7 +6,7 @@ mod queue;
 mod site;
 
 use host::{Platform, setting};
-use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request, Settings};
+use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request, Secrets, Settings};
 use std::sync::{Arc, OnceLock};
 use worker::{
     Context, Env, Error, Headers, Response, ResponseBody, ResponseBuilder, Result, event,
@@ -17,10 +17,13 @@ static EDGE: OnceLock<Arc<Edge>> = OnceLock::new();
 
 #[event(fetch)]
 async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<Response> {
+    let is_own = Edge::is_own(&request.path());
+    if !is_own {
+        context.pass_through_on_exception();
+    }
     let edge = edge(&env, Some(&request))?;
     let platform = Platform::new(&env)?;
-    if !Edge::is_own(&request.path()) {
-        context.pass_through_on_exception();
+    if !is_own {
         return site::answer(&edge, &platform, request, &env).await;
     }
     let request = match read(request).await? {
@@ -50,6 +53,8 @@ fn edge(env: &Env, request: Option<&worker::Request>) -> Result<Arc<Edge>> {
         key,
         public_key: setting(env, "RAPPORT_PUBLIC_KEY"),
         visitor_cookie: setting(env, "RAPPORT_VISITOR_COOKIE").is_some(),
+        secrets: Secrets::read(&setting(env, "RAPPORT_SECRET").unwrap_or_default())
+            .map_err(|error| Error::from(format!("RAPPORT_SECRET: {error}")))?,
         conformance: setting(env, "RAPPORT_CONFORMANCE").is_some(),
         public_url: match (address, request) {
             (Some(address), _) => address,

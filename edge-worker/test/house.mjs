@@ -43,8 +43,8 @@ async function wire(port) {
 }
 
 /** Starts a program and waits for the line that says it is ready. */
-async function program(args, ready) {
-  const running = spawn(RAPPORT, args, { stdio: ["ignore", "pipe", process.env.LOUD ? "inherit" : "ignore"] });
+async function program(args, ready, env = {}) {
+  const running = spawn(RAPPORT, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", process.env.LOUD ? "inherit" : "ignore"] });
   const ended = new Promise((resolve) => running.once("exit", resolve));
   const lines = [];
   for await (const line of createInterface({ input: running.stdout })) {
@@ -100,13 +100,13 @@ export async function startHouse(flags = experiments) {
   return house;
 }
 
-async function axum({ key, backend, folder, publicKey, site, visitorCookie }) {
+async function axum({ key, backend, folder, publicKey, site, visitorCookie, secret = "" }) {
   const more = [...(publicKey ? ["--public-key", publicKey] : []), ...(site ? ["--site", site] : []), ...(visitorCookie ? ["--visitor-cookie"] : [])];
-  const edge = await program(["edge", "--key", key, "--backend", backend, "--dir", folder, "--listen", "127.0.0.1:0", "--conformance", "--hurry", String(HURRY), ...more], "Rapport's edge serves at");
+  const edge = await program(["edge", "--key", key, "--backend", backend, "--dir", folder, "--listen", "127.0.0.1:0", "--conformance", "--hurry", String(HURRY), ...more], "Rapport's edge serves at", { RAPPORT_SECRET: secret });
   return { url: edge.said.match(/serves at (\S+)/)[1], stop: edge.stop };
 }
 
-async function workerd({ key, backend, folder, publicKey, site, visitorCookie }) {
+async function workerd({ key, backend, folder, publicKey, site, visitorCookie, secret = "" }) {
   const { Miniflare } = await import("miniflare");
   const files = (await readdir(WORKER, { recursive: true })).filter((file) => /\.(m?js|wasm)$/.test(file));
   const first = ({ path }) => (path.endsWith("worker.mjs") ? 0 : 1);
@@ -121,7 +121,7 @@ async function workerd({ key, backend, folder, publicKey, site, visitorCookie })
     kvPersist: join(folder, "kv"),
     durableObjects: { RAPPORT_EVENTS: { className: "EventQueue", useSQLite: true } },
     durableObjectsPersist: join(folder, "objects"),
-    bindings: { RAPPORT_HURRY: String(HURRY), RAPPORT_KEY: key, RAPPORT_BACKEND: backend, RAPPORT_PUBLIC_KEY: publicKey ?? "", RAPPORT_CONFORMANCE: "1", RAPPORT_ORIGIN: site ?? "", RAPPORT_VISITOR_COOKIE: visitorCookie ? "1" : "" },
+    bindings: { RAPPORT_HURRY: String(HURRY), RAPPORT_KEY: key, RAPPORT_BACKEND: backend, RAPPORT_PUBLIC_KEY: publicKey ?? "", RAPPORT_CONFORMANCE: "1", RAPPORT_ORIGIN: site ?? "", RAPPORT_VISITOR_COOKIE: visitorCookie ? "1" : "", RAPPORT_SECRET: secret },
   });
   const url = await edge.ready;
   return { url: url.origin, stop: () => edge.dispose() };

@@ -121,6 +121,18 @@ impl Batch {
         Ok(Self { key: wire.key.or(key), hints: wire.hints, waiting, refused, count })
     }
 
+    /// Its events, as a profile folds them; none where nothing may be kept in the visitor's browser.
+    pub fn events(&self) -> Vec<EventWire> {
+        let body = &self.waiting.body;
+        let batch = body["batch"].as_array().filter(|_| body["cookieless"] != true);
+        let read = |event: &Value| {
+            let mut wire = EventWire::deserialize(event).ok()?;
+            wire.sent_at.get_or_insert_with(|| body["sentAt"].clone());
+            Some(wire)
+        };
+        batch.into_iter().flatten().filter_map(read).collect()
+    }
+
     /// Whether anything is left to keep.
     pub fn is_empty(&self) -> bool {
         self.refused.len() == self.count

@@ -2,6 +2,7 @@
 //! backend's form.
 
 use crate::bundle::OpenBundle;
+use crate::edge::Settings;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::visitor::{DecideWire, VisitorWire};
@@ -82,13 +83,15 @@ pub struct ReasonView {
 /// Where the profile is none of this bundle, an event is none, or there is nothing to say.
 pub fn decide(
     bundle: &OpenBundle,
-    wire: DecideWire,
+    settings: &Settings,
+    mut wire: DecideWire,
     request: &Request,
     now: Millis,
 ) -> Result<DecidedView, Problem> {
     wire.whom.check()?;
     let bundle_hash = bundle.hash.clone();
     let Some(visitor) = wire.visitor else {
+        wire.whom.recall(settings, &bundle.flags, request, now, false);
         let score = score(bundle, &wire.whom, now)?.ok_or(Problem::NotFound("score"))?;
         return Ok(DecidedView { score: Some(score), flags: None, bundle: bundle_hash });
     };
@@ -104,7 +107,8 @@ pub fn decide(
         reasons,
         ..visitor
     };
-    let EvaluatedView { score, features, pages, .. } = evaluate(bundle, visitor, request, now)?;
+    let EvaluatedView { score, features, pages, .. } =
+        evaluate(bundle, settings, visitor, request, now)?;
     let keys = bundle.flags.experiments.iter().map(|experiment| experiment.key.to_string().into());
     let Value::List(pages) = pages else { return Err(Problem::NotFound("answer")) };
     let experiments = Value::Map(keys.zip(pages).collect());
@@ -118,11 +122,15 @@ pub fn decide(
 /// Where the profile is none of this bundle, or an event is none.
 pub fn evaluate(
     bundle: &OpenBundle,
+    settings: &Settings,
     mut visitor: VisitorWire,
     request: &Request,
     now: Millis,
 ) -> Result<EvaluatedView, Problem> {
     visitor.check()?;
+    if visitor.memory.is_none() {
+        visitor.recall(settings, &bundle.flags, request, now, false);
+    }
     let now = visitor.time(now);
     let allowed = visitor.allowed();
     let score = score(bundle, &visitor, now)?;
@@ -178,7 +186,10 @@ fn score(
 }
 
 fn opened(engine: &Engine, visitor: &VisitorWire) -> Result<Profile, Problem> {
-    let Some(profile) = &visitor.profile else { return Ok(engine.new_profile()) };
+    let Some(profile) = &visitor.profile else {
+        let known = visitor.memory.as_ref().and_then(|memory| memory.profile(engine));
+        return Ok(known.unwrap_or_else(|| engine.new_profile()));
+    };
     let bytes = BASE64_STANDARD.decode(profile).ok();
     let opened = bytes.and_then(|bytes| engine.open_profile(&bytes).ok());
     opened.ok_or_else(|| {

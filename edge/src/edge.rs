@@ -1,11 +1,13 @@
 //! One workspace's edge: which request is answered how, and by which bundle.
 
 use crate::answer::{Answer, IMMUTABLE};
-use crate::bundle::{BundleFile, OpenBundle, wanted};
+use crate::bundle::{BundleError, BundleFile, OpenBundle, wanted};
 use crate::collect::Batch;
+use crate::cookie::{self, Secrets};
 use crate::decide::{decide, evaluate};
 use crate::forward::{Fate, Waiting};
 use crate::host::{Failure, Host};
+use crate::memory::Memory;
 use crate::ofrep;
 use crate::page::{self, Plan};
 use crate::problem::Problem;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub public_url: String,
     /// Whether visitors without an id get a cookie with one.
     pub visitor_cookie: bool,
+    /// What signs the cookie that keeps visitors' profiles; without it none is kept.
+    pub secrets: Option<Secrets>,
     /// Whether conformance cases are taken; for tests only.
     pub conformance: bool,
 }
@@ -240,7 +244,7 @@ impl Edge {
         let wire: DecideWire = visitor::read(&request.body)?;
         self.own(wire.key.clone().or_else(|| credential(request)).as_deref())?;
         let bundle = self.bundle(host).await?;
-        let decided = decide(&bundle, wire, request, host.now())?;
+        let decided = decide(&bundle, &self.settings, wire, request, host.now())?;
         said(&decided)
     }
 
@@ -251,12 +255,19 @@ impl Edge {
         self.own(credential(request).as_deref())?;
         let visitor: VisitorWire = visitor::read(&request.body)?;
         let bundle = self.bundle(host).await?;
-        said(&evaluate(&bundle, visitor, request, host.now())?)
+        said(&evaluate(&bundle, &self.settings, visitor, request, host.now())?)
     }
 
     async fn collect(&self, host: &impl Host, request: &Request) -> Result<Answer, Problem> {
         let batch = Batch::read(request, host.now())?;
         self.own(batch.key.clone().or_else(|| credential(request)).as_deref())?;
+        let answer = self.taken(host, &batch).await?;
+        let cookie = self.remembered(host, request, &batch).await;
+        Ok(cookie.iter().fold(answer, |answer, cookie| answer.with("set-cookie", cookie)))
+    }
+
+    /// Once nothing of the batch can be lost any more.
+    async fn taken(&self, host: &impl Host, batch: &Batch) -> Result<Answer, Problem> {
         // Only the server has hints to give; where it is away, the batch waits like any other.
         if batch.hints {
             let direct = host.backend(batch.waiting.request(&self.settings.key, host.now())).await;
@@ -270,6 +281,27 @@ impl Edge {
             host.queue(batch.waiting.clone()).await.map_err(Problem::Queue)?;
         }
         Ok(batch.acknowledged())
+    }
+
+    /// The cookie that keeps what a browser's batch adds to its visitor's profile.
+    async fn remembered(
+        &self,
+        host: &impl Host,
+        request: &Request,
+        batch: &Batch,
+    ) -> Option<String> {
+        // Servers tell of many visitors, and keep no cookies.
+        if self.settings.secrets.is_none() || request.header("origin").is_none() {
+            return None;
+        }
+        let bundle = self.kept(host).await?.ok()?;
+        let (now, events) = (host.now(), batch.events());
+        let before = cookie::read(&self.settings, request, now);
+        let room = cookie::room(&self.settings);
+        match Memory::after(before, &self.settings, &bundle, events, now, room) {
+            Some(memory) => cookie::write(&self.settings, &memory, now),
+            None => cookie::forget(&self.settings, request),
+        }
     }
 
     /// Tries to bring a batch, which was queued, to the backend.
@@ -312,20 +344,8 @@ impl Edge {
 
     /// The bundle that decides: the one in memory, else the one that was kept, else the backend's.
     async fn bundle(&self, host: &impl Host) -> Result<Arc<OpenBundle>, Problem> {
-        if let Some(bundle) = self.held().bundle.clone() {
-            return Ok(bundle);
-        }
-        let trusted = self.settings.public_key.as_deref();
-        let kept = match host.load(KEPT).await {
-            Ok(Some(bytes)) => {
-                Some(BundleFile::read(&bytes).and_then(|file| OpenBundle::open(&file, trusted)))
-            }
-            // A store that fails costs a fetch from the backend.
-            Ok(None) | Err(_) => None,
-        };
+        let kept = self.kept(host).await;
         if let Some(Ok(bundle)) = kept {
-            let bundle = Arc::new(bundle);
-            self.held().bundle = Some(bundle.clone());
             return Ok(bundle);
         }
         let refreshed = self.refresh(host).await;
@@ -337,6 +357,22 @@ impl Edge {
             Some(Err(refused)) => Err(refused.into()),
             _ => Err(Problem::NoBundle),
         }
+    }
+
+    /// The bundle in memory, else the one that was kept.
+    async fn kept(&self, host: &impl Host) -> Option<Result<Arc<OpenBundle>, BundleError>> {
+        if let Some(bundle) = self.held().bundle.clone() {
+            return Some(Ok(bundle));
+        }
+        // A store that fails costs a fetch from the backend.
+        let bytes = host.load(KEPT).await.ok()??;
+        let trusted = self.settings.public_key.as_deref();
+        let opened = BundleFile::read(&bytes).and_then(|file| OpenBundle::open(&file, trusted));
+        Some(opened.map(|bundle| {
+            let bundle = Arc::new(bundle);
+            self.held().bundle = Some(bundle.clone());
+            bundle
+        }))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

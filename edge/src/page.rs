@@ -3,16 +3,17 @@
 
 use crate::bundle::OpenBundle;
 use crate::change::{Step, steps_of};
+use crate::cookie;
 use crate::decide::{EvaluatedView, evaluate};
 use crate::edge::Settings;
 use crate::hydration;
 use crate::problem::Problem;
 use crate::request::{Method, Request};
 use crate::visitor::{ConsentWire, VisitorWire};
-use rapport_core::event::Millis;
+use rapport_core::event::{EventWire, Millis};
 use rapport_core::targeting::Value;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::borrow::Cow;
 
 /// Pages that say that they are longer are not touched.
@@ -27,7 +28,7 @@ pub struct Plan {
     /// What conditions read and only the edge knows.
     attributes: Json,
     script: String,
-    cookie: Option<String>,
+    cookies: Vec<String>,
 }
 
 /// What a host does to one answer of the site's.
@@ -92,22 +93,53 @@ pub fn plan(
     let known = known
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), Json::from(value.clone()?))));
-    let visitor = VisitorWire {
+    let view = view_of(&url, request, anonymous_id.clone());
+    let mut visitor = VisitorWire {
         anonymous_id: anonymous_id.clone(),
         user_id: text("userId"),
         attributes: Some(attributes),
         url: Some(url),
         consent,
+        // As if it had been told: the page's script tells it, and only that is kept.
+        events: vec![view],
         ..VisitorWire::default()
     };
-    let decided: EvaluatedView = evaluate(bundle, visitor, request, now)?;
+    visitor.recall(settings, &bundle.flags, request, now, true);
+    // The page's script always remembers, if only nothing yet.
+    visitor.sticky_bucket_assignment_docs.get_or_insert(Value::Map(Vec::new()));
+    let refuses = consent.unwrap_or_default().profiling == Some(false);
+    let forgotten = cookie::forget(settings, request).filter(|_| refuses);
+    let decided: EvaluatedView = evaluate(bundle, settings, visitor, request, now)?;
     Ok(Plan {
         steps: steps_of(&decided),
         hydration: hydration::inline(bundle, &decided, anonymous_id.as_deref()),
         attributes: Json::Object(known.collect()),
         script: format!("/v1/sdk/{}.js", settings.key),
-        cookie,
+        cookies: cookie.into_iter().chain(forgotten).collect(),
     })
+}
+
+/// The view of this page, as the page's script tells it.
+fn view_of(url: &str, request: &Request, anonymous_id: Option<String>) -> EventWire {
+    let search = query(request);
+    let referrer = request.header("referer").unwrap_or_default();
+    let page = json!({ "url": url, "path": request.path, "search": search, "referrer": referrer });
+    let campaign = form_urlencoded::parse(request.query.as_bytes()).filter_map(|(name, value)| {
+        let name = match name.strip_prefix("utm_")? {
+            "campaign" => "name",
+            name @ ("source" | "medium" | "term" | "content") => name,
+            _ => return None,
+        };
+        Some((name.to_owned(), Json::from(value.into_owned())))
+    });
+    let campaign: Map<String, Json> = campaign.collect();
+    let mut context = Map::new();
+    context.insert("page".to_owned(), page.clone());
+    if !campaign.is_empty() {
+        context.insert("campaign".to_owned(), Json::Object(campaign));
+    }
+    let properties = page.as_object().cloned().unwrap_or_default();
+    EventWire { kind: "page".to_owned(), anonymous_id, properties, context, ..EventWire::default() }
 }
 
 impl Plan {
@@ -137,7 +169,7 @@ impl Plan {
             ("cache-control", "private, no-cache".to_owned()),
             ("vary", vary(header("vary"))),
         ];
-        headers.extend(self.cookie.clone().map(|cookie| ("set-cookie", cookie)));
+        headers.extend(self.cookies.iter().map(|cookie| ("set-cookie", cookie.clone())));
         Some(Rewrite {
             steps: self.steps.clone(),
             head: format!(

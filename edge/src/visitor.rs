@@ -1,9 +1,13 @@
 //! Whom a request is about, as core reads it.
 
+use crate::cookie;
+use crate::edge::Settings;
+use crate::memory::Memory;
 use crate::problem::Problem;
 use crate::request::Request;
 use rapport_core::decide::Engine;
 use rapport_core::event::{Event, EventWire, Millis};
+use rapport_core::experiment::{Flags, stand_ins};
 use rapport_core::person;
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
@@ -37,6 +41,9 @@ pub struct VisitorWire {
     pub sticky_bucket_assignment_docs: Option<Value<'static>>,
     pub enabled: Option<bool>,
     pub qa_mode: Option<bool>,
+    /// What this edge folded of the visitor before.
+    #[serde(skip)]
+    pub memory: Option<Memory>,
     /// At most this many reasons of the score; as many as the backend gives where left out, 0 for none.
     pub reasons: Option<usize>,
 }
@@ -95,6 +102,39 @@ impl VisitorWire {
         Ok(())
     }
 
+    /// Takes up what the edge's own cookie says of the visitor, if it is the same one; without an id only
+    /// where `nameless`.
+    pub fn recall(
+        &mut self,
+        settings: &Settings,
+        flags: &Flags,
+        request: &Request,
+        now: Millis,
+        nameless: bool,
+    ) {
+        let id = self.anonymous_id.as_deref();
+        let known = cookie::read(settings, request, now)
+            .filter(|known| id.map_or(nameless, |id| known.is_of(settings, id)));
+        let Some(known) = known else { return };
+        let sticky = known.sticky(settings, flags, |name| self.value(name));
+        // What the question itself says counts more: it is a claim, for this answer only.
+        self.sticky_bucket_assignment_docs.get_or_insert_with(|| sticky.documents());
+        self.shown.get_or_insert_with(|| known.shown(flags));
+        self.memory = Some(known);
+    }
+
+    /// What stands for the visitor, by an attribute's name.
+    fn value(&self, name: &str) -> Option<String> {
+        let given = self.attributes.as_ref().and_then(|given| given.member(name));
+        let given = given.filter(|value| value.truthy()).map(|value| value.to_text().into_owned());
+        given.or_else(|| {
+            stand_ins(name).iter().find_map(|id| match *id {
+                "anonymousId" => self.anonymous_id.clone(),
+                _ => self.user_id.clone(),
+            })
+        })
+    }
+
     /// The time of the question.
     pub fn time(&self, now: Millis) -> Millis {
         self.now.map_or(now, |said| Millis(said as i64))
@@ -118,7 +158,9 @@ impl VisitorWire {
     /// # Errors
     /// Says what is wrong with an event.
     pub fn fold(&self, engine: &Engine, profile: &mut Profile, now: Millis) -> Result<(), Problem> {
-        for (at, wire) in self.events.iter().enumerate() {
+        let heard =
+            |event: &EventWire| self.memory.as_ref().is_some_and(|known| known.heard(event));
+        for (at, wire) in self.events.iter().enumerate().filter(|(_, event)| !heard(event)) {
             let refused = |error: &dyn std::fmt::Display| {
                 Problem::Malformed(format!("event {at} was refused: {error}"))
             };

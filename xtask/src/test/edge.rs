@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The suites, files below `edge-worker/test`.
-const SUITES: [&str; 3] = ["edge", "events", "page"];
+const SUITES: [&str; 4] = ["edge", "events", "page", "profile"];
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let folder = root.join("edge-worker");

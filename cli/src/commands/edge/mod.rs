@@ -8,7 +8,7 @@ mod site;
 use super::Outcome;
 use super::serve::{log_to_stderr, runtime, say, stopped, web_address};
 use host::Machine;
-use rapport_edge::{Edge, Settings};
+use rapport_edge::{Edge, Secrets, Settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use tokio::net::TcpListener;
 ///
 /// What a Cloudflare Worker does in `edge-worker/`, on a machine of your own. Requests go to it over
 /// plain HTTP, and from it to the backend: let a proxy such as nginx speak TLS on both sides.
+///
+/// With RAPPORT_SECRET in its environment (16 characters or more, the same at all edges of the workspace) it
+/// keeps what it folded of a visitor in a cookie, signed. Several with commas between: the first one signs.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -77,6 +80,8 @@ async fn serve(args: Args) -> Outcome {
         public_key: args.public_key,
         public_url: public_url.clone(),
         visitor_cookie: args.visitor_cookie,
+        secrets: Secrets::read(&std::env::var("RAPPORT_SECRET").unwrap_or_default())
+            .map_err(|error| format!("RAPPORT_SECRET: {error}"))?,
         conformance: args.conformance,
     };
     let edge = Arc::new(Edge::new(settings)?);
