@@ -80,12 +80,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Shape(_) | Self::NoObject => "malformed",
-            Self::Event(WireError::Kind(_)) => "unknown-type",
-            Self::Event(WireError::NoName) => "no-name",
-            Self::Event(WireError::Time(_)) => "bad-time",
-            Self::Event(WireError::TooDeep(_)) => "too-deep",
-            Self::Event(WireError::TooManyFields(_)) => "too-many-fields",
-            Self::Event(WireError::Event(_)) => "beyond-limit",
+            Self::Event(error) => error.code(),
             Self::NoVisitor => "no-visitor",
             Self::Bot => "bot",
             Self::Erased => "erased",

@@ -12,11 +12,11 @@ use crate::profiles::{ScoreView, decide};
 use axum::Json;
 use axum::extract::State;
 use rapport_core::event::{EventWire, Millis};
-use rapport_core::experiment::Asker;
+use rapport_core::experiment::{Asker, Everything};
 use rapport_core::scoring::Band;
 use rapport_core::targeting::Value as CoreValue;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// What of a visitor is not asked by conditions; the rest is as SDKs describe one: `attributes`, `url`, `userId`,
@@ -78,10 +78,11 @@ pub async fn evaluate(State(app): State<Shared>, parcel: Parcel) -> Result<Json<
         let decided = if is_personal {
             decided(&open, &described, now, score.as_ref())
         } else {
-            unpersonalized(&open)
+            Everything::refused(&open.flags)
         };
         let experiences: Vec<_> = open.flags.experiences.iter().map(|one| &*one.key).collect();
-        let (features, pages) = decided;
+        let Everything { features, pages } = decided;
+        let (features, pages) = (json(&CoreValue::Map(features)), json(&CoreValue::List(pages)));
         Ok(
             json!({ "score": score, "features": features, "pages": pages, "experiences": experiences }),
         )
@@ -107,33 +108,17 @@ fn score(
     }
 }
 
-type Decided = (Map<String, Value>, Vec<Value>);
-
+/// Asks all flags about a visitor, whose score is the server's.
 pub(super) fn decided(
     open: &OpenFlags,
     described: &CoreValue<'_>,
     now: Millis,
     score: Option<&ScoreView>,
-) -> Decided {
+) -> Everything {
     let mut asker = Asker::new(described);
     asker.known.now = Some(now);
     // Nobody says their own.
     asker.known.score = score.map(|score| score.score);
     asker.known.band = score.and_then(|score| Band::named(score.band));
-    let features =
-        open.flags.features.iter().map(|feature| {
-            (feature.key.to_string(), json(&asker.feature(&open.flags, &feature.key)))
-        });
-    let pages = 0..open.flags.experiments.len();
-    (features.collect(), pages.map(|number| json(&asker.experiment(&open.flags, number))).collect())
-}
-
-/// What everybody gets whom nothing is chosen for: who refuses is in no experiment, and nothing is told of them.
-fn unpersonalized(open: &OpenFlags) -> Decided {
-    let features = open.flags.features.iter().map(|feature| {
-        let (value, is_on) = (json(&feature.default), feature.default.truthy());
-        let answer = json!({ "value": value, "on": is_on, "off": !is_on, "source": "defaultValue", "ruleId": "", "exposures": [] });
-        (feature.key.to_string(), answer)
-    });
-    (features.collect(), Vec::new())
+    asker.everything(&open.flags)
 }

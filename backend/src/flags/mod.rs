@@ -9,6 +9,6 @@ pub mod ofrep;
 mod open;
 mod visitor;
 
-pub use brief::{AnswersView, answers};
+pub use brief::answers;
 pub use encrypted::PayloadKey;
 pub use open::{FlagBoard, OpenFlags};

@@ -2,7 +2,6 @@
 //! provider speaks it. A write key authenticates, as `Authorization: Bearer` or `X-API-Key`.
 
 use super::growthbook::{Reader, same, stream, tag};
-use super::open::OpenFlags;
 use super::visitor::{context, json};
 use crate::app::Shared;
 use crate::collect::{Parcel, may_send};
@@ -55,16 +54,13 @@ pub async fn one(
     };
     let answered = blocking(move || -> Result<_, Problem> {
         let open = app.flags.get(&app, scope)?;
-        let known = open.flags.features.iter().any(|feature| *feature.key == key);
-        if !known {
-            let error_details = format!("there is no flag `{key}`");
-            let failure =
-                FailureView { key: Some(key), error_code: "FLAG_NOT_FOUND", error_details };
-            return Ok((StatusCode::NOT_FOUND, json!(failure)));
-        }
-        let answer = answer(&open, &Asker::new(&asked.context()), &key);
-        let wrong = answer.get("errorCode").is_some();
-        Ok((if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK }, answer))
+        let answer = json(&Asker::new(&asked.context()).resolution(&open.flags, &key));
+        let status = match answer["errorCode"].as_str() {
+            None => StatusCode::OK,
+            Some("FLAG_NOT_FOUND") => StatusCode::NOT_FOUND,
+            Some(_) => StatusCode::BAD_REQUEST,
+        };
+        Ok((status, answer))
     });
     let (status, answer) = answered.await?;
     Ok((status, Json(answer)).into_response())
@@ -94,7 +90,8 @@ pub async fn all(
         let (context, version) = (asked.context(), open.tag.trim_matches('"').to_owned());
         let asker = Asker::new(&context);
         let features = open.flags.features.iter();
-        let flags: Vec<_> = features.map(|feature| answer(&open, &asker, &feature.key)).collect();
+        let flags: Vec<_> =
+            features.map(|feature| json(&asker.resolution(&open.flags, &feature.key))).collect();
         let mut answer = json!({ "flags": flags, "metadata": { "version": version } });
         if let Some(streams) = streams {
             answer["eventStreams"] = streams;
@@ -171,36 +168,4 @@ impl Asked {
         let url = attributes.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
         context(attributes, &url, Map::new())
     }
-}
-
-fn answer(open: &OpenFlags, asker: &Asker<'_>, key: &str) -> Value {
-    let mut answer = json(&asker.feature(&open.flags, key));
-    let rules = open.flags.features.iter().find(|feature| *feature.key == *key);
-    let fixed = rules.is_some_and(|feature| feature.rules.is_empty());
-    let reason = match answer["source"].as_str().unwrap_or_default() {
-        "experiment" => "SPLIT",
-        "force" => "TARGETING_MATCH",
-        "defaultValue" if fixed => "STATIC",
-        "cyclicPrerequisite" => {
-            let details = "its prerequisites go in a circle";
-            return json!({ "key": key, "errorCode": "GENERAL", "errorDetails": details });
-        }
-        _ => "DEFAULT",
-    };
-    let named = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(str::to_owned);
-    let result = &answer["experimentResult"];
-    let experiment = named(&answer["experiment"]["key"]);
-    let variant = named(&result["key"]).filter(|_| reason == "SPLIT");
-    let rule = named(&answer["ruleId"]);
-    let mut metadata = Map::new();
-    metadata.extend(rule.clone().map(|rule| ("ruleId".to_owned(), Value::from(rule))));
-    metadata.extend(experiment.map(|key| ("experimentId".to_owned(), Value::from(key))));
-    let variant = variant.or(rule).unwrap_or_else(|| "default".to_owned());
-    let mut shown =
-        json!({ "key": key, "reason": reason, "variant": variant, "metadata": metadata });
-    let value = answer["value"].take();
-    if !value.is_null() {
-        shown["value"] = value;
-    }
-    shown
 }

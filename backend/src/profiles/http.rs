@@ -6,7 +6,7 @@ use crate::app::{App, Shared};
 use crate::clock;
 use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
-use crate::flags::{AnswersView, answers};
+use crate::flags::answers;
 use crate::identity::{Action, Caller, Resource, Scope, SubjectId, authorize};
 use crate::request::InPath;
 use axum::Json;
@@ -99,7 +99,8 @@ pub struct DecisionView {
     score: Option<ScoreView>,
     /// Absent where nobody asked, or the visitor refuses personalization.
     #[serde(skip_serializing_if = "Option::is_none")]
-    flags: Option<AnswersView>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    flags: Option<Value>,
 }
 
 /// Decides for a page that cannot run the engine. Read as JSON whatever it is declared as.
@@ -139,9 +140,12 @@ fn decided(app: &App, scope: Scope, wire: DecideWire) -> Result<DecisionView, Pr
     let default = app.records.settings(scope)?.consent.into();
     let said = unseen.iter().rev().find_map(|event| Some(consent(&event.flat().ok()?, default)));
     let scored = decide_for(app, scope, anonymous_id.as_deref(), unseen, now);
-    let Some(visitor) = visitor else {
+    let Some(mut visitor) = visitor else {
         return Ok(DecisionView { score: Some(scored?), flags: None });
     };
+    if let (Some(id), Some(members)) = (anonymous_id, visitor.as_object_mut()) {
+        members.entry("anonymousId").or_insert(Value::from(id));
+    }
     let score = match scored {
         Ok(score) => Some(score),
         Err(Problem::NoBundle | Problem::NotFound(_)) => None,

@@ -57,6 +57,20 @@ pub enum WireError {
     Event(#[from] EventError),
 }
 
+impl WireError {
+    /// A word that names the reason; stable.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Kind(_) => "unknown-type",
+            Self::NoName => "no-name",
+            Self::Time(_) => "bad-time",
+            Self::TooDeep(_) => "too-deep",
+            Self::TooManyFields(_) => "too-many-fields",
+            Self::Event(_) => "beyond-limit",
+        }
+    }
+}
+
 impl EventWire {
     /// When the client says that it happened.
     ///

@@ -4,6 +4,8 @@
 //! compiled where it is authored; deciding allocates for what it returns, and for little else.
 
 #[cfg(feature = "wire")]
+mod answer;
+#[cfg(feature = "wire")]
 mod ask;
 #[cfg(feature = "wire")]
 mod compile;
@@ -31,6 +33,8 @@ mod stored;
 mod view;
 mod why;
 
+#[cfg(feature = "wire")]
+pub use answer::Everything;
 #[cfg(feature = "wire")]
 pub use ask::Asker;
 #[cfg(feature = "wire")]
