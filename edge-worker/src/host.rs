@@ -30,7 +30,8 @@ impl Platform {
         Ok(Self { backend: backend.trim_end_matches('/').to_owned(), store, env })
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer> {
+    /// What the backend answers, its body still to come.
+    pub async fn fetch(&self, request: Request) -> Result<worker::Response> {
         let headers = Headers::new();
         for (name, value) in &request.headers {
             headers.append(name, value)?;
@@ -44,7 +45,11 @@ impl Platform {
             if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let address = format!("{}{}{query}", self.backend, request.path);
         let asked = worker::Request::new_with_init(&address, &init)?;
-        let mut answer = Fetch::Request(asked).send().await?;
+        Fetch::Request(asked).send().await
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer> {
+        let mut answer = self.fetch(request).await?;
         Ok(Answer {
             status: answer.status_code(),
             headers: answer.headers().entries().collect(),

@@ -1,12 +1,13 @@
 //! The edge as a Cloudflare Worker: converts, asks `rapport-edge`, converts back.
 #![cfg(target_arch = "wasm32")]
 
+mod changes;
 mod host;
 mod queue;
 mod site;
 
 use host::{Platform, setting};
-use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request, Secrets, Settings};
+use rapport_edge::{Answer, Edge, Listener, MAX_BODY, Method, Place, Request, Secrets, Settings};
 use std::sync::{Arc, OnceLock};
 use worker::{
     Context, Env, Error, Headers, Response, ResponseBody, ResponseBuilder, Result, event,
@@ -30,6 +31,11 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<R
         Some(request) => request,
         None => return Response::error(format!("the body is larger than {MAX_BODY} bytes"), 413),
     };
+    match Listener::of(&edge, &request) {
+        Some(Ok(listener)) => return changes::stream(edge, platform, listener),
+        Some(Err(refused)) => return response(refused),
+        None => {}
+    }
     let answer = edge.answer(&platform, &request).await;
     if edge.is_due(rapport_edge::Host::now(&platform)) {
         context.wait_until(async move {

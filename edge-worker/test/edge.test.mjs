@@ -2,12 +2,21 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
-import { startHouse } from "./house.mjs";
+import { eventually, experiments, startHouse } from "./house.mjs";
+
+const flags = {
+  features: {
+    ...experiments.features,
+    sticky: { defaultValue: null, rules: [{ key: "sticky-test", variations: ["one", "two"], meta: [{ key: "1" }, { key: "2" }], hashVersion: 2, bucketVersion: 1 }] },
+  },
+  experiments: [{ key: "shop", status: "running", variations: [{}, { domMutations: [{ selector: "h1", attribute: "text", action: "set", value: "x" }] }], hashAttribute: "id", urlPatterns: [{ type: "simple", include: true, pattern: "/shop*" }] }],
+  experiences: [{ key: "capped", slot: "capped", content: { type: "text", text: "rarely" }, cap: { times: 1 } }],
+};
 
 let house, edge, publicKey;
 
 before(async () => {
-  house = await startHouse();
+  house = await startHouse(flags);
   publicKey = await house.publish();
   edge = await house.startEdge({ publicKey });
 });
@@ -58,6 +67,31 @@ test("a page that says of whom gets features and experiments with its score", as
   assert.equal(flags.features.headline.experimentResult.hashValue, "visitor-1");
   assert.deepEqual(flags.features.headline.exposures.map(({ experiment }) => experiment.key), ["headline-test"]);
   assert.equal(typeof score, "number");
+});
+
+test("what the edge and the backend decide for a page is the same, value for value", async () => {
+  const sticky = (id, variation) => ({ [`id||${id}`]: { attributeName: "id", attributeValue: id, assignments: { "sticky-test__1": variation } } });
+  const events = [page("/pricing"), page("/contact"), page("/pricing", { messageId: "again" })];
+  const refusing = [page("/", { context: { consent: { personalization: false } } })];
+  const asked = [
+    ...Array.from({ length: 12 }, (_, number) => ({ anonymousId: `value-${number}`, events: number % 3 ? events : [], visitor: { attributes: { id: `value-${number}`, country: number % 2 ? "DE" : "FR" }, url: `https://acme.example/${number % 4 ? "shop" : ""}?x=${number}` } })),
+    { anonymousId: "value-a", visitor: { attributes: {}, shown: { capped: { times: 1, last: Date.now() } } } },
+    { anonymousId: "value-b", visitor: { attributes: { id: "value-b" }, stickyBucketAssignmentDocs: sticky("value-b", "2") } },
+    { anonymousId: "value-c", visitor: { attributes: { id: "value-c" }, stickyBucketAssignmentDocs: sticky("value-c", "1") } },
+    { anonymousId: "value-d", visitor: { attributes: { id: "value-d", $score: 100 }, forcedVariations: { "headline-test": 1, shop: 0 } } },
+    { visitor: { attributes: { id: "value-e" }, url: "https://acme.example/shop" } },
+    { anonymousId: "value-f", events: refusing, visitor: { attributes: { id: "value-f" } } },
+    { anonymousId: "value-g", events },
+  ];
+  const plain = ({ bundle, probability, asOf, ...rest }) => rest;
+  for (const question of asked) {
+    const [here, there] = [await decide(question), await decide(question, house.backend)];
+    if (!question.anonymousId) for (const member of ["score", "band", "base", "reasons", "rest", "probability", "asOf"]) (delete here[member], delete there[member]);
+    assert.deepEqual(plain(here), plain(there), JSON.stringify(question));
+  }
+  assert.equal((await decide(asked[12])).flags.features.capped.value, null);
+  assert.equal((await decide(asked[13])).flags.features.sticky.experimentResult.stickyBucketUsed, true);
+  assert.equal((await decide(asked[17])).flags, undefined, "who refuses personalization is asked about nothing");
 });
 
 test("nobody says by an attribute what only core knows", async () => {
@@ -144,6 +178,51 @@ test("OpenFeature's protocol answers as the backend does", async () => {
   const wrong = await post("/ofrep/v1/evaluate/flags/plan", { context: 1 }, headers);
   assert.deepEqual([wrong.status, (await wrong.json()).errorCode], [400, "INVALID_CONTEXT"]);
   assert.equal((await post("/ofrep/v1/evaluate/flags", {}, {})).status, 401);
+});
+
+test("OpenFeature's clients hear the same of every flag, and where changes are", async () => {
+  const ask = async (at, path, context) => {
+    const answer = await fetch(`${at}/ofrep/v1/evaluate/flags${path}`, { method: "POST", body: JSON.stringify({ context }), headers: { authorization: `Bearer ${house.key}` } });
+    return { status: answer.status, body: await answer.json() };
+  };
+  for (const context of [{ targetingKey: "visitor-7", country: "DE" }, { targetingKey: "visitor-8" }, { id: "a", targetingKey: "b" }, {}]) {
+    const [here, there] = [await ask(edge.url, "", context), await ask(house.backend, "", context)];
+    assert.deepEqual([here.status, here.body.flags, here.body.eventStreams], [there.status, there.body.flags, there.body.eventStreams]);
+    for (const key of ["plan", "headline", "nothing"]) assert.deepEqual(await ask(edge.url, `/${key}`, context), await ask(house.backend, `/${key}`, context));
+  }
+});
+
+/** What a stream says, as it comes. */
+async function listen(path) {
+  const leave = new AbortController();
+  const answer = await fetch(edge.url + path, { signal: leave.signal });
+  assert.equal(answer.headers.get("content-type"), "text/event-stream");
+  const heard = { text: "", leave: () => leave.abort() };
+  void (async () => {
+    for await (const piece of answer.body) heard.text += Buffer.from(piece).toString();
+  })().catch(() => undefined);
+  return heard;
+}
+
+test("who listens hears of every bundle that is published, and OpenFeature's clients of what they have to fetch anew", async () => {
+  const { bundle } = await decide({ anonymousId: "a" });
+  const [ours, theirs] = [await listen(`/sub/${house.key}`), await listen(`/ofrep/v1/changes/${house.key}`)];
+  try {
+    await eventually(() => ours.text.includes(`event: bundle\ndata: ${bundle}\n\n`));
+    await house.publish({ flags: { features: { ...flags.features, fresh: { defaultValue: 1 } } } });
+    await eventually(() => ours.text.split("event: bundle").length === 3);
+    const after = (await decide({ anonymousId: "a", visitor: {} }));
+    assert.ok(after.bundle !== bundle && after.flags.features.fresh.value === 1 && ours.text.includes(after.bundle));
+    await eventually(() => theirs.text.includes("refetchEvaluation"));
+    const told = JSON.parse(theirs.text.match(/data: (.*)/)[1]);
+    assert.equal(told.etag, `"${after.bundle.slice(0, 32)}"`);
+    assert.ok(Math.abs(told.lastModified - Date.now() / 1_000) < 60);
+    assert.equal(theirs.text.split("event: message").length, 2, "of what there was nobody is told");
+  } finally {
+    ours.leave();
+    theirs.leave();
+  }
+  for (const path of ["/sub/wk_live_other", "/ofrep/v1/changes/wk_live_other"]) assert.equal((await fetch(edge.url + path)).status, 401);
 });
 
 test("while the backend is away it goes on, and starts again from what it kept", async () => {

@@ -7,7 +7,7 @@ use crate::bundle::hex;
 use crate::forward::{TOLD, Waiting};
 use crate::problem::Problem;
 use crate::request::Request;
-use rapport_core::event::{EventWire, Millis, WireError};
+use rapport_core::event::{EventWire, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -177,7 +177,7 @@ fn whole(
             refused("malformed", format!("not an event: {error}"))
         })?;
     let checked = wire.client_time().and_then(|time| wire.encode(time.unwrap_or_default()));
-    checked.map_err(|error| refused(code(&error), error.to_string()))?;
+    checked.map_err(|error| refused(error.code(), error.to_string()))?;
     let ids = [&wire.anonymous_id, &wire.user_id];
     let named =
         |id: &&Option<String>| id.as_deref().is_some_and(|id| !id.is_empty() && id.len() <= MAX_ID);
@@ -193,16 +193,4 @@ fn whole(
         event.insert("timestamp".to_owned(), sent);
     }
     Ok(event)
-}
-
-/// The backend's words.
-const fn code(error: &WireError) -> &'static str {
-    match error {
-        WireError::Kind(_) => "unknown-type",
-        WireError::NoName => "no-name",
-        WireError::Time(_) => "bad-time",
-        WireError::TooDeep(_) => "too-deep",
-        WireError::TooManyFields(_) => "too-many-fields",
-        WireError::Event(_) => "beyond-limit",
-    }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rapport_core::decide::{Engine, Want};
 use rapport_core::event::Millis;
-use rapport_core::experiment::{Asker, Flags};
+use rapport_core::experiment::{Asker, Everything};
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
 use rapport_core::targeting::Value;
@@ -26,9 +26,9 @@ const ALL_REASONS: usize = 256;
 pub struct DecidedView {
     #[serde(flatten)]
     score: Option<ScoreView>,
-    /// Where they were asked for.
+    /// `features`, and `experiments` of pages, by their keys, where somebody asked and the visitor refuses nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    flags: Option<FlagsView>,
+    flags: Option<Value<'static>>,
     /// Hash of the bundle's manifest.
     bundle: String,
 }
@@ -45,13 +45,6 @@ pub struct EvaluatedView {
     pub experiences: Vec<String>,
     /// Hash of the bundle's manifest.
     pub bundle: String,
-}
-
-/// Features, and experiments of pages, by their keys.
-#[derive(Debug, Serialize)]
-struct FlagsView {
-    features: Value<'static>,
-    experiments: Value<'static>,
 }
 
 /// A score with its reasons: base + the points of the reasons + rest = score.
@@ -105,15 +98,12 @@ pub fn decide(
         events,
         profile,
         reasons,
+        // Of a page the edge's clock counts.
+        now: None,
         ..visitor
     };
-    let EvaluatedView { score, features, pages, .. } =
-        evaluate(bundle, settings, visitor, request, now)?;
-    let keys = bundle.flags.experiments.iter().map(|experiment| experiment.key.to_string().into());
-    let Value::List(pages) = pages else { return Err(Problem::NotFound("answer")) };
-    let experiments = Value::Map(keys.zip(pages).collect());
-    let flags = Some(FlagsView { features, experiments });
-    Ok(DecidedView { score, flags, bundle: bundle_hash })
+    let Asked { score, decided } = ask(bundle, settings, visitor, request, now)?;
+    Ok(DecidedView { score, flags: decided.map(Everything::brief), bundle: bundle_hash })
 }
 
 /// Everything that the bundle says of a visitor.
@@ -123,10 +113,31 @@ pub fn decide(
 pub fn evaluate(
     bundle: &OpenBundle,
     settings: &Settings,
-    mut visitor: VisitorWire,
+    visitor: VisitorWire,
     request: &Request,
     now: Millis,
 ) -> Result<EvaluatedView, Problem> {
+    let Asked { score, decided } = ask(bundle, settings, visitor, request, now)?;
+    let Everything { features, pages } =
+        decided.unwrap_or_else(|| Everything::refused(&bundle.flags));
+    let experiences = bundle.flags.experiences.iter().map(|one| one.key.to_string()).collect();
+    let (features, pages) = (Value::Map(features), Value::List(pages));
+    Ok(EvaluatedView { score, features, pages, experiences, bundle: bundle.hash.clone() })
+}
+
+/// What is decided for a visitor; nothing but the score for who refuses personalization.
+struct Asked {
+    score: Option<ScoreView>,
+    decided: Option<Everything>,
+}
+
+fn ask(
+    bundle: &OpenBundle,
+    settings: &Settings,
+    mut visitor: VisitorWire,
+    request: &Request,
+    now: Millis,
+) -> Result<Asked, Problem> {
     visitor.check()?;
     if visitor.memory.is_none() {
         visitor.recall(settings, &bundle.flags, request, now, false);
@@ -134,22 +145,12 @@ pub fn evaluate(
     let now = visitor.time(now);
     let allowed = visitor.allowed();
     let score = score(bundle, &visitor, now)?;
-    let flags = &bundle.flags;
-    let (features, pages) = if allowed.personalization {
+    let decided = allowed.personalization.then(|| {
         let known = score.as_ref().and_then(|score| Some((score.score, Band::named(score.band)?)));
         let context = visitor.context(request, now, known);
-        let asker = Asker::new(&context);
-        let features = flags
-            .features
-            .iter()
-            .map(|feature| (feature.key.to_string().into(), asker.feature(flags, &feature.key)));
-        let pages = (0..flags.experiments.len()).map(|number| asker.experiment(flags, number));
-        (Value::Map(features.collect()), Value::List(pages.collect()))
-    } else {
-        (defaults(flags), Value::List(Vec::new()))
-    };
-    let experiences = flags.experiences.iter().map(|one| one.key.to_string()).collect();
-    Ok(EvaluatedView { score, features, pages, experiences, bundle: bundle.hash.clone() })
+        Asker::new(&context).everything(&bundle.flags)
+    });
+    Ok(Asked { score, decided })
 }
 
 /// Absent where nothing scores the visitor, or nobody may.
@@ -196,21 +197,4 @@ fn opened(engine: &Engine, visitor: &VisitorWire) -> Result<Profile, Problem> {
         let text = "the visitor's profile is none of this bundle: ask the backend for it anew";
         Problem::Malformed(text.to_owned())
     })
-}
-
-/// What everybody gets who refuses all else: they are in no experiment, and nothing is told of them.
-fn defaults(flags: &Flags) -> Value<'static> {
-    let features = flags.features.iter().map(|feature| {
-        let on = feature.default.truthy();
-        let members = vec![
-            ("value".into(), feature.default.clone()),
-            ("on".into(), Value::Bool(on)),
-            ("off".into(), Value::Bool(!on)),
-            ("source".into(), Value::Text("defaultValue".into())),
-            ("ruleId".into(), Value::Text("".into())),
-            ("exposures".into(), Value::List(Vec::new())),
-        ];
-        (feature.key.to_string().into(), Value::Map(members))
-    });
-    Value::Map(features.collect())
 }

@@ -65,6 +65,8 @@ pub struct Edge {
 #[derive(Default)]
 struct Held {
     bundle: Option<Arc<OpenBundle>>,
+    /// When that came into force here.
+    since: Millis,
     script: Option<Script>,
     looked: Option<Millis>,
     /// Why the newest bundle is not the one that decides.
@@ -173,7 +175,7 @@ impl Edge {
             }
         }
         let bundle = OpenBundle::open(&file, trusted)?;
-        self.held().bundle = Some(Arc::new(bundle));
+        self.put(Arc::new(bundle), host.now());
         let kept = serde_json::to_vec(&file).map_err(|error| Failure(error.to_string()))?;
         Ok(host.keep(KEPT, kept).await?)
     }
@@ -318,7 +320,7 @@ impl Edge {
         only(request.method == Method::Post, "POST")?;
         self.own(credential(request).as_deref())?;
         let bundle = self.bundle(host).await?;
-        Ok(ofrep::answer(&bundle, request, key, host.now()))
+        Ok(ofrep::answer(&bundle, request, key, &self.settings.key, host.now()))
     }
 
     fn health(&self) -> Answer {
@@ -328,8 +330,23 @@ impl Edge {
         Answer::json(health.to_string().into_bytes())
     }
 
+    fn put(&self, bundle: Arc<OpenBundle>, now: Millis) {
+        let mut held = self.held();
+        (held.bundle, held.since) = (Some(bundle), now);
+    }
+
+    /// The hash of the bundle in force, and since when it is.
+    pub(crate) fn in_force(&self) -> Option<(String, Millis)> {
+        let held = self.held();
+        held.bundle.as_ref().map(|bundle| (bundle.hash.clone(), held.since))
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.settings.key
+    }
+
     /// Whether a credential is this workspace's.
-    fn own(&self, key: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn own(&self, key: Option<&str>) -> Result<(), Problem> {
         if key == Some(self.settings.key.as_str()) { Ok(()) } else { Err(Problem::BadCredential) }
     }
 
@@ -370,7 +387,7 @@ impl Edge {
         let opened = BundleFile::read(&bytes).and_then(|file| OpenBundle::open(&file, trusted));
         Some(opened.map(|bundle| {
             let bundle = Arc::new(bundle);
-            self.held().bundle = Some(bundle.clone());
+            self.put(bundle.clone(), host.now());
             bundle
         }))
     }

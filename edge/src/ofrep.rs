@@ -5,12 +5,21 @@ use crate::bundle::{OpenBundle, hex};
 use crate::request::Request;
 use crate::visitor::VisitorWire;
 use rapport_core::event::Millis;
-use rapport_core::experiment::{Asker, Flags};
+use rapport_core::experiment::Asker;
 use rapport_core::targeting::Value;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
+
+/// A client in the background need not listen after so many seconds.
+const INACTIVITY: u32 = 120;
 
 /// One flag, or all of them where `key` is none.
-pub fn answer(bundle: &OpenBundle, request: &Request, key: Option<&str>, now: Millis) -> Answer {
+pub fn answer(
+    bundle: &OpenBundle,
+    request: &Request,
+    key: Option<&str>,
+    write_key: &str,
+    now: Millis,
+) -> Answer {
     let context = match asked(request, now) {
         Ok(context) => context,
         Err((code, details)) => {
@@ -23,21 +32,26 @@ pub fn answer(bundle: &OpenBundle, request: &Request, key: Option<&str>, now: Mi
     };
     let (asker, flags) = (Asker::new(&context), &bundle.flags);
     match key {
-        Some(key) if flags.named(key).is_none() => {
-            let details = format!("there is no flag `{key}`");
-            said(
-                404,
-                &json!({ "key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": details }),
-            )
-        }
         Some(key) => {
-            let flag = flag(flags, &asker, key);
-            said(if flag.get("errorCode").is_some() { 400 } else { 200 }, &flag)
+            let flag = json!(asker.resolution(flags, key));
+            let status = match flag["errorCode"].as_str() {
+                None => 200,
+                Some("FLAG_NOT_FOUND") => 404,
+                Some(_) => 400,
+            };
+            said(status, &flag)
         }
         None => {
+            let features = flags.features.iter();
             let all: Vec<_> =
-                flags.features.iter().map(|feature| flag(flags, &asker, &feature.key)).collect();
-            let whole = said(200, &json!({ "flags": all, "metadata": { "version": bundle.hash } }));
+                features.map(|feature| asker.resolution(flags, &feature.key)).collect();
+            let endpoint = json!({ "requestUri": format!("/ofrep/v1/changes/{write_key}") });
+            let streams =
+                json!([{ "type": "sse", "endpoint": endpoint, "inactivityDelaySec": INACTIVITY }]);
+            let whole = said(
+                200,
+                &json!({ "flags": all, "metadata": { "version": bundle.hash }, "eventStreams": streams }),
+            );
             let tag = format!("\"{}\"", hex(&whole.body).get(..32).unwrap_or_default());
             let same = request.header("if-none-match").is_some_and(|known| {
                 known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
@@ -85,36 +99,4 @@ fn asked(request: &Request, now: Millis) -> Result<Value<'static>, (&'static str
     let mut visitor =
         VisitorWire { attributes: Some(Value::Map(attributes)), url, ..VisitorWire::default() };
     Ok(visitor.context(request, now, None))
-}
-
-fn flag(flags: &Flags, asker: &Asker<'_>, key: &str) -> Json {
-    let answer = asker.feature(flags, key);
-    let text = |place: &str| match answer.at(place) {
-        Value::Text(text) if !text.is_empty() => Some(text.clone().into_owned()),
-        _ => None,
-    };
-    let fixed = flags.named(key).is_some_and(|feature| feature.rules.is_empty());
-    let reason = match text("source").as_deref() {
-        Some("experiment") => "SPLIT",
-        Some("force") => "TARGETING_MATCH",
-        Some("defaultValue") if fixed => "STATIC",
-        Some("cyclicPrerequisite") => {
-            let details = "its prerequisites go in a circle";
-            return json!({ "key": key, "errorCode": "GENERAL", "errorDetails": details });
-        }
-        _ => "DEFAULT",
-    };
-    let rule = text("ruleId");
-    let mut metadata = Map::new();
-    metadata.extend(rule.clone().map(|rule| ("ruleId".to_owned(), Json::from(rule))));
-    metadata.extend(text("experiment.key").map(|key| ("experimentId".to_owned(), Json::from(key))));
-    let variant = text("experimentResult.key").filter(|_| reason == "SPLIT");
-    let variant = variant.or(rule).unwrap_or_else(|| "default".to_owned());
-    let mut shown =
-        json!({ "key": key, "reason": reason, "variant": variant, "metadata": metadata });
-    let value = answer.at("value");
-    if *value != Value::Null {
-        shown["value"] = serde_json::to_value(value).unwrap_or_default();
-    }
-    shown
 }

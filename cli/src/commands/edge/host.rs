@@ -72,12 +72,22 @@ impl Machine {
         Ok(answer.map(Body::new))
     }
 
+    /// Asks the backend for what has no end.
+    pub async fn stream(&self, request: Request) -> Result<Body, String> {
+        let asked = self.asked(request)?;
+        let answer = self.client.request(asked).await.map_err(|error| error.to_string())?;
+        match answer.status().is_success() {
+            true => Ok(Body::new(answer.into_body())),
+            false => Err(format!("it answers {}", answer.status())),
+        }
+    }
+
     /// Names of what is kept hold slashes; files do not.
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name.replace('/', "-"))
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer, String> {
+    fn asked(&self, request: Request) -> Result<HttpRequest<Body>, String> {
         let query =
             if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let address = format!("{}{}{query}", self.backend, request.path);
@@ -85,7 +95,11 @@ impl Machine {
         for (name, value) in &request.headers {
             asked = asked.header(name, value);
         }
-        let asked = asked.body(Body::from(request.body)).map_err(|error| error.to_string())?;
+        asked.body(Body::from(request.body)).map_err(|error| error.to_string())
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, String> {
+        let asked = self.asked(request)?;
         let (head, body) =
             self.client.request(asked).await.map_err(|error| error.to_string())?.into_parts();
         let body =

@@ -1,5 +1,6 @@
 //! The edge's routes on axum: converts, asks, converts back.
 
+use super::changes;
 use super::host::Machine;
 use super::site::{encoding, rewritten};
 use axum::Router;
@@ -8,7 +9,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rapport_edge::{Answer, Edge, MAX_BODY, Method, Place, Request};
+use rapport_edge::{Answer, Edge, Listener, MAX_BODY, Method, Place, Request};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,10 +28,16 @@ async fn answer(
     if !Edge::is_own(head.uri.path()) {
         return site(edge, &machine, described(&head, peer, Vec::new()), head, body).await;
     }
+    let request = described(&head, peer, Vec::new());
+    match Listener::of(&edge, &request) {
+        Some(Ok(listener)) => return changes::stream(edge, listener),
+        Some(Err(refused)) => return response(refused),
+        None => {}
+    }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let request = described(&head, peer, body.to_vec());
+    let request = Request { body: body.to_vec(), ..request };
     response(edge.answer(&*machine, &request).await)
 }
 

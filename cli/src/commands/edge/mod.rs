@@ -1,5 +1,6 @@
 //! `rapport edge`: answers visitors near them, in front of the backend and of the site.
 
+mod changes;
 mod host;
 mod http;
 mod queue;
@@ -87,6 +88,7 @@ async fn serve(args: Args) -> Outcome {
     let edge = Arc::new(Edge::new(settings)?);
     let machine = Arc::new(Machine::open(args.backend, args.site, args.dir)?);
     let refreshing = tokio::spawn(refresh(edge.clone(), machine.clone()));
+    let following = tokio::spawn(changes::follow(edge.clone(), machine.clone(), args.hurry));
     let deliver = {
         let edge = edge.clone();
         move |machine: Arc<Machine>, batch| -> queue::Delivery {
@@ -105,6 +107,7 @@ async fn serve(args: Args) -> Outcome {
     // What still waits is on disk; the next start goes on with it.
     forwarding.abort();
     refreshing.abort();
+    following.abort();
     Ok(())
 }
 
