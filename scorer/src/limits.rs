@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How much a scorer may take, of one call and of the machine that runs it.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// WebAssembly instructions of one call, its start included; a byte that a bulk instruction moves counts as one.
+    /// WebAssembly instructions of one call, its start included; a byte that a bulk instruction moves counts as
+    /// one, growing as 255.
     /// The same row runs out of them on every machine, or on none.
     pub fuel: u64,
     /// How long one call may take where the fuel has not ended it: on a machine that has much else to do. It ends

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::slots::Slots;
 use crate::{Limits, Refusal, WasmScorer};
 use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::{Config, Enabled, Engine, Module, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, Module, OperatorCost, PoolingAllocationConfig};
 
 /// How much of a memory is put back by copying what was written, rather than by giving its pages back to
 /// the system, which makes the next call fault them in again.
@@ -79,8 +79,12 @@ fn config(limits: &Limits) -> Config {
         .linear_memory_keep_resident(KEPT)
         .table_keep_resident(KEPT)
         .pagemap_scan(Enabled::Auto);
+    // Growing is a call of the engine's, also where nothing is given.
+    let mut cost = OperatorCost::default();
+    (cost.MemoryGrow, cost.TableGrow) = (u8::MAX, u8::MAX);
     let mut config = Config::new();
     config
+        .operator_cost(cost)
         .allocation_strategy(pool)
         .consume_fuel(true)
         .epoch_interruption(true)

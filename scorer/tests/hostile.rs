@@ -1,4 +1,5 @@
 //! Scorers that loop, trap, hoard and lie: each costs one call.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod guest;
 
@@ -109,17 +110,10 @@ fn hostile_scorers_on_many_threads_leave_the_others_alone() {
             scope.spawn(move || {
                 for round in 0..rounds {
                     let (scorer, code) = &hostile[(thread * 7 + round) % hostile.len()];
-                    // On a machine this busy, time may be over before the fuel is.
-                    let fault = scorer.probability(&[1.0]).unwrap_err().code();
-                    assert!(fault == *code || fault == "time", "{fault} instead of {code}");
-                    let row = f64::from(thread as u32) / 64.0;
-                    let answer = honest.probability(&[row]);
-                    assert!(
-                        answer == Ok(row)
-                            || matches!(answer, Err(ScorerFault::Time(_)))
-                            || row == 0.0,
-                        "{answer:?}"
-                    );
+                    let fault = scorer.probability(&[1.0]).unwrap_err();
+                    assert_eq!(fault.code(), *code, "{fault}");
+                    let row = f64::from(thread as u32 + 1) / 64.0;
+                    assert_eq!(honest.probability(&[row]), Ok(row));
                 }
             });
         }
@@ -128,15 +122,15 @@ fn hostile_scorers_on_many_threads_leave_the_others_alone() {
 
 #[test]
 fn time_ends_what_fuel_does_not() {
-    let limits = Limits { fuel: u64::MAX, time: Duration::from_millis(20), ..Limits::default() };
+    let limits = Limits { fuel: u64::MAX, time: Duration::from_millis(300), ..Limits::default() };
     let sandbox = Sandbox::new(limits).unwrap();
     let scorer = sandbox.open(&guest("(loop (br 0)) (unreachable)", ""), 1).unwrap();
     let start = Instant::now();
-    assert_eq!(scorer.probability(&[1.0]), Err(ScorerFault::Time(20)));
-    assert!(start.elapsed() >= Duration::from_millis(20));
+    assert_eq!(scorer.probability(&[1.0]), Err(ScorerFault::Time(300)));
+    assert!(start.elapsed() >= Duration::from_millis(300));
     // Long after a call, when the clock rests, the next one is ended as well.
     std::thread::sleep(Duration::from_millis(1_500));
-    assert_eq!(scorer.probability(&[1.0]), Err(ScorerFault::Time(20)));
+    assert_eq!(scorer.probability(&[1.0]), Err(ScorerFault::Time(300)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What is refused when it is uploaded, with what is said.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod guest;
 

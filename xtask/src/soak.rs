@@ -43,7 +43,7 @@ enum Work {
     Test(&'static str),
 }
 
-const TESTS: [(&str, &str, &str); 15] = [
+const TESTS: [(&str, &str, &str); 17] = [
     (
         "browser-hints",
         "20 random visits whose pages score, by hints, as the server does",
@@ -94,6 +94,16 @@ const TESTS: [(&str, &str, &str); 15] = [
         "core/tests/peeking.rs",
     ),
     ("python", "4,000 rounds of nonsense at the Python engine", "sdk-python/tests/test_hostile.py"),
+    (
+        "scorers-hostile",
+        "80,000 calls of scorers that loop, trap, hoard and lie, from 40 threads",
+        "scorer/tests/hostile.rs",
+    ),
+    (
+        "scorers-mutated",
+        "200,000 modules of random and mutated bytes",
+        "scorer/tests/mutated.rs",
+    ),
     ("sealed", "damage to every seventh byte of a sealed day", "backend/tests/sealed_files.rs"),
 ];
 
@@ -194,6 +204,7 @@ mod tests {
             "core/tests",
             "backend/tests",
             "cli/tests",
+            "scorer/tests",
             "sdk-js/test",
             "sdk-js/test/browser",
             "sdk-python/tests",

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "a test's; each program uses its share")]
 
 use rapport_scorer::{Limits, Sandbox};
+use std::time::Duration;
 
+/// One with time enough that none is over on a machine with much else to do.
 pub fn sandbox() -> Sandbox {
-    Sandbox::new(Limits::default()).unwrap()
+    let limits = Limits { time: Duration::from_secs(60), ..Limits::default() };
+    Sandbox::new(limits).unwrap()
 }
 
 /// A scorer that does `mischief` where the row's first value is more than zero, and then answers what that

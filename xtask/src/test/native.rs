@@ -18,6 +18,9 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     if let Err(error) = &python {
         println!("no Python that reads Parquet: {error:#}");
     }
+    if let Err(error) = setup::npm(&root.join("examples/scorers/assemblyscript")) {
+        println!("no AssemblyScript: {error:#}");
+    }
     for program in &programs {
         let outcome = twice(&program.suite, HOST, matrix, || {
             let mut test = Command::new(&program.path);
