@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rapport-ffi", &["rapport-core"]),
     ("rapport-archive", &[]),
     ("rapport-onnx", &["rapport-core"]),
+    ("rapport-onnx-wasm", &["rapport-core", "rapport-onnx"]),
     ("rapport-scorer", &["rapport-core"]),
     ("rapport-backend", &["rapport-core", "rapport-archive", "rapport-onnx", "rapport-scorer"]),
     ("rapport-edge", &["rapport-core"]),

@@ -4,7 +4,7 @@
 
 mod lightgbm;
 mod onnx;
-mod protobuf;
+pub mod protobuf;
 mod xgboost;
 
 pub use lightgbm::lightgbm;

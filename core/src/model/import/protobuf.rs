@@ -23,25 +23,36 @@ impl<'a> Message<'a> {
     }
 
     /// All fields, or nothing where the bytes are no message.
-    pub fn fields(mut self) -> Option<Vec<Field<'a>>> {
-        let mut fields = Vec::new();
-        while !self.0.is_empty() {
-            let key = varint(&mut self.0)?;
-            let value = match key & 7 {
-                0 => Value::Varint(varint(&mut self.0)?),
-                1 => Value::Fixed64(array(&mut self.0)?),
-                2 => {
-                    let length = usize::try_from(varint(&mut self.0)?).ok()?;
-                    let (bytes, rest) = self.0.split_at_checked(length)?;
-                    self.0 = rest;
-                    Value::Bytes(bytes)
-                }
-                5 => Value::Fixed32(array(&mut self.0)?),
-                _ => return None,
-            };
-            fields.push(Field { number: key >> 3, value });
-        }
-        Some(fields)
+    pub fn fields(self) -> Option<Vec<Field<'a>>> {
+        self.collect()
+    }
+}
+
+/// Field by field; `None` inside where the bytes go on as no message.
+impl<'a> Iterator for Message<'a> {
+    type Item = Option<Field<'a>>;
+
+    fn next(&mut self) -> Option<Option<Field<'a>>> {
+        if self.0.is_empty() { None } else { Some(self.field()) }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn field(&mut self) -> Option<Field<'a>> {
+        let key = varint(&mut self.0)?;
+        let value = match key & 7 {
+            0 => Value::Varint(varint(&mut self.0)?),
+            1 => Value::Fixed64(array(&mut self.0)?),
+            2 => {
+                let length = usize::try_from(varint(&mut self.0)?).ok()?;
+                let (bytes, rest) = self.0.split_at_checked(length)?;
+                self.0 = rest;
+                Value::Bytes(bytes)
+            }
+            5 => Value::Fixed32(array(&mut self.0)?),
+            _ => return None,
+        };
+        Some(Field { number: key >> 3, value })
     }
 }
 
