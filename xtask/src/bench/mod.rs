@@ -5,6 +5,7 @@ mod collect;
 mod decide;
 mod dev;
 mod edge;
+mod models;
 mod page;
 mod score;
 mod train;
@@ -53,6 +54,8 @@ enum Suite {
     Edge,
     /// What learning costs, beside mabwiser and Vowpal Wabbit in the same worlds: ten minutes, so only on request
     Bandits,
+    /// Models that customers bring: ONNX beside onnxruntime; a minute, only on request
+    Models,
     /// A fresh clone with empty caches: takes minutes, so only on request
     Dev,
 }
@@ -133,6 +136,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.suite == Some(Suite::Collect) {
         let scale = if arguments.small { collect::Scale::SMALL } else { collect::Scale::FULL };
         figures.extend(collect::figures(root, &scale)?);
+    }
+    if arguments.suite == Some(Suite::Models) {
+        figures.extend(models::figures(root)?);
     }
     if arguments.suite == Some(Suite::Bandits) {
         figures.extend(bandits::figures(root)?);
