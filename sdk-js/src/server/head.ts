@@ -10,7 +10,7 @@ export interface HeadOptions extends Settings {
 }
 
 /**
- * The script tag, and before it what it will ask for, so that a first visit fetches everything at once. `config` is what
+ * The script tag, and behind it what it will ask for, so that a first visit fetches everything at once. `config` is what
  * `/v1/sdk/KEY.json` says: ask for it anew every minute, as browsers do for `KEY.js`.
  */
 export function headOf(config: Config, { endpoint = config.endpoint, nonce, ...settings }: HeadOptions = {}): string {
@@ -23,9 +23,10 @@ export function headOf(config: Config, { endpoint = config.endpoint, nonce, ...s
   const modules = [sdk, shown.length > 0 ? personalize : undefined, scoring].filter((part) => part !== undefined);
   const data = escaped(JSON.stringify({ endpoint, ...settings }));
   return [
-    ...[...shown, ...scored].map((part) => `<link rel="preload" as="fetch" crossorigin href="${address(part)}">`),
+    // What runs comes first, and runs while the rest is on its way.
+    `<script async fetchpriority="high"${once} src="${address(`/v1/sdk/${config.key}.js`)}" data-rapport="${data}"></script>`,
     ...modules.map((part) => `<link rel="modulepreload"${once} href="${address(part)}">`),
-    `<script async${once} src="${address(`/v1/sdk/${config.key}.js`)}" data-rapport="${data}"></script>`,
+    ...[...shown, ...scored].map((part) => `<link rel="preload" as="fetch" crossorigin href="${address(part)}">`),
   ].join("\n");
 }
 
