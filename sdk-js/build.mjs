@@ -18,6 +18,8 @@ const common = {
 };
 /** Fetched apart from the tracker: see README.md. */
 const parts = ["scoring", "forms", "vitals", "links", "platforms", "debug", "inspector", "personalize"];
+/** Most functions run while the page starts: Chromium then compiles them in one go, beside the main thread where it can. */
+const EARLY = "//# allFunctionsCalledOnLoad";
 const MODULE_URL = 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;';
 
 /** `fresh:engine` is a function that evaluates src/engine/index.ts, and what it imports, anew. */
@@ -36,12 +38,16 @@ const fresh = {
 await rm(new URL("dist/types", import.meta.url), { recursive: true, force: true });
 await Promise.all([
   // Dynamic imports in these files name parts by address: nothing for a bundler to resolve.
-  esbuild.build({ ...common, format: "iife", entryPoints: { loader: "src/loader.ts" } }),
+  esbuild.build({
+    ...common,
+    format: "iife",
+    banner: { js: EARLY },
+    entryPoints: Object.fromEntries(["loader", "page-track", "page-score", "page-show"].map((name) => [name, `src/script/${name}.ts`])),
+  }),
   esbuild.build({
     ...common,
     format: "esm",
-    // Most functions run while the page starts: Chromium then compiles them in one go, beside the main thread where it can.
-    banner: { js: "//# allFunctionsCalledOnLoad" },
+    banner: { js: EARLY },
     entryPoints: { rapport: "src/tag.ts", ...Object.fromEntries(parts.map((part) => [part, `src/${part}/index.ts`])) },
   }),
   // Features and experiments; whoever uses it brings the engine.

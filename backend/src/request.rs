@@ -3,8 +3,8 @@
 use crate::error::Problem;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt;
 
@@ -77,4 +77,17 @@ pub async fn bounded(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// An entity tag as a header.
+pub(crate) fn tag(tag: &str) -> HeaderValue {
+    HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// Whether the client has what the tag names.
+pub(crate) fn same(headers: &HeaderMap, tag: &str) -> bool {
+    let known =
+        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|value| value.split(','));
+    tags.any(|known| known.trim().trim_start_matches("W/") == tag)
 }

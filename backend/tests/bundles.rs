@@ -16,7 +16,8 @@ fn body(bundle: Value, file: &[u8]) -> Value {
 #[test]
 fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     let sdk = scratch();
-    std::fs::write(sdk.join("loader.js"), "start(self.rapportConfig)").unwrap();
+    std::fs::write(sdk.join("page-track.js"), "track(self.rapportConfig)").unwrap();
+    std::fs::write(sdk.join("page-score.js"), "score(self.rapportConfig)").unwrap();
     std::fs::write(sdk.join("rapport.js"), "export {};").unwrap();
     std::fs::write(sdk.join("rapport_bg.wasm"), [b"\0asm".as_slice(), &[0; 5000]].concat())
         .unwrap();
@@ -26,10 +27,26 @@ fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     let script = house.get(&format!("/v1/sdk/{}.js", acme.write_key)).send();
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(script.header("cache-control"), "public, max-age=60, stale-while-revalidate=86400");
-    let (config, loader) =
+    let (config, rest) =
         script.text.strip_prefix("self.rapportConfig=").unwrap().split_once(";\n").unwrap();
-    assert_eq!(loader, "start(self.rapportConfig)");
+    let (data, code) = rest.strip_prefix("self.rapportData=").unwrap().split_once(";\n").unwrap();
+    assert_eq!(code, "score(self.rapportConfig)");
     let config: Value = serde_json::from_str(config).unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    let decision = BASE64_STANDARD.decode(data["decision"].as_str().unwrap()).unwrap();
+    let address = config["parts"]["decision"].as_str().unwrap();
+    assert_eq!(house.get(address).send().bytes, decision, "what it carries has an address too");
+    let engine = config["parts"]["wasm"].as_str().unwrap().strip_prefix("/v1").unwrap();
+    assert_eq!(
+        script.header("link"),
+        format!("<..{engine}>; rel=preload; as=fetch; crossorigin"),
+        "the engine is on its way while the script is"
+    );
+    let again = house
+        .get(&format!("/v1/sdk/{}.js", acme.write_key))
+        .header("if-none-match", &script.header("etag"))
+        .send();
+    assert_eq!((again.status, again.bytes.len()), (304, 0));
     assert_eq!(config, house.get(&format!("/v1/sdk/{}.json", acme.write_key)).send().json());
     assert_eq!(
         (config["key"].as_str(), config["endpoint"].as_str()),

@@ -200,7 +200,7 @@ impl Edge {
                     _ => return Err(Problem::NotFound("file")),
                 };
                 self.own(Some(key))?;
-                Ok(self.script(host).await?.answer(&self.settings, script))
+                Ok(self.script(host).await?.answer(&self.settings, request, script))
             }
             ["v1", "parts", key, name] => {
                 only(reads, "GET")?;

@@ -83,6 +83,13 @@ impl Request {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
+    /// Whether who asks has what the entity tag names.
+    pub fn has(&self, tag: &str) -> bool {
+        self.header("if-none-match").is_some_and(|known| {
+            known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+        })
+    }
+
     /// A cookie's value.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let headers = self.headers.iter().filter(|(header, _)| header == "cookie");

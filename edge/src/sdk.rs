@@ -1,17 +1,22 @@
 //! The SDK's files as the backend makes them, kept for when the backend is away.
 
 use crate::answer::{Answer, IMMUTABLE, MUTABLE};
+use crate::bundle::hex;
 use crate::edge::Settings;
 use crate::host::Host;
 use crate::problem::Problem;
 use crate::request::Request;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The configuration, and in a script what follows it.
 #[derive(Clone)]
 pub struct Script {
     pub config: Value,
-    loader: Vec<u8>,
+    /// Data of the bundle, and code.
+    rest: Arc<[u8]>,
+    /// Hash of the whole.
+    hash: String,
 }
 
 const BEGINNING: &[u8] = b"self.rapportConfig=";
@@ -48,8 +53,8 @@ impl Script {
         let rest = bytes.strip_prefix(BEGINNING)?;
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
         let config = values.next()?.ok()?;
-        let loader = rest.get(values.byte_offset()..)?.to_vec();
-        Some(Self { config, loader })
+        let rest = rest.get(values.byte_offset()..)?.into();
+        Some(Self { config, rest, hash: hex(bytes) })
     }
 
     /// For pages: everything comes from this edge.
@@ -59,19 +64,36 @@ impl Script {
         config
     }
 
-    /// `KEY.js` or `KEY.json`.
-    pub fn answer(&self, settings: &Settings, script: bool) -> Answer {
+    /// `KEY.js`, and in its `Link` header the engines that it will fetch; or `KEY.json`.
+    pub fn answer(&self, settings: &Settings, request: &Request, script: bool) -> Answer {
         let config = self.shown(settings).to_string();
-        let (kind, body) = if script {
-            let text = [BEGINNING, config.as_bytes(), &self.loader].concat();
-            ("text/javascript; charset=utf-8", text)
+        if !script {
+            let answer = Answer { body: config.into_bytes(), ..Answer::empty(200) };
+            return answer.with("content-type", "application/json").with("cache-control", MUTABLE);
+        }
+        // The same of another edge says another endpoint.
+        let hash = hex([self.hash.as_bytes(), settings.public_url.as_bytes()].concat().as_slice());
+        let answer = if request.has(&format!("\"{hash}\"")) {
+            Answer::empty(304)
         } else {
-            ("application/json", config.into_bytes())
+            let body = [BEGINNING, config.as_bytes(), &self.rest].concat();
+            Answer { body, ..Answer::empty(200) }
+                .with("content-type", "text/javascript; charset=utf-8")
         };
-        Answer { body, ..Answer::empty(200) }
-            .with("content-type", kind)
+        answer
             .with("cache-control", MUTABLE)
+            .with("etag", &format!("\"{hash}\""))
+            .with("link", &engines(&self.config["parts"]))
     }
+}
+
+/// Engines that the script will fetch, by paths from where it lies itself.
+fn engines(parts: &Value) -> String {
+    let fetched = [("decision", "wasm"), ("flags", "flagsWasm")];
+    let wanted = fetched.iter().filter(|(for_what, _)| parts[*for_what].is_string());
+    let addresses = wanted.filter_map(|(_, engine)| parts[*engine].as_str()?.strip_prefix("/v1/"));
+    let links = addresses.map(|path| format!("<../{path}>; rel=preload; as=fetch; crossorigin"));
+    links.collect::<Vec<_>>().join(", ")
 }
 
 /// A part of the SDK or of the bundle, whose name says its hash.

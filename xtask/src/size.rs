@@ -21,14 +21,16 @@ pub struct Arguments {
 }
 
 /// Figure and files in `sdk-js/dist`; each file is compressed as servers do it ahead of time.
-const FILES: [(&str, &[&str]); 8] = [
+const FILES: [(&str, &[&str]); 9] = [
     ("wasm_engine_brotli", &["rapport_bg.wasm"]),
     // Where there are features and experiments.
     ("wasm_flags_brotli", &["flags_bg.wasm"]),
     // What every page runs to track; parts for some pages only are not in it.
-    ("tracker_js_brotli", &["loader.js", "rapport.js"]),
+    ("tracker_js_brotli", &["page-track.js"]),
     // All that a first page fetches: how the visit came, who sent forms, and the score.
-    ("tracker_js_total_brotli", &["loader.js", "rapport.js", "forms.js", "scoring.js"]),
+    ("tracker_js_total_brotli", &["page-score.js", "forms.js"]),
+    // All code of a page that is personalized, but for the engines.
+    ("page_js_brotli", &["page-show.js"]),
     // Features, experiments, changes of the page and what is remembered of them.
     ("sdk_js_brotli", &["personalize.js"]),
     ("loader_js_brotli", &["loader.js"]),

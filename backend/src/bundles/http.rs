@@ -1,12 +1,13 @@
 //! Publishing, the one mutable address, and the immutable parts.
 
+use super::script::Script;
 use super::service::{current, page_config, part, part_for_servers, publish, verifying_key};
 use super::view::{PublicationView, PublishWire, PublishedView};
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::files::{Encoding, PartName};
 use crate::identity::{Action, Caller, Resource, authorize};
-use crate::request::{InPath, bounded};
+use crate::request::{InPath, bounded, same, tag};
 use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::body::Body;
@@ -84,13 +85,14 @@ pub async fn part_of_publication(
     Ok((headers, bytes).into_response())
 }
 
-/// `KEY.js` configures and starts the SDK; `KEY.json` is the configuration alone.
-/// The one address whose answer changes: it names all immutable parts.
+/// `KEY.js` is all that a page needs but for the engines, which its `Link` header names; `KEY.json` is
+/// the configuration alone. The one address whose answer changes: it names all immutable parts.
 #[utoipa::path(get, path = "/v1/sdk/{file}", tag = "bundles", security(()), params(("file" = String, Path, description = "write key and `.js` or `.json`")),
-    responses((status = 200, content_type = "text/javascript"), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
+    responses((status = 200, content_type = "text/javascript"), (status = 304), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
 pub async fn sdk(
     State(app): State<Shared>,
     InPath(file): InPath<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (key, extension) = file.rsplit_once('.').ok_or(Problem::NotFound("file"))?;
     let key = key.to_owned();
@@ -101,20 +103,32 @@ pub async fn sdk(
     };
     let caller = Caller::of_write_key(&app, &key).await?;
     let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
-    let text = blocking(move || -> Result<String, Problem> {
-        let config = page_config(&app, scope, &key)?.to_string();
-        Ok(if script {
-            format!("self.rapportConfig={config};\n{}", app.sdk.load(&*app.files)?.loader)
-        } else {
-            config
-        })
-    });
-    let media_type = if script { "text/javascript; charset=utf-8" } else { "application/json" };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (header::CACHE_CONTROL, MUTABLE),
-    ];
-    Ok((headers, text.await?).into_response())
+    if !script {
+        let config = blocking(move || page_config(&app, scope, &key)).await?;
+        return Ok(([(header::CACHE_CONTROL, MUTABLE)], Json(config.wire)).into_response());
+    }
+    let brotli = accepts_brotli(&headers);
+    let (script, file) = blocking(move || -> Result<_, Problem> {
+        let script = Script::of(&app, scope, &key)?;
+        let tag = format!("\"{}\"", script.name.digest);
+        if same(&headers, &tag) {
+            return Ok((script, None));
+        }
+        let file = part(&app, scope, script.name, brotli)?;
+        Ok((script, Some(file)))
+    })
+    .await?;
+    let digest = script.name.digest;
+    let mut response = match file {
+        Some(file) => packed(script.name, file, MUTABLE),
+        None => (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, MUTABLE)]).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag(&format!("\"{digest}\"")));
+    if let Ok(engines) = HeaderValue::from_str(&script.engines) {
+        headers.insert(header::LINK, engines);
+    }
+    Ok(response)
 }
 
 /// An immutable part that the configuration named. Packed with brotli where the client takes it.
@@ -129,17 +143,22 @@ pub async fn part_of_bundle(
     let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
     let name = PartName::parse(&name).ok_or(Problem::NotFound("part"))?;
     let brotli = accepts_brotli(&headers);
-    let (encoding, bytes) = blocking(move || part(&app, scope, name, brotli)).await?;
+    let file = blocking(move || part(&app, scope, name, brotli)).await?;
+    Ok(packed(name, file, IMMUTABLE))
+}
+
+/// A file as it is kept.
+fn packed(name: PartName, (encoding, bytes): (Encoding, Vec<u8>), cache: HeaderValue) -> Response {
     let fixed: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(name.kind.media_type())),
-        (header::CACHE_CONTROL, IMMUTABLE),
+        (header::CACHE_CONTROL, cache),
         (header::VARY, HeaderValue::from_static("Accept-Encoding")),
     ];
     let mut response = (fixed, bytes).into_response();
     if encoding == Encoding::Brotli {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
-    Ok(response)
+    response
 }
 
 fn accepts_brotli(headers: &HeaderMap) -> bool {

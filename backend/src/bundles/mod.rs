@@ -2,6 +2,7 @@
 
 pub mod http;
 mod open;
+mod script;
 mod sdk;
 mod service;
 mod store;

@@ -20,15 +20,26 @@ pub struct SdkFiles {
 /// The SDK as it stands in the directory.
 #[derive(Debug, Default)]
 pub struct Sdk {
-    /// The classic script that starts every fetch; empty where the SDK is not built.
-    pub loader: String,
+    scripts: BTreeMap<Pages, String>,
     /// Parts by the names that the loader knows them by.
     pub parts: BTreeMap<&'static str, PartName>,
 }
 
+/// What pages do with a bundle, which decides how much code their script carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pages {
+    Track,
+    Score,
+    Show,
+}
+
 type Stamp = Vec<Option<(SystemTime, u64)>>;
 
-const LOADER: &str = "loader.js";
+const SCRIPTS: [(Pages, &str); 3] = [
+    (Pages::Track, "page-track.js"),
+    (Pages::Score, "page-score.js"),
+    (Pages::Show, "page-show.js"),
+];
 /// What the loader calls a part, its file, and its kind.
 const PARTS: [(&str, &str, PartKind); 12] = [
     ("sdk", "rapport.js", PartKind::Script),
@@ -44,6 +55,13 @@ const PARTS: [(&str, &str, PartKind); 12] = [
     ("inspector", "inspector.js", PartKind::Script),
     ("personalize", "personalize.js", PartKind::Script),
 ];
+
+impl Sdk {
+    /// The classic script that starts everything; empty where the SDK is not built.
+    pub fn script(&self, pages: Pages) -> &str {
+        self.scripts.get(&pages).map_or("", String::as_str)
+    }
+}
 
 impl SdkFiles {
     /// Where the SDK's parts are kept.
@@ -61,7 +79,8 @@ impl SdkFiles {
     /// Where a file cannot be read or kept.
     pub fn load(&self, files: &dyn Files) -> Result<Arc<Sdk>, StoreError> {
         let Some(directory) = &self.directory else { return Ok(Arc::default()) };
-        let names = PARTS.iter().map(|(_, file, _)| *file).chain([LOADER]);
+        let scripts = SCRIPTS.iter().map(|(_, file)| *file);
+        let names = PARTS.iter().map(|(_, file, _)| *file).chain(scripts);
         let stamp: Stamp = names
             .map(|name| {
                 fs::metadata(directory.join(name))
@@ -80,12 +99,14 @@ impl SdkFiles {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::file("reading", directory.join(name), error)),
         };
-        let loader = read(LOADER)?.unwrap_or_default();
-        let mut sdk = Sdk {
-            loader: String::from_utf8(loader)
-                .map_err(|error| StoreError::corrupt("loader.js", error))?,
-            parts: BTreeMap::new(),
-        };
+        let mut sdk = Sdk::default();
+        for (pages, file) in SCRIPTS {
+            if let Some(bytes) = read(file)? {
+                let text = String::from_utf8(bytes)
+                    .map_err(|error| StoreError::corrupt("the SDK", error))?;
+                sdk.scripts.insert(pages, text);
+            }
+        }
         for (part, file, kind) in PARTS {
             if let Some(bytes) = read(file)? {
                 sdk.parts.insert(part, keep(files, Self::SCOPE, kind, &bytes)?);

@@ -170,12 +170,19 @@ pub fn current(app: &App, scope: Scope) -> Result<(Manifest, Publication), Probl
     Ok((manifest, publication))
 }
 
-/// What a page with a write key has to know: see `sdk-js/README.md`. Serves before the first
-/// publication, so that a page can already track.
+/// What a page with a write key has to know, and the public parts of the bundle that it decides by.
+pub struct PageConfig {
+    /// As `sdk-js/README.md` has it.
+    pub wire: Value,
+    pub decision: Option<PartName>,
+    pub flags: Option<PartName>,
+}
+
+/// Serves before the first publication, so that a page can already track.
 ///
 /// # Errors
 /// Where the SDK or the publication cannot be read.
-pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem> {
+pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<PageConfig, Problem> {
     let sdk = app.sdk.load(&*app.files)?;
     let address = |name: PartName| format!("/v1/parts/{key}/{name}");
     let mut parts: Map<String, Value> = sdk
@@ -183,6 +190,7 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem>
         .iter()
         .map(|(part, name)| ((*part).to_owned(), Value::from(address(*name))))
         .collect();
+    let (mut decision, mut flags) = (None, None);
     let mut config = Map::new();
     config.insert("key".to_owned(), Value::from(key));
     config.insert("endpoint".to_owned(), Value::from(app.public_url()));
@@ -194,15 +202,18 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem>
                 Some(open) if open.digest == bundle => Some(open),
                 _ => OpenBundle::read(app, scope)?.map(Arc::new),
             };
-            if let Some(name) =
-                open.filter(|open| open.digest == bundle).and_then(|open| open.decision)
-            {
-                parts.insert("decision".to_owned(), Value::from(address(name)));
-            }
-            let flags = manifest.parts.iter().find(|part| part.kind == Kind::Flags && part.public);
-            if let Some(digest) = flags.and_then(|part| Sha256Digest::parse(&part.hash)) {
-                let name = PartName { digest, kind: PartKind::Binary, encoding: Encoding::Plain };
-                parts.insert("flags".to_owned(), Value::from(address(name)));
+            decision = open.filter(|open| open.digest == bundle).and_then(|open| open.decision);
+            let public = manifest.parts.iter().find(|part| part.kind == Kind::Flags && part.public);
+            let digest = public.and_then(|part| Sha256Digest::parse(&part.hash));
+            flags = digest.map(|digest| PartName {
+                digest,
+                kind: PartKind::Binary,
+                encoding: Encoding::Plain,
+            });
+            for (part, name) in [("decision", decision), ("flags", flags)] {
+                if let Some(name) = name {
+                    parts.insert(part.to_owned(), Value::from(address(name)));
+                }
             }
             config.insert("bundle".to_owned(), Value::from(bundle.to_string()));
             config.insert("manifest".to_owned(), Value::from(publication.manifest));
@@ -219,7 +230,7 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<Value, Problem>
         Err(problem) => return Err(problem),
     }
     config.insert("parts".to_owned(), Value::Object(parts));
-    Ok(Value::Object(config))
+    Ok(PageConfig { wire: Value::Object(config), decision, flags })
 }
 
 /// A part that a page of the scope may read, packed as asked for where that is kept.

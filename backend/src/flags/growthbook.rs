@@ -8,7 +8,7 @@ use crate::app::Shared;
 use crate::collect::{Parcel, may_send};
 use crate::error::{Problem, ProblemView, StoreError, blocking};
 use crate::identity::{Action, Caller, Resource, Scope, authorize};
-use crate::request::InPath;
+use crate::request::{InPath, same, tag};
 use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::extract::State;
@@ -269,17 +269,4 @@ impl Reader {
     fn text(&self, open: &OpenFlags) -> Result<String, StoreError> {
         self.encrypts.map_or_else(|| Ok(open.text.clone()), |key| key.payload(open))
     }
-}
-
-/// An entity tag as a header.
-pub(super) fn tag(tag: &str) -> HeaderValue {
-    HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("\"\""))
-}
-
-/// Whether the client has what the tag names.
-pub(super) fn same(headers: &HeaderMap, tag: &str) -> bool {
-    let known =
-        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = known.flat_map(|value| value.split(','));
-    tags.any(|known| known.trim().trim_start_matches("W/") == tag)
 }

@@ -1,13 +1,13 @@
 //! The OpenFeature Remote Evaluation Protocol: flags, asked one by one or all at once, by whatever
 //! provider speaks it. A write key authenticates, as `Authorization: Bearer` or `X-API-Key`.
 
-use super::growthbook::{Reader, same, stream, tag};
+use super::growthbook::{Reader, stream};
 use super::visitor::{context, json};
 use crate::app::Shared;
 use crate::collect::{Parcel, may_send};
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Resource, Scope, authorize};
-use crate::request::InPath;
+use crate::request::{InPath, same, tag};
 use crate::secret::Sha256Digest;
 use axum::Json;
 use axum::extract::State;

@@ -22,7 +22,7 @@ pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// Pages that ask for an SDK that is not there fail in silence; the start says so instead.
 #[cfg(feature = "serve")]
 pub fn sdk_is_built(folder: &std::path::Path) -> Outcome {
-    if folder.join("loader.js").is_file() {
+    if folder.join("page-track.js").is_file() {
         return Ok(());
     }
     let folder = folder.display();

@@ -10,23 +10,20 @@ export interface HeadOptions extends Settings {
 }
 
 /**
- * The script tag, and behind it what it will ask for, so that a first visit fetches everything at once. `config` is what
+ * The script tag, and the engines that it will ask for, so that a first visit fetches everything at once. `config` is what
  * `/v1/sdk/KEY.json` says: ask for it anew every minute, as browsers do for `KEY.js`.
  */
 export function headOf(config: Config, { endpoint = config.endpoint, nonce, ...settings }: HeadOptions = {}): string {
-  const { wasm, decision, flags, flagsWasm, sdk, scoring, personalize } = config.parts;
+  const { wasm, decision, flags, flagsWasm } = config.parts;
   const address = (path: string) => escaped(at(endpoint, settings.paths, path));
   const once = nonce === undefined ? "" : ` nonce="${escaped(nonce)}"`;
-  // As the loader has it: nobody scores without a model, and nothing is personalized without flags.
-  const scored = wasm && decision ? [wasm, decision] : [];
-  const shown = flags && flagsWasm ? [flagsWasm, flags] : [];
-  const modules = [sdk, shown.length > 0 ? personalize : undefined, scoring].filter((part) => part !== undefined);
+  // As the script has it: nobody scores without a model, and nothing is personalized without flags.
+  const engines = [decision && wasm, flags && flagsWasm].filter((part) => part !== undefined);
   const data = escaped(JSON.stringify({ endpoint, ...settings }));
   return [
     // What runs comes first, and runs while the rest is on its way.
     `<script async fetchpriority="high"${once} src="${address(`/v1/sdk/${config.key}.js`)}" data-rapport="${data}"></script>`,
-    ...modules.map((part) => `<link rel="modulepreload"${once} href="${address(part)}">`),
-    ...[...shown, ...scored].map((part) => `<link rel="preload" as="fetch" crossorigin href="${address(part)}">`),
+    ...engines.map((part) => `<link rel="preload" as="fetch" crossorigin href="${address(part)}">`),
   ].join("\n");
 }
 

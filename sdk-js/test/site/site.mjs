@@ -53,7 +53,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     "/v1/parts/decision": ["application/octet-stream", joined([parts.signals, parts.model, parts.words])],
   };
   for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
-  const loader = await read("../../dist/loader.js");
+  const script = await read(`../../dist/${flags ? "page-show" : "page-score"}.js`);
 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
@@ -73,7 +73,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
         ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags", ...(local ? ["flagsWasm"] : [])] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
-    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${loader}`, kept];
+    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${script}`, kept];
     if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config), kept];
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
