@@ -55,8 +55,11 @@ export class Storage {
     this.memory.set(name, value);
     if (!this.may(name)) return;
     try {
-      if (this.shares(name)) this.writeCookie(name, value, COOKIE_SECONDS);
-      else localStorage.setItem(this.prefix + name, value);
+      if (this.shares(name)) {
+        this.writeCookie(name, value, COOKIE_SECONDS);
+        // A domain that is not the page's own is refused in silence.
+        if (this.readCookie(name) !== value) return;
+      } else localStorage.setItem(this.prefix + name, value);
       this.memory.delete(name);
     } catch {
       // Forbidden or full: it lives as long as the page.

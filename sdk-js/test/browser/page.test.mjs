@@ -235,7 +235,7 @@ test("a collector that fails gets every event when it is back", { timeout }, asy
 
 test("parts are fetched at once", { timeout }, async () => {
   const context = await browser.newContext();
-  const parts = ["decision", "wasm"];
+  const parts = ["decision", "scoring", "sdk", "wasm"];
   const held = new Map();
   // None comes before all are asked for: a page that waits for one to ask for another never decides.
   await context.route("**/v1/parts/*", async (route) => {

@@ -142,6 +142,7 @@ test("a visit says how it came: the first touch stays, the last that was not dir
 test("a visit left before it could say how it came says so from the next page", { timeout }, async () => {
   const context = await browser.newContext();
   let blocked = true;
+  site.state.apart = true;
   await context.route("**/v1/parts/scoring", (route) => (blocked ? route.abort() : route.continue()));
   site.state.events.length = 0;
   const page = await visit(browser, `${site.url}/plain?utm_source=booth&utm_medium=event`, { context });
@@ -152,6 +153,7 @@ test("a visit left before it could say how it came says so from the next page", 
   await page.goto(`${site.url}/clicks`);
   const [begun] = await arrived(site, "Visit Started");
   assert.deepEqual([begun.properties.source, begun.properties.landing], ["booth", "/plain"]);
+  site.state.apart = false;
 });
 
 test("visits end after 30 minutes without an event, and 24 hours after they began, to the millisecond", { timeout }, async () => {

@@ -35,14 +35,16 @@ export function flagsOf(payload) {
  * pages of HTML by path, `settings` is what the workspace sets, `later` says which later parts there are;
  * `flags` is a payload of features and experiments, `state.flags` another one from then on; `served` is what
  * the server decides by it for all whose page cannot;
+ * `whole` has `KEY.js` carry the model, as servers have it; else tests may hold it back;
  * `cache` is how long `KEY.js` is kept; `state.down` makes the whole server hang up;
+ * `state.apart` has the page fetch its code part by part, as does a site whose `later` lacks `visit`;
  * `state.closing` makes the collector hang up, `state.hold` keeps its answers until it resolves, `state.gate` what pages decide with, `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, served, cache } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, served, cache, whole } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
-  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined, closing: false, down: false, gate: undefined };
+  const state = { events: [], batches: [], failing: false, refuse: undefined, decisions: 0, requests: [], flags: undefined, hold: undefined, closing: false, down: false, gate: undefined, apart: false };
   const kept = cache ? { "cache-control": cache } : {};
   if (flags) later = [...later, "personalize"];
   const files = {
@@ -54,6 +56,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
   };
   for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
   const script = await read(`../../dist/${flags ? "page-show" : "page-score"}.js`);
+  const loader = await read("../../dist/loader.js");
 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
@@ -73,7 +76,11 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
         ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags", ...(local ? ["flagsWasm"] : [])] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
-    if (url.pathname === "/v1/sdk/test-key.js") return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};${script}`, kept];
+    if (url.pathname === "/v1/sdk/test-key.js") {
+      const code = state.apart || !later.includes("visit") ? loader : script;
+      const data = whole ? { decision: files["/v1/parts/decision"][1].toString("base64") } : {};
+      return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};self.rapportData=${JSON.stringify(data)};${code}`, kept];
+    }
     if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config), kept];
     if (url.pathname === "/v1/events" && request.method === "POST") {
       if (state.failing) return [503, "text/plain", "try again"];
@@ -124,7 +131,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     /** Forgets what came until now, and fails no more. */
     clear: () => {
       for (const list of [state.events, state.batches, state.requests]) list.length = 0;
-      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined, closing: false, down: false, gate: undefined });
+      Object.assign(state, { failing: false, refuse: undefined, decisions: 0, flags: undefined, hold: undefined, closing: false, down: false, gate: undefined, apart: false });
     },
     /** What the core makes of events outside the page. */
     decide: (events, now) => decider.decide(inOrder(events), now, 5),

@@ -20,7 +20,7 @@ if (!home.includes(own)) throw new Error("the demo's layout has no tag of ours")
 const { peers, asked, close } = await startPeers();
 const pages = { "/": home, "/bare": home.replace(own, "") };
 for (const { name, tag } of peers) pages[`/${name}`] = home.replace(own, tag);
-const site = await startSite({ later: LATER, pages });
+const site = await startSite({ later: LATER, pages, whole: true });
 try {
   const kinds = [{ name: "rapport", path: "/", origin: site.endpoint }, { name: "none", path: "/bare", origin: site.endpoint }, ...peers.map((peer) => ({ ...peer, path: `/${peer.name}` }))];
   const visits = Array.from({ length: VISITS }, (_, number) => kinds.map((kind) => ({ ...kind, url: `${site.url}${kind.path}?${number}` }))).flat();
