@@ -36,12 +36,6 @@ fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     let decision = BASE64_STANDARD.decode(data["decision"].as_str().unwrap()).unwrap();
     let address = config["parts"]["decision"].as_str().unwrap();
     assert_eq!(house.get(address).send().bytes, decision, "what it carries has an address too");
-    let engine = config["parts"]["wasm"].as_str().unwrap().strip_prefix("/v1").unwrap();
-    assert_eq!(
-        script.header("link"),
-        format!("<..{engine}>; rel=preload; as=fetch; crossorigin"),
-        "the engine is on its way while the script is"
-    );
     let again = house
         .get(&format!("/v1/sdk/{}.js", acme.write_key))
         .header("if-none-match", &script.header("etag"))

@@ -73,7 +73,7 @@ fn a_start_that_fails_says_why_in_one_sentence() {
     // A demo says so before it trains.
     let built = other.join("sdk");
     std::fs::create_dir(&built).unwrap();
-    std::fs::write(built.join("loader.js"), "").unwrap();
+    std::fs::write(built.join("page-track.js"), "").unwrap();
     let (site, signals) = ("../examples/demo-site", "../examples/demo");
     let (built, port) = (built.to_str().unwrap(), taken.rsplit(':').next().unwrap());
     let demo = |changed: &'static str, to: &str, says: &str| {

@@ -64,7 +64,7 @@ impl Script {
         config
     }
 
-    /// `KEY.js`, and in its `Link` header the engines that it will fetch; or `KEY.json`.
+    /// `KEY.js` or `KEY.json`.
     pub fn answer(&self, settings: &Settings, request: &Request, script: bool) -> Answer {
         let config = self.shown(settings).to_string();
         if !script {
@@ -80,20 +80,8 @@ impl Script {
             Answer { body, ..Answer::empty(200) }
                 .with("content-type", "text/javascript; charset=utf-8")
         };
-        answer
-            .with("cache-control", MUTABLE)
-            .with("etag", &format!("\"{hash}\""))
-            .with("link", &engines(&self.config["parts"]))
+        answer.with("cache-control", MUTABLE).with("etag", &format!("\"{hash}\""))
     }
-}
-
-/// Engines that the script will fetch, by paths from where it lies itself.
-fn engines(parts: &Value) -> String {
-    let fetched = [("decision", "wasm"), ("flags", "flagsWasm")];
-    let wanted = fetched.iter().filter(|(for_what, _)| parts[*for_what].is_string());
-    let addresses = wanted.filter_map(|(_, engine)| parts[*engine].as_str()?.strip_prefix("/v1/"));
-    let links = addresses.map(|path| format!("<../{path}>; rel=preload; as=fetch; crossorigin"));
-    links.collect::<Vec<_>>().join(", ")
 }
 
 /// A part of the SDK or of the bundle, whose name says its hash.

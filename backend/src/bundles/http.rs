@@ -1,6 +1,6 @@
 //! Publishing, the one mutable address, and the immutable parts.
 
-use super::script::Script;
+use super::script::script;
 use super::service::{current, page_config, part, part_for_servers, publish, verifying_key};
 use super::view::{PublicationView, PublishWire, PublishedView};
 use crate::app::Shared;
@@ -85,8 +85,7 @@ pub async fn part_of_publication(
     Ok((headers, bytes).into_response())
 }
 
-/// `KEY.js` is all that a page needs but for the engines, which its `Link` header names; `KEY.json` is
-/// the configuration alone. The one address whose answer changes: it names all immutable parts.
+/// `KEY.js` is all that a page needs but for the engines; `KEY.json` is the configuration alone. The one address whose answer changes: it names all immutable parts.
 #[utoipa::path(get, path = "/v1/sdk/{file}", tag = "bundles", security(()), params(("file" = String, Path, description = "write key and `.js` or `.json`")),
     responses((status = 200, content_type = "text/javascript"), (status = 304), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
 pub async fn sdk(
@@ -96,38 +95,28 @@ pub async fn sdk(
 ) -> Result<Response, Problem> {
     let (key, extension) = file.rsplit_once('.').ok_or(Problem::NotFound("file"))?;
     let key = key.to_owned();
-    let script = match extension {
-        "js" => true,
-        "json" => false,
-        _ => return Err(Problem::NotFound("file")),
-    };
+    if !matches!(extension, "js" | "json") {
+        return Err(Problem::NotFound("file"));
+    }
+    let bare = extension == "json";
     let caller = Caller::of_write_key(&app, &key).await?;
     let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
-    if !script {
+    if bare {
         let config = blocking(move || page_config(&app, scope, &key)).await?;
         return Ok(([(header::CACHE_CONTROL, MUTABLE)], Json(config.wire)).into_response());
     }
     let brotli = accepts_brotli(&headers);
-    let (script, file) = blocking(move || -> Result<_, Problem> {
-        let script = Script::of(&app, scope, &key)?;
-        let tag = format!("\"{}\"", script.name.digest);
-        if same(&headers, &tag) {
-            return Ok((script, None));
-        }
-        let file = part(&app, scope, script.name, brotli)?;
-        Ok((script, Some(file)))
+    let (name, file) = blocking(move || -> Result<_, Problem> {
+        let name = script(&app, scope, &key)?;
+        let known = same(&headers, &format!("\"{}\"", name.digest));
+        Ok((name, if known { None } else { Some(part(&app, scope, name, brotli)?) }))
     })
     .await?;
-    let digest = script.name.digest;
     let mut response = match file {
-        Some(file) => packed(script.name, file, MUTABLE),
+        Some(file) => packed(name, file, MUTABLE),
         None => (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, MUTABLE)]).into_response(),
     };
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, tag(&format!("\"{digest}\"")));
-    if let Ok(engines) = HeaderValue::from_str(&script.engines) {
-        headers.insert(header::LINK, engines);
-    }
+    response.headers_mut().insert(header::ETAG, tag(&format!("\"{}\"", name.digest)));
     Ok(response)
 }
 
