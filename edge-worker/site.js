@@ -6,14 +6,17 @@ const REACT = ['script[src*="/_next/"]', 'link[href*="/_next/"]', "#__next", "[d
 const UNTOUCHED = new Set(["script", "style", "link", "base", "meta", "object", "embed", "frame", "frameset", "noscript", "template"]);
 const NO_CONTENT = new Set(["html", "head", "body", "iframe"]);
 const NONCE = "RAPPORT-NONCE";
+/** So many changes take the platform's 30 ms; the clock shows no Worker how long it worked. */
+const MOST_CHANGES = 5_000;
 
-/** The site's answer to a request; `fresh` asks for all of it. */
-export function forward(request, origin, fresh) {
+/** The site's answer to a request; where it is `planned` what to do to a page, unless that is the one `known`. */
+export function forward(request, origin, planned, known) {
   const url = new URL(request.url);
   const to = origin ? new URL(url.pathname + url.search, origin) : url;
   const headers = new Headers(request.headers);
   headers.set("x-forwarded-host", url.host);
-  if (fresh) for (const name of ["if-none-match", "if-modified-since"]) headers.delete(name);
+  if (planned) for (const name of ["if-none-match", "if-modified-since"]) headers.delete(name);
+  if (known) headers.set("if-none-match", known);
   return fetch(new Request(to, new Request(request, { headers, redirect: "manual" })));
 }
 
@@ -24,6 +27,7 @@ export function rewrite(response, plan, failed) {
   let own = false;
   let put = false;
   let nonce = "";
+  let changes = 0;
   // One element that cannot be changed costs nobody the page.
   const carefully = (work) => (element) => {
     try {
@@ -31,6 +35,11 @@ export function rewrite(response, plan, failed) {
     } catch (error) {
       failed(String(error));
     }
+  };
+  const spent = () => {
+    changes += 1;
+    if (changes === MOST_CHANGES) failed("changing the page took too long");
+    return changes >= MOST_CHANGES;
   };
   const inject = (add) => {
     if (put || react) return;
@@ -46,7 +55,7 @@ export function rewrite(response, plan, failed) {
     .on("body", { element: carefully((element) => inject((html, options) => element.prepend(html, options))) });
   for (const step of steps) {
     try {
-      rewriter.on(step.selector, { element: carefully((element) => react || apply(element, step)) });
+      rewriter.on(step.selector, { element: carefully((element) => react || spent() || apply(element, step)) });
     } catch (error) {
       failed(`${step.selector}: ${error}`);
     }

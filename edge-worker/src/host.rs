@@ -6,14 +6,16 @@ use rapport_edge::{Answer, Failure, Host, Request, Waiting};
 use std::time::Duration;
 use worker::kv::KvStore;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{Date, Env, Fetch, Headers, Method, RequestInit, Result};
+use worker::{Cache, Date, Env, Fetch, Headers, Method, RequestInit, Response, Result};
 
 /// Where bundles and the SDK's files are kept.
 const STORE: &str = "RAPPORT_KV";
 
 pub struct Platform {
     backend: String,
-    store: SendWrapper<KvStore>,
+    key: String,
+    /// `None` where it is not bound.
+    store: Option<SendWrapper<KvStore>>,
     env: SendWrapper<Env>,
 }
 
@@ -25,13 +27,40 @@ pub fn setting(env: &Env, name: &str) -> Option<String> {
 impl Platform {
     pub fn new(env: &Env) -> Result<Self> {
         let backend = setting(env, "RAPPORT_BACKEND").unwrap_or_default();
-        let store = SendWrapper::new(env.kv(STORE)?);
+        let store = env.kv(STORE).ok().map(SendWrapper::new);
         let env = SendWrapper::new(env.clone());
-        Ok(Self { backend: backend.trim_end_matches('/').to_owned(), store, env })
+        let key = setting(&env, "RAPPORT_KEY").unwrap_or_default();
+        Ok(Self { key, backend: backend.trim_end_matches('/').to_owned(), store, env })
+    }
+
+    fn store(&self) -> std::result::Result<&KvStore, Failure> {
+        self.store.as_deref().ok_or_else(|| Failure(format!("{STORE} is not bound")))
+    }
+
+    /// What this place of the platform's has of its own: nearer than the store, and there while that is away.
+    async fn cached(&self, name: &str) -> Option<Vec<u8>> {
+        let found = Cache::default().get(self.place(name), false).await;
+        found.ok()??.bytes().await.ok()
+    }
+
+    /// What cannot be cached is in the store.
+    async fn cache(&self, name: &str, value: Vec<u8>) {
+        let Ok(response) = Response::from_bytes(value) else { return };
+        let headers = Headers::new();
+        // Only parts are named by what they are.
+        let seconds = if name.starts_with("part/") { 31_536_000 } else { 60 };
+        if headers.set("cache-control", &format!("public, max-age={seconds}")).is_ok() {
+            let _ = Cache::default().put(self.place(name), response.with_headers(headers)).await;
+        }
+    }
+
+    /// An address that nobody else asks for.
+    fn place(&self, name: &str) -> String {
+        format!("https://rapport-edge.invalid/{}/{name}", self.key)
     }
 
     /// What the backend answers, its body still to come.
-    pub async fn fetch(&self, request: Request) -> Result<worker::Response> {
+    pub async fn fetch(&self, request: Request) -> Result<Response> {
         let headers = Headers::new();
         for (name, value) in &request.headers {
             headers.append(name, value)?;
@@ -82,12 +111,26 @@ impl Host for Platform {
     }
 
     async fn load(&self, name: &str) -> std::result::Result<Option<Vec<u8>>, Failure> {
-        SendFuture::new(self.store.get(name).bytes()).await.map_err(failure)
+        let loading = async {
+            if let Some(known) = self.cached(name).await {
+                return Ok(Some(known));
+            }
+            let found = self.store()?.get(name).bytes().await.map_err(failure)?;
+            if let Some(value) = &found {
+                self.cache(name, value.clone()).await;
+            }
+            Ok(found)
+        };
+        SendFuture::new(loading).await
     }
 
     async fn keep(&self, name: &str, value: Vec<u8>) -> std::result::Result<(), Failure> {
-        let put = self.store.put_bytes(name, &value).map_err(failure)?;
-        SendFuture::new(put.execute()).await.map_err(failure)
+        let keeping = async {
+            self.cache(name, value.clone()).await;
+            let put = self.store()?.put_bytes(name, &value).map_err(failure)?;
+            put.execute().await.map_err(failure)
+        };
+        SendFuture::new(keeping).await
     }
 
     async fn queue(&self, batch: Waiting) -> std::result::Result<(), Failure> {

@@ -15,7 +15,8 @@ extern "C" {
     fn forward(
         request: &web_sys::Request,
         origin: &str,
-        fresh: bool,
+        planned: bool,
+        known: &str,
     ) -> std::result::Result<Promise, JsValue>;
     #[wasm_bindgen(catch)]
     fn rewrite(
@@ -35,7 +36,9 @@ pub async fn answer(
     let asked = crate::described(&request, Vec::new())?;
     let plan = edge.plan(platform, &asked).await;
     let origin = setting(env, "RAPPORT_ORIGIN").unwrap_or_default();
-    let answer = JsFuture::from(forward(request.inner(), &origin, plan.is_some())?).await?;
+    let known = plan.as_ref().and_then(|plan| plan.known(&asked)).unwrap_or_default();
+    let forwarded = forward(request.inner(), &origin, plan.is_some(), &known)?;
+    let answer = JsFuture::from(forwarded).await?;
     let answer: web_sys::Response = answer.dyn_into()?;
     let headers = answer.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
@@ -60,7 +63,7 @@ fn rewritten(
     let failed =
         Closure::<dyn Fn(String)>::new(move |why: String| edge.fault(&why)).into_js_value();
     let plan = serde_json::to_string(todo).map_err(|error| JsValue::from(error.to_string()))?;
-    let page = rewrite(answer, &plan, &failed)?;
+    let page = if todo.unchanged { answer.clone()? } else { rewrite(answer, &plan, &failed)? };
     let headers = web_sys::Headers::new_with_headers(&page.headers())?;
     for name in todo.dropped {
         headers.delete(name)?;

@@ -1,7 +1,7 @@
 // A backend with a published workspace, and an edge in front of it: `EDGE` says which, axum or workerd.
 // RAPPORT is the server's binary, WORKER the folder of the Worker's modules.
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -100,13 +100,16 @@ export async function startHouse(flags = experiments) {
   return house;
 }
 
-async function axum({ key, backend, folder, publicKey, site, visitorCookie, secret = "" }) {
+async function axum({ key, backend, folder, publicKey, site, visitorCookie, secret = "", broken }) {
+  // Folders where files would be.
+  if (broken === "store") for (const name of ["bundle", "sdk.js"]) await mkdir(join(folder, name), { recursive: true });
   const more = [...(publicKey ? ["--public-key", publicKey] : []), ...(site ? ["--site", site] : []), ...(visitorCookie ? ["--visitor-cookie"] : [])];
   const edge = await program(["edge", "--key", key, "--backend", backend, "--dir", folder, "--listen", "127.0.0.1:0", "--conformance", "--hurry", String(HURRY), ...more], "Rapport's edge serves at", { RAPPORT_SECRET: secret });
+  if (broken === "queue") await rm(join(folder, "events"), { recursive: true });
   return { url: edge.said.match(/serves at (\S+)/)[1], stop: edge.stop };
 }
 
-async function workerd({ key, backend, folder, publicKey, site, visitorCookie, secret = "" }) {
+async function workerd({ key, backend, folder, publicKey, site, visitorCookie, secret = "", broken }) {
   const { Miniflare } = await import("miniflare");
   const files = (await readdir(WORKER, { recursive: true })).filter((file) => /\.(m?js|wasm)$/.test(file));
   const first = ({ path }) => (path.endsWith("worker.mjs") ? 0 : 1);
@@ -117,9 +120,10 @@ async function workerd({ key, backend, folder, publicKey, site, visitorCookie, s
     modules,
     modulesRoot: WORKER,
     compatibilityDate: "2026-04-01",
-    kvNamespaces: ["RAPPORT_KV"],
+    // A service that knows none of the store's calls fails them all.
+    ...(broken === "store" ? { serviceBindings: { RAPPORT_KV: () => new Response("down", { status: 500 }) } } : { kvNamespaces: ["RAPPORT_KV"] }),
     kvPersist: join(folder, "kv"),
-    durableObjects: { RAPPORT_EVENTS: { className: "EventQueue", useSQLite: true } },
+    ...(broken === "queue" ? {} : { durableObjects: { RAPPORT_EVENTS: { className: "EventQueue", useSQLite: true } } }),
     durableObjectsPersist: join(folder, "objects"),
     bindings: { RAPPORT_HURRY: String(HURRY), RAPPORT_KEY: key, RAPPORT_BACKEND: backend, RAPPORT_PUBLIC_KEY: publicKey ?? "", RAPPORT_CONFORMANCE: "1", RAPPORT_ORIGIN: site ?? "", RAPPORT_VISITOR_COOKIE: visitorCookie ? "1" : "", RAPPORT_SECRET: secret },
   });

@@ -120,6 +120,8 @@ pub fn wanted(manifest: &Manifest) -> impl Iterator<Item = &ManifestPart> {
 pub struct OpenBundle {
     /// Of the manifest, in hex.
     pub hash: String,
+    /// What signed it, in base 64.
+    pub public_key: String,
     pub flags: Flags,
     /// What others may fetch under its hash.
     pub public: Vec<u8>,
@@ -152,6 +154,7 @@ impl OpenBundle {
             signals.zip(model).zip(words).map(|((signals, model), words)| [signals, model, words]);
         Ok(Self {
             hash: file.hash(),
+            public_key: trusted.unwrap_or(&file.public_key).to_owned(),
             flags,
             public: file.public(&manifest),
             scoring: parts.map(Scoring::open).transpose()?,

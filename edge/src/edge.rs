@@ -71,7 +71,7 @@ struct Held {
     looked: Option<Millis>,
     /// Why the newest bundle is not the one that decides.
     refused: Option<String>,
-    /// Pages that went out untouched because something failed, and why the last one did.
+    /// How often something failed that pages and answers did without, and what did last.
     faults: u64,
     fault: Option<String>,
 }
@@ -125,7 +125,7 @@ impl Edge {
         planned.map_err(|problem| self.fault(&problem)).ok()
     }
 
-    /// Counts a page that went out as its site made it because something failed.
+    /// Counts what failed, and cost a visitor no more than what this edge adds.
     pub fn fault(&self, why: &dyn std::fmt::Display) {
         let mut held = self.held();
         held.faults += 1;
@@ -162,7 +162,9 @@ impl Edge {
         if self.held().bundle.as_ref().is_some_and(|bundle| bundle.hash == file.hash()) {
             return Ok(());
         }
-        let trusted = self.settings.public_key.as_deref();
+        // Where nobody pinned a key, the first bundle's.
+        let first = self.held().bundle.as_ref().map(|bundle| bundle.public_key.clone());
+        let trusted = self.settings.public_key.as_deref().or(first.as_deref());
         for part in wanted(&file.verified(trusted)?) {
             let name = format!("{}.bin", part.hash);
             match sdk::part(host, &self.settings, &name).await {
@@ -177,7 +179,11 @@ impl Edge {
         let bundle = OpenBundle::open(&file, trusted)?;
         self.put(Arc::new(bundle), host.now());
         let kept = serde_json::to_vec(&file).map_err(|error| Failure(error.to_string()))?;
-        Ok(host.keep(KEPT, kept).await?)
+        if let Err(failure) = host.keep(KEPT, kept).await {
+            // It decides all the same; who starts anew asks the backend.
+            self.fault(&format!("the store does not keep the bundle: {failure}"));
+        }
+        Ok(())
     }
 
     async fn routed(&self, host: &impl Host, request: &Request) -> Result<Answer, Problem> {
@@ -382,7 +388,8 @@ impl Edge {
             return Some(Ok(bundle));
         }
         // A store that fails costs a fetch from the backend.
-        let bytes = host.load(KEPT).await.ok()??;
+        let failed = |failure: &Failure| self.fault(&format!("the store fails: {failure}"));
+        let bytes = host.load(KEPT).await.inspect_err(failed).ok()??;
         let trusted = self.settings.public_key.as_deref();
         let opened = BundleFile::read(&bytes).and_then(|file| OpenBundle::open(&file, trusted));
         Some(opened.map(|bundle| {

@@ -1,7 +1,7 @@
 //! Pages in flight: what is decided for a visitor becomes steps that a host applies while the page
 //! streams through it. Whatever goes wrong, the page goes out as its site made it.
 
-use crate::bundle::OpenBundle;
+use crate::bundle::{OpenBundle, hex};
 use crate::change::{Step, steps_of};
 use crate::cookie;
 use crate::decide::{EvaluatedView, evaluate};
@@ -29,6 +29,8 @@ pub struct Plan {
     attributes: Json,
     script: String,
     cookies: Vec<String>,
+    /// Stands for all that this visitor gets: who has the same has the same page.
+    set: String,
 }
 
 /// What a host does to one answer of the site's.
@@ -41,6 +43,9 @@ pub struct Rewrite {
     pub script: String,
     /// What the script tag is.
     pub tag: String,
+    /// Whether there is nothing to change: the browser has the page as it is now.
+    #[serde(skip)]
+    pub unchanged: bool,
     /// Headers that the answer gets instead of its own.
     #[serde(skip)]
     pub headers: Vec<(&'static str, String)>,
@@ -116,7 +121,31 @@ pub fn plan(
         attributes: Json::Object(known.collect()),
         script: format!("/v1/sdk/{}.js", settings.key),
         cookies: cookie.into_iter().chain(forgotten).collect(),
+        set: set_of(&decided, anonymous_id.as_deref()),
     })
+}
+
+/// Of two visits that get the same it is the same, whenever they are.
+fn set_of(decided: &EvaluatedView, anonymous_id: Option<&str>) -> String {
+    let mut all = serde_json::to_value(decided).unwrap_or_default();
+    all["anonymousId"] = Json::from(anonymous_id);
+    if let Some(score) = all.get_mut("score").and_then(Json::as_object_mut) {
+        score.remove("asOf");
+    }
+    hex(all.to_string().as_bytes()).get(..16).unwrap_or_default().to_owned()
+}
+
+/// A page's tag: the site's, and what the visitor got of it.
+fn tag_of(site: &str, set: &str) -> String {
+    let (kind, tag) = site.strip_prefix("W/").map_or(("s", site), |tag| ("w", tag));
+    format!("W/\"{kind}{}~{set}\"", tag.trim_matches('"'))
+}
+
+/// The site's part of such a tag, where the rest says the same.
+fn site_tag<'t>(tag: &'t str, set: &str) -> Option<(bool, &'t str)> {
+    let (site, of) = tag.trim().strip_prefix("W/\"")?.strip_suffix('"')?.rsplit_once('~')?;
+    let weak = (of == set).then(|| site.strip_prefix('w').map(|tag| (true, tag)))?;
+    weak.or_else(|| site.strip_prefix('s').map(|tag| (false, tag)))
 }
 
 /// The view of this page, as the page's script tells it.
@@ -143,6 +172,14 @@ fn view_of(url: &str, request: &Request, anonymous_id: Option<String>) -> EventW
 }
 
 impl Plan {
+    /// What the site is asked to compare, where the browser has the page as this visitor gets it now.
+    pub fn known(&self, request: &Request) -> Option<String> {
+        let tags = request.header("if-none-match")?.split(',');
+        let known = tags.filter_map(|tag| site_tag(tag, &self.set));
+        let known = known.map(|(weak, tag)| format!("{}\"{tag}\"", if weak { "W/" } else { "" }));
+        Some(known.collect::<Vec<_>>().join(", ")).filter(|known| !known.is_empty())
+    }
+
     /// What is done to an answer of the site's; `None` where it is not touched.
     pub fn rewrite(&self, status: u16, header: impl Fn(&str) -> Option<String>) -> Option<Rewrite> {
         let is_html = header("content-type").is_some_and(|kind| {
@@ -154,8 +191,8 @@ impl Plan {
             || header("x-rapport-edge").is_some_and(|word| word.trim() == "off")
             || header("content-disposition").is_some_and(|how| how.contains("attachment"));
         let length: Option<u64> = header("content-length").and_then(|length| length.parse().ok());
-        if status != 200
-            || !is_html
+        let unchanged = status == 304;
+        if !(unchanged || status == 200 && is_html)
             || untouchable
             || length.is_some_and(|length| length > MAX_PAGE)
         {
@@ -169,8 +206,10 @@ impl Plan {
             ("cache-control", "private, no-cache".to_owned()),
             ("vary", vary(header("vary"))),
         ];
+        headers.extend(header("etag").map(|tag| ("etag", tag_of(&tag, &self.set))));
         headers.extend(self.cookies.iter().map(|cookie| ("set-cookie", cookie.clone())));
         Some(Rewrite {
+            unchanged,
             steps: self.steps.clone(),
             head: format!(
                 "<script type=\"application/json\" id=\"rapport-hydration\" nonce=\"{nonce}\">{}</script>",
@@ -298,6 +337,20 @@ mod tests {
             ["script-src 'self'", "script-src 'nonce-'", "script-src 'nonce-a\"><script>'", ""]
         {
             assert_eq!(nonce_of(policy), None, "{policy}");
+        }
+    }
+
+    #[test]
+    fn a_tag_counts_for_who_gets_the_same_and_the_site_sees_its_own() {
+        for site in ["\"a~b\"", "W/\"x\""] {
+            let tag = tag_of(site, "0123");
+            assert!(tag.starts_with("W/\""));
+            let (weak, own) = site_tag(&tag, "0123").unwrap();
+            assert_eq!(format!("{}\"{own}\"", if weak { "W/" } else { "" }), site);
+            assert_eq!(site_tag(&tag, "4567"), None);
+        }
+        for other in ["\"site\"", "*", "", "W/\"~0123\"", "W/\"s"] {
+            assert_eq!(site_tag(other, "0123"), None, "{other}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The suites, files below `edge-worker/test`.
-const SUITES: [&str; 4] = ["edge", "events", "page", "profile"];
+const SUITES: [&str; 5] = ["edge", "events", "page", "profile", "faults"];
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let folder = root.join("edge-worker");

@@ -69,13 +69,16 @@ async fn site(
     body: Body,
 ) -> Response {
     let plan = edge.plan(machine, &asked).await;
-    if let Some(address) = asked.address.and_then(|address| address.parse().ok()) {
+    if let Some(address) = asked.address.as_ref().and_then(|address| address.parse().ok()) {
         head.headers.insert("x-forwarded-for", address);
     }
-    if plan.is_some() {
+    if let Some(plan) = &plan {
         // What is packed cannot be changed, and what the browser has is another page.
         for name in [header::ACCEPT_ENCODING, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
             head.headers.remove(name);
+        }
+        if let Some(known) = plan.known(&asked).and_then(|known| known.parse().ok()) {
+            head.headers.insert(header::IF_NONE_MATCH, known);
         }
     }
     let answer = match machine.site(head, body).await {
@@ -88,9 +91,11 @@ async fn site(
     let (mut head, page) = answer.into_parts();
     let said = |name: &str| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
     let todo = plan.and_then(|plan| plan.rewrite(head.status.as_u16(), said));
-    let Some((todo, encoding)) = todo.zip(encoding(&head.headers)) else {
+    let Some(todo) = todo else { return Response::from_parts(head, page) };
+    let encoding = encoding(&head.headers);
+    if encoding.is_none() && !todo.unchanged {
         return Response::from_parts(head, page);
-    };
+    }
     for name in todo.dropped {
         head.headers.remove(*name);
     }
@@ -102,7 +107,11 @@ async fn site(
             head.headers.insert(*name, value);
         }
     }
-    Response::from_parts(head, rewritten(edge, page, todo, encoding))
+    let page = match encoding.filter(|_| !todo.unchanged) {
+        Some(encoding) => rewritten(edge, page, todo, encoding),
+        None => page,
+    };
+    Response::from_parts(head, page)
 }
 
 fn response(answer: Answer) -> Response {

@@ -4,7 +4,6 @@ use super::host::spent;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use encoding_rs::Encoding;
-use lol_html::errors::RewritingError;
 use lol_html::html_content::ContentType;
 use lol_html::send::{Element, HtmlRewriter, Settings};
 use lol_html::{
@@ -76,19 +75,28 @@ async fn stream(
     let out = move |chunk: &[u8]| locked(&sink).extend_from_slice(chunk);
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let settings = steps(edge, todo, &seen).with_encoding(encoding);
-    let mut rewriter = HtmlRewriter::new(settings, out);
-    let broken = |error: RewritingError| io::Error::other(error.to_string());
+    let mut rewriter = Some(HtmlRewriter::new(settings, out));
     let mut chunks = page.into_data_stream();
     while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(io::Error::other)?;
         let begun = spent();
-        rewriter.write(&chunk.map_err(io::Error::other)?).map_err(broken)?;
-        locked(&seen).spent += spent().saturating_sub(begun);
+        match rewriter.as_mut().map(|rewriter| rewriter.write(&chunk)) {
+            Some(Ok(())) => locked(&seen).spent += spent().saturating_sub(begun),
+            // What it held of the page it has let go; the rest is the site's.
+            Some(Err(error)) => {
+                edge.fault(&error);
+                rewriter = None;
+            }
+            None => locked(&made).extend_from_slice(&chunk),
+        }
         let ready = std::mem::take(&mut *locked(&made));
         if !ready.is_empty() && sender.send(Ok(ready.into())).await.is_err() {
             return Ok(());
         }
     }
-    rewriter.end().map_err(broken)?;
+    if let Some(Err(error)) = rewriter.map(HtmlRewriter::end) {
+        edge.fault(&error);
+    }
     let rest = std::mem::take(&mut *locked(&made));
     let _ = sender.send(Ok(rest.into())).await;
     Ok(())
@@ -118,11 +126,10 @@ fn steps(edge: &Arc<Edge>, todo: &Rewrite, seen: &Arc<Mutex<Seen>>) -> Settings<
             edge.fault(&format!("{selector}: no selector that this edge knows"));
             return;
         };
-        let (seen, edge) = (seen.clone(), edge.clone());
+        let seen = seen.clone();
         let handler = move |element: &mut Element<'_, '_>| {
             if locked(&seen).spent > BUDGET {
-                edge.fault(&"changing a page took too long");
-                return Err("the page took too long".into());
+                return Err("changing the page took too long".into());
             }
             act(element);
             Ok(())
