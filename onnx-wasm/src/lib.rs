@@ -8,7 +8,11 @@ use wasm_bindgen::prelude::*;
 
 /// A brought model, opened.
 #[wasm_bindgen]
-pub struct Onnx(OnnxModel);
+pub struct Onnx {
+    model: OnnxModel,
+    /// What is told instead of what is missing.
+    missing: Vec<f64>,
+}
 
 #[wasm_bindgen]
 impl Onnx {
@@ -20,11 +24,17 @@ impl Onnx {
             return Err(JsError::new("this is no ONNX model"));
         }
         let frame = decode(&brought.frame)?;
-        Ok(Onnx(OnnxModel::open(&brought.file, frame.signals())?))
+        let model = OnnxModel::open(&brought.file, frame.signals())?;
+        Ok(Onnx { model, missing: brought.missing })
     }
 
     /// The probability of a row of the model's signals; throws why there is none.
-    pub fn probability(&self, row: &[f64]) -> Result<f64, JsError> {
-        Ok(self.0.probability(row)?)
+    pub fn probability(&self, mut row: Vec<f64>) -> Result<f64, JsError> {
+        for (value, instead) in row.iter_mut().zip(&self.missing) {
+            if value.is_nan() {
+                *value = *instead;
+            }
+        }
+        Ok(self.model.probability(&row)?)
     }
 }

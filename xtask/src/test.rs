@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every suite on every host, then the suite × host matrix.
 
+mod brought;
 mod clients;
 mod edge;
 pub mod leads;
@@ -65,6 +66,9 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     setup::npm(&root.join("sdk-js"))?;
     timed("page build", || wasm::page(root).and_then(|()| wasm::full(root)))?;
     timed("model of the tests' pages", || leads::train(root))?;
+    if [Stage::Node, Stage::Chromium, Stage::Edge].into_iter().any(wants) {
+        timed("engines for ONNX", || brought::pack(root))?;
+    }
     if wants(Stage::Native) {
         timed("native", || native::run(root, &mut matrix))?;
     }

@@ -13,12 +13,18 @@ pub struct Arguments {
     /// Also the build that takes JavaScript objects, for Node and conformance
     #[arg(long)]
     full: bool,
+    /// Also the engines for ONNX models, which take minutes to compile
+    #[arg(long)]
+    onnx: bool,
 }
 
 pub fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     setup::wasm_target()?;
     setup::npm(&root.join("sdk-js"))?;
     page(root)?;
+    if arguments.onnx {
+        onnx(root)?;
+    }
     if arguments.full { full(root) } else { Ok(()) }
 }
 
@@ -48,6 +54,32 @@ pub fn full(root: &Path) -> Result<()> {
     // Its errors are read by people, so that what prints them stays.
     let module = open(&compile(root, "full")?)?.emit_wasm();
     bind(root, module, &root.join("sdk-js/dist/full"), &ENGINE).map(drop)
+}
+
+/// What runs ONNX models in pages and at the edge, `sdk-js/dist/onnx`: the engine for chains and trees, and
+/// the one with tract for the rest. One build for both hosts, bound anew only where it changed.
+pub fn onnx(root: &Path) -> Result<()> {
+    let dist = root.join("sdk-js/dist/onnx");
+    fs::create_dir_all(&dist)?;
+    // The large one would take minutes to optimise for a tenth of its bytes.
+    let engines: [(_, &[&str], &[&str]); 2] =
+        [("chains", &[], &["-Oz"]), ("tract", &["--features", "tract"], &["-O1"])];
+    for (name, features, passes) in engines {
+        let how = ["--quiet", "--profile", "edge", "--target", "wasm32-unknown-unknown"];
+        let how = how.into_iter().chain(["--package", "rapport-onnx-wasm"]);
+        let built = fs::read(shell::built(root, how.chain(features.iter().copied()))?)?;
+        let kept = shell::target(root).join(format!("onnx-{name}.wasm"));
+        let is_bound = dist.join(format!("{name}_bg.wasm")).is_file();
+        if is_bound && fs::read(&kept).is_ok_and(|kept| kept == built) {
+            continue;
+        }
+        bind(root, built.clone(), &dist, &Binding { name, typed: true, passes })?;
+        fs::write(kept, built)?;
+    }
+    for file in ["page.mjs", "worker.mjs", "chains.worker.mjs", "tract.worker.mjs"] {
+        fs::copy(root.join("onnx-wasm").join(file), dist.join(file))?;
+    }
+    Ok(())
 }
 
 fn compile(root: &Path, feature: &str) -> Result<PathBuf> {

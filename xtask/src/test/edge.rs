@@ -1,5 +1,6 @@
 //! The edge, on both of its hosts: the same tests and cases, whoever carries it.
 
+use super::brought;
 use super::node::{conformance, tap};
 use crate::edge::{Build, worker};
 use crate::matrix::Matrix;
@@ -37,6 +38,9 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
             let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
             test.arg(folder.join("test/deploy.test.mjs"));
             tap(with_host(test), "deploy", host, matrix)?;
+            let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
+            test.arg(folder.join("test/onnx.test.mjs")).env("BROUGHT", brought::folder(root));
+            tap(with_host(test), "onnx", host, matrix)?;
         }
         conformance(with_host(command(root, "node", ["conformance/edge.mjs"])), host, matrix)?;
     }

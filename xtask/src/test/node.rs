@@ -1,6 +1,6 @@
 //! The JavaScript tests and the conformance cases, in node and in Chromium.
 
-use super::{Outcome, TIME, twice};
+use super::{Outcome, TIME, brought, twice};
 use crate::matrix::{Counts, Matrix};
 use crate::setup;
 use crate::shell::{self, command, executable};
@@ -37,7 +37,7 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
         if let Some(path) = &chromium {
             command.env("CHROMIUM", path);
         }
-        command.env("RAPPORT", &rapport);
+        command.env("RAPPORT", &rapport).env("BROUGHT", brought::folder(root));
         command
     };
     for file in tests(&folder)? {
