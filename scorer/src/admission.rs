@@ -6,6 +6,7 @@ use wasmparser::{Encoding, FunctionBody, Parser, Payload};
 /// Refuses what imports, and what is too large to be compiled or instantiated in little time.
 pub fn admit(wasm: &[u8], limits: &Limits) -> Result<(), Refusal> {
     at_most("bytes", wasm.len() as u64, limits.file as u64)?;
+    let mut tangle = 0u64;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(invalid)? {
             Payload::Version { encoding: Encoding::Component, .. } => {
@@ -39,16 +40,12 @@ pub fn admit(wasm: &[u8], limits: &Limits) -> Result<(), Refusal> {
                 at_most("bytes of code", size.into(), limits.code as u64)?;
             }
             Payload::CodeSectionEntry(function) => {
-                at_most(
-                    "bytes in one function",
-                    function.range().len() as u64,
-                    limits.function as u64,
-                )?;
-                at_most(
-                    "variables in one function",
-                    variables(&function)?,
-                    limits.variables.into(),
-                )?;
+                let bytes = function.range().len() as u64;
+                let variables = variables(&function)?.saturating_mul(8);
+                tangle = tangle.saturating_add(bytes.saturating_mul(bytes + variables));
+                if tangle > limits.tangle {
+                    return Err(Refusal::Tangled);
+                }
             }
             _ => {}
         }

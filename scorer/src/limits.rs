@@ -22,12 +22,12 @@ pub struct Limits {
     pub at_once: u32,
     /// The whole file, in bytes.
     pub file: usize,
-    /// Its functions, how many and how long all together: what compiling takes goes by these.
+    /// Its functions, how many and how many bytes all together: compiling takes time by both.
     pub functions: u32,
     pub code: usize,
-    /// The longest function in bytes, and the most variables of one: what compiling takes grows faster than these.
-    pub function: usize,
-    pub variables: u32,
+    /// What compiling takes beyond that: a function's bytes times these and eight times its variables, summed
+    /// over all functions. 1e9 take at most two seconds.
+    pub tangle: u64,
 }
 
 impl Default for Limits {
@@ -35,7 +35,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             fuel: 5_000_000,
-            time: Duration::from_millis(50),
+            time: Duration::from_millis(200),
             memory: 16 << 20,
             stack: 256 << 10,
             table: 10_000,
@@ -43,8 +43,7 @@ impl Default for Limits {
             file: 8 << 20,
             functions: 10_000,
             code: 1 << 20,
-            function: 128 << 10,
-            variables: 5_000,
+            tangle: 4_000_000_000,
         }
     }
 }

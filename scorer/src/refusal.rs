@@ -15,6 +15,11 @@ pub enum Refusal {
     Import { module: String, name: String },
     #[error("it has {found} {what}, more than {most}: make it smaller")]
     TooLarge { what: &'static str, found: u64, most: u64 },
+    #[error(
+        "its functions are too long, or have too many variables, to be compiled in little time: keep tables of \
+         numbers in data, not in code, or build for size"
+    )]
+    Tangled,
     #[error("it exports no {0}: see docs/scorers.md for what a scorer exports")]
     Missing(&'static str),
     #[error("its export {name} is {found}: it must be {wanted}")]

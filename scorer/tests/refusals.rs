@@ -101,13 +101,13 @@ fn what_wants_too_much_is_refused_before_it_is_compiled() {
         "bytes"
     );
     assert_eq!(large(&"(func)".repeat(10_001)), "functions");
-    assert_eq!(large(&format!("(func {})", "nop ".repeat(200_000))), "bytes in one function");
-    assert_eq!(
-        large(&format!("(func {})", "(local f64)".repeat(5_001))),
-        "variables in one function"
-    );
-    let long = format!("(func {})", "nop ".repeat(120_000));
-    assert_eq!(large(&long.repeat(9)), "bytes of code");
+    let long = |nops: usize| format!("(func {})", "nop ".repeat(nops));
+    assert_eq!(large(&long(1_000).repeat(1_100)), "bytes of code");
+    assert_eq!(refused(&text(&long(64_000))), Refusal::Tangled);
+    assert_eq!(refused(&text(&long(40_000).repeat(3))), Refusal::Tangled);
+    let variables = "(local f64)".repeat(20_000);
+    let long = format!("(func {variables} {})", "nop ".repeat(25_000));
+    assert_eq!(refused(&text(&long)), Refusal::Tangled);
 }
 
 #[test]
