@@ -1,7 +1,6 @@
 """Microseconds of a score by the `wasmtime` wheel: `scorer.py GUEST`.
 
-The same job as ours: each score from a new instance, with fuel and a deadline. Then the same from one instance that is
-kept, and remembers.
+The same job as ours: each score from a new instance, with fuel and a deadline.
 """
 
 import struct
@@ -29,25 +28,23 @@ def started():
     return store, exports["memory"], exports["cabi_realloc"], exports["score"]
 
 
-def ask(instance, row):
-    store, memory, realloc, score = instance
+def ask(row):
+    store, memory, realloc, score = started()
     room = realloc(store, 0, 0, 8, 8 * len(row))
     memory.write(store, struct.pack(f"<{len(row)}d", *row), room)
     return score(store, room, len(row))
 
 
-def microseconds(call):
+def microseconds():
     rows = [(row % 13, 20_400 + row % 101, row % 4) for row in range(SLICES * CALLS)]
     fastest = [float("inf")] * SLICES
     for _ in range(ROUNDS):
         for at in range(SLICES):
             start = time.perf_counter()
             for row in rows[at * CALLS : (at + 1) * CALLS]:
-                call(row)
+                ask(row)
             fastest[at] = min(fastest[at], (time.perf_counter() - start) / CALLS)
     return sum(fastest) / SLICES * 1e6
 
 
-kept = started()
-print(microseconds(lambda row: ask(started(), row)))
-print(microseconds(lambda row: ask(kept, row)))
+print(microseconds())

@@ -8,7 +8,36 @@ use std::path::Path;
 const SUITE: &str = "models";
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
-    onnx(root)
+    let mut figures = onnx(root)?;
+    figures.extend(scorer(root)?);
+    Ok(figures)
+}
+
+/// One score of the Rust example, limits on, each from a new instance; the wheel does the same.
+fn scorer(root: &Path) -> Result<Vec<Figure>> {
+    let python = setup::python(&root.join("xtask/peers/scorer.txt"))?;
+    setup::wasm_target()?;
+    let guest = shell::target(root).join("scorers");
+    let build = ["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown"];
+    let mut cargo = shell::cargo(&root.join("examples/scorers/rust"), build);
+    cargo.env("CARGO_TARGET_DIR", &guest).env_remove("RUSTFLAGS");
+    shell::run(cargo)?;
+    let guest = guest.join("wasm32-unknown-unknown/release/lead_odds.wasm");
+    let example =
+        ["--quiet", "--release", "--package", "rapport-scorer", "--example", "scorer_timing"];
+    let ours = shell::built(root, example)?;
+    let time = |mut run: std::process::Command| -> Result<f64> {
+        run.arg(&guest);
+        shell::capture(run)?.trim().parse().context("no time")
+    };
+    let us = time(shell::command(root, &ours.to_string_lossy(), [] as [&str; 0]))?;
+    let peer = root.join("xtask/peers/scorer.py");
+    let peer_us = time(shell::command(root, &python.to_string_lossy(), [&peer]))?;
+    Ok(vec![Figure {
+        peer: Some(("wasmtime from Python".to_owned(), peer_us)),
+        ratio: Some(us / peer_us),
+        ..Figure::alone(SUITE, "wasm_scorer_us", us, "us")
+    }])
 }
 
 /// One row through a network of 50, 64 and 1: natively, and in onnxruntime from Python. Each side runs
