@@ -10,6 +10,7 @@ use crate::identity::Scope;
 use crate::keys::KeyStore;
 use crate::live::Feed;
 use crate::log::EventLog;
+use crate::models::{Engines, Faults};
 use crate::privacy::Erasure;
 use crate::profiles::{ProfileStore, Projector};
 use crate::records::Records;
@@ -37,6 +38,9 @@ pub struct App {
     pub(crate) bundles: OpenBundles,
     /// Held by who makes a publication out of the one before.
     pub(crate) publishing: Mutex<()>,
+    /// What runs the models that customers bring, and how that goes.
+    pub(crate) engines: Engines,
+    pub(crate) faults: Faults,
     pub(crate) flags: FlagBoard,
     pub(crate) publisher: Publisher,
     pub(crate) sdk: SdkFiles,

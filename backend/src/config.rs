@@ -1,6 +1,7 @@
 //! Where the server keeps things and where it listens.
 
 use crate::log::{Disk, MachineDisk};
+use crate::models::Engines;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Config {
     pub events_per_second: Option<u32>,
     /// So often it is looked whether an experiment is due to learn.
     pub learning: Duration,
+    /// What runs the models that customers bring.
+    pub engines: Engines,
 }
 
 /// How many connections there are at once, and how long one may stall.
@@ -95,6 +98,7 @@ impl Config {
             proxies: 0,
             events_per_second: Some(EVENTS_PER_SECOND),
             learning: Duration::from_secs(60),
+            engines: Engines::built_in(),
         }
     }
 }

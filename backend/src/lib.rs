@@ -19,6 +19,7 @@ pub mod identity;
 pub mod keys;
 pub mod live;
 pub mod log;
+pub mod models;
 mod pages;
 pub mod privacy;
 pub mod profiles;

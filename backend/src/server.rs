@@ -12,6 +12,7 @@ use crate::flags::FlagBoard;
 use crate::keys::DirectoryKeys;
 use crate::live::Feed;
 use crate::log::{DayLog, Keeper};
+use crate::models::Faults;
 use crate::profiles::{Projector, SqliteProfiles};
 use crate::records::SqliteRecords;
 use crate::results::{Exposures, SqliteExposures, keep_learning};
@@ -103,6 +104,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         feed: Feed::default(),
         bundles: OpenBundles::default(),
         publishing: Mutex::default(),
+        engines: config.engines,
+        faults: Faults::default(),
         flags: FlagBoard::default(),
         publisher,
         sdk: SdkFiles::new(config.sdk),

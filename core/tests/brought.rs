@@ -209,7 +209,7 @@ fn decider(
         Ok(Arc::clone(&scorer))
     };
     let brought = Brought::open(signals, brought, words, &runs).unwrap();
-    Decider::new(Engine::open(signals, own, words).unwrap(), Some(brought))
+    Decider::new(Engine::open(signals, own, words).unwrap(), Some(Ok(brought)))
 }
 
 const WANT: Want = Want { reasons: 3, next_change: true };

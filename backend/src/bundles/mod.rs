@@ -2,6 +2,7 @@
 
 pub mod http;
 mod open;
+mod scoring;
 mod script;
 mod sdk;
 mod service;
@@ -9,6 +10,7 @@ mod store;
 mod view;
 
 pub use open::{OpenBundle, OpenBundles};
+pub use scoring::Scoring;
 pub use sdk::SdkFiles;
 pub use service::{
     Published, current, page_config, part, publish, publish_flags, published_flags, verifying_key,

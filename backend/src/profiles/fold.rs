@@ -5,13 +5,13 @@ use super::people::{Who, moment};
 use super::service::{band_word, open, seal};
 use super::store::{Change, StoredProfile, Trail};
 use crate::app::App;
-use crate::bundles::OpenBundle;
+use crate::bundles::{OpenBundle, Scoring};
 use crate::error::StoreError;
 use crate::identity::{Scope, SubjectId};
 use crate::keys::SubjectKey;
 use crate::log::{Draft, Envelope, Offset, compact, open_plain};
 use crate::seal::{Opener, SecretKey};
-use rapport_core::decide::{Engine, Want};
+use rapport_core::decide::Want;
 use rapport_core::event::{Event, Millis, WireError};
 use rapport_core::person::{Consent, Moment, Words};
 use rapport_core::profile::Profile;
@@ -224,20 +224,21 @@ impl Fold<'_> {
 
 /// Folds one event in, and keeps how the score moved.
 fn fold_event(
-    engine: &mut Engine,
+    engine: &mut Scoring,
     stored: &mut StoredProfile,
     profile: &mut Profile,
     event: &Event<'_>,
 ) {
     engine.fold(profile, event, event.time);
-    let decision = engine.decide(profile, event.time, Want { reasons: 0, next_change: false });
+    let want = Want { reasons: 0, next_change: false };
+    let decision = engine.decide(profile, event.time, want).decision;
     stored.trail.push(event.time.0, decision.score);
 }
 
 /// Keeps what the live page shows of the last event, and when its score ages.
-fn note(engine: &mut Engine, stored: &mut StoredProfile, profile: &Profile, draft: Draft) {
+fn note(engine: &mut Scoring, stored: &mut StoredProfile, profile: &Profile, draft: Draft) {
     let want = Want { reasons: 0, next_change: true };
-    let decision = engine.decide(profile, Millis(draft.event_time), want);
+    let decision = engine.decide(profile, Millis(draft.event_time), want).decision;
     stored.event_time = draft.event_time;
     stored.last_event = (draft.open.kind, draft.open.name, draft.open.path);
     stored.events = profile.events();

@@ -5,7 +5,7 @@ use super::people::{Who, moment};
 use super::store::StoredProfile;
 use super::view::{LastEventView, ReasonView, ScoreView, StatusView, VisitorView};
 use crate::app::App;
-use crate::bundles::OpenBundle;
+use crate::bundles::{OpenBundle, Scoring};
 use crate::clock;
 use crate::collect::consent;
 use crate::error::{Problem, StoreError};
@@ -13,11 +13,11 @@ use crate::identity::{Scope, SubjectId};
 use crate::keys::{SubjectKey, pseudonym};
 use crate::log::{Envelope, Offset};
 use crate::seal::SecretKey;
-use rapport_core::decide::{Engine, Want};
+use rapport_core::decide::{Decided, Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::person::{VisitorRef, Words};
 use rapport_core::profile::Profile;
-use rapport_core::scoring::Band;
+use rapport_core::scoring::{Band, ScorerFault};
 
 /// People read three reasons and look at six.
 const REASONS: usize = 6;
@@ -67,6 +67,7 @@ pub fn lag(app: &App, scope: Scope) -> Result<StatusView, StoreError> {
         lag_seconds: waited as f64 / 1000.0,
         due: app.profiles.count_due(scope, now)?,
         waiting: app.writer.waiting(),
+        brought: app.faults.of(scope).view(),
     })
 }
 
@@ -212,16 +213,18 @@ pub fn profiling_word(
 }
 
 /// Scores a profile and says why.
-pub fn score(engine: &mut Engine, profile: &Profile, now: Millis) -> ScoreView {
-    let decision = engine.decide(profile, now, Want { reasons: REASONS, next_change: false });
-    let reasons = decision.reasons.iter().map(|reason| {
+pub fn score(engine: &mut Scoring, profile: &Profile, now: Millis) -> ScoreView {
+    let decided = engine.decide(profile, now, Want { reasons: REASONS, next_change: false });
+    let Decided { decision, by, fault, errors } = &decided;
+    let reasons = decision.reasons.iter().enumerate().map(|(at, reason)| {
         let mut text = String::new();
-        engine.describe(profile, &decision, reason, &mut text);
+        engine.describe(profile, decision, reason, &mut text);
         ReasonView {
             signal: reason.id,
             label: engine.words().label(reason.id).to_owned(),
             text,
             points: reason.points,
+            error: errors.get(at).copied(),
         }
     });
     ScoreView {
@@ -232,6 +235,8 @@ pub fn score(engine: &mut Engine, profile: &Profile, now: Millis) -> ScoreView {
         reasons: reasons.collect(),
         rest: decision.rest,
         as_of: decision.as_of.0,
+        scored_by: engine.scored_by(*by).map(str::to_owned),
+        fault: fault.as_ref().map(ScorerFault::code),
     }
 }
 

@@ -74,7 +74,7 @@ fn again(
     let mut engine = bundle.folding_engine(0);
     let Ok(profile) = open(&key, scope, &engine, stored) else { return Ok(None) };
     let want = Want { reasons: 0, next_change: true };
-    let decision = engine.decide(&profile, CoreMillis(now), want);
+    let decision = engine.decide(&profile, CoreMillis(now), want).decision;
     let rest = REST.max((now - stored.event_time) / AWAY);
     Ok(Some(StoredProfile {
         score: decision.score,

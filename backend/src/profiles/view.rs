@@ -1,6 +1,7 @@
 //! What clients see of a visitor.
 
 use crate::clock::Millis;
+use crate::models::CountsView;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +25,14 @@ pub struct ScoreView {
     pub rest: i32,
     /// Milliseconds since 1970-01-01 UTC.
     pub as_of: Millis,
+    /// The name of the model that scored, where a model is live that the workspace brought: that one, or
+    /// its fallback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scored_by: Option<String>,
+    /// What went wrong with the brought model: it did not score, or gave no reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "time")]
+    pub fault: Option<&'static str>,
 }
 
 /// What one signal adds to a score or takes from it.
@@ -37,6 +46,9 @@ pub struct ReasonView {
     #[schema(example = "visited pricing 3 times")]
     pub text: String,
     pub points: i32,
+    /// The standard error of the points, where they are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
 }
 
 /// A visitor, as the server's own fold of the log sees them.
@@ -114,6 +126,9 @@ pub struct StatusView {
     /// Scores that time alone has changed and that were not brought up to date yet.
     pub due: u64,
     pub waiting: WaitingView,
+    /// How the brought model does, since the server started; absent where none was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought: Option<CountsView>,
 }
 
 /// What waits to be written, of the whole server.

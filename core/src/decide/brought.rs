@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// scores: that engine folds, finds words, and decides where no brought model does.
 pub struct Decider {
     engine: Engine,
-    brought: Option<Brought>,
+    brought: Option<Result<Brought, ScorerFault>>,
 }
 
 /// A brought model, opened.
@@ -59,12 +59,12 @@ pub enum BroughtOpenError {
     Fault(#[from] ScorerFault),
 }
 
-impl ScoredBy {
-    /// The word that the API uses.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Fallback => "fallback",
+impl From<BroughtOpenError> for ScorerFault {
+    fn from(error: BroughtOpenError) -> Self {
+        match error {
+            BroughtOpenError::Fault(fault) => fault,
+            BroughtOpenError::Open(error) => Self::Shape(error.to_string()),
+            BroughtOpenError::File(error) => Self::File(error.to_string()),
         }
     }
 }
@@ -165,16 +165,20 @@ impl Brought {
 }
 
 impl Decider {
-    /// Decides by `brought` where there is one; by the engine's model otherwise, and where it fails.
-    pub const fn new(engine: Engine, brought: Option<Brought>) -> Self {
+    /// Decides by `brought` where there is one; by the engine's model otherwise, and where it fails. One
+    /// that did not even open fails each time.
+    pub const fn new(engine: Engine, brought: Option<Result<Brought, ScorerFault>>) -> Self {
         Self { engine, brought }
     }
 
     /// Scores a profile as it is at `now`, and explains the score.
     pub fn decide(&mut self, profile: &Profile, now: Millis, want: Want) -> Decided {
-        let fault = match self.brought.as_mut().map(|brought| brought.decide(profile, now, want)) {
-            Some(Ok(decided)) => return decided,
-            Some(Err(fault)) => Some(fault),
+        let fault = match &mut self.brought {
+            Some(Ok(brought)) => match brought.decide(profile, now, want) {
+                Ok(decided) => return decided,
+                Err(fault) => Some(fault),
+            },
+            Some(Err(fault)) => Some(fault.clone()),
             None => None,
         };
         let by = if fault.is_some() { ScoredBy::Fallback } else { ScoredBy::Live };
@@ -184,7 +188,10 @@ impl Decider {
 
     /// The band that a shown score of the live model is in: see [`Engine::band_of`].
     pub fn band_of(&self, score: u8) -> Band {
-        self.brought.as_ref().map_or(&self.engine, |brought| &brought.frame).band_of(score)
+        match &self.brought {
+            Some(Ok(brought)) => brought.frame.band_of(score),
+            _ => self.engine.band_of(score),
+        }
     }
 
     /// What folds and finds words.
