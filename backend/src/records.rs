@@ -7,6 +7,7 @@ use crate::experiments::{self, DefinitionStore, WeightStore};
 use crate::identity::secrets::SecretStore;
 use crate::identity::settings::SettingsStore;
 use crate::identity::store::IdentityStore;
+use crate::models::{self, ModelStore};
 use crate::privacy::ErasureStore;
 use crate::profiles::MergeStore;
 use crate::profiles::given::{self, GivenStore};
@@ -25,6 +26,7 @@ pub trait Records:
     + GivenStore
     + DefinitionStore
     + WeightStore
+    + ModelStore
 {
 }
 
@@ -39,6 +41,7 @@ impl<T> Records for T where
         + GivenStore
         + DefinitionStore
         + WeightStore
+        + ModelStore
 {
 }
 
@@ -64,6 +67,7 @@ impl SqliteRecords {
                     given::TABLE,
                     experiments::TABLE,
                     experiments::LEARNT,
+                    models::TABLES,
                 ],
             )?,
         })

@@ -3,8 +3,8 @@
 use crate::app::Shared;
 use crate::error::Problem;
 use crate::{
-    audit, bundles, collect, documentation, experiments, flags, identity, live, pages, privacy,
-    profiles, results,
+    audit, bundles, collect, documentation, experiments, flags, identity, live, models, pages,
+    privacy, profiles, results,
 };
 use axum::Router;
 use axum::extract::Request;
@@ -73,6 +73,10 @@ fn for_people() -> OpenApiRouter<Shared> {
         .routes(routes!(bundles::http::publish_bundle))
         .routes(routes!(bundles::http::current_bundle))
         .routes(routes!(bundles::http::part_of_publication))
+        .routes(routes!(models::http::list, models::http::add))
+        .routes(routes!(models::http::check))
+        .routes(routes!(models::http::promote))
+        .routes(routes!(models::http::roll_back))
         .routes(routes!(live::http::stream))
         .routes(routes!(live::http::page))
         .routes(routes!(live::http::script))

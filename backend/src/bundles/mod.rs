@@ -12,7 +12,10 @@ mod view;
 pub use open::{OpenBundle, OpenBundles};
 pub use scoring::Scoring;
 pub use sdk::SdkFiles;
+pub(crate) use service::keep;
 pub use service::{
-    Published, current, page_config, part, publish, publish_flags, published_flags, verifying_key,
+    Published, current, page_config, part, publish, publish_flags, publish_moved, published_flags,
+    verifying_key,
 };
+pub(crate) use store::insert_publication;
 pub use store::{BundleStore, Publication};

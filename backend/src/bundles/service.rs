@@ -9,6 +9,7 @@ use crate::error::{Problem, StoreError};
 use crate::experiments;
 use crate::files::{Encoding, Files, PartKind, PartName};
 use crate::identity::{Permit, Scope};
+use crate::models::{Base, Because, Registry, live_manifest};
 use crate::secret::Sha256Digest;
 use crate::sqlite::lock;
 use base64::Engine;
@@ -16,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use rapport_core::bundle::{
     BundleProblem, BundleWire, Manifest, ManifestPart, PartKind as Kind, PublicFact, compile,
-    public_report,
+    kept_signals, public_report,
 };
 use rapport_core::experiment::Flags;
 use serde_json::{Map, Value, json};
@@ -71,8 +72,19 @@ pub fn publish(
         let kind = if part.public { PartKind::Binary } else { PartKind::Private };
         keep(&*app.files, scope, kind, &part.bytes)?;
     }
-    let manifest = compiled.manifest(|bytes| Sha256Digest::of(bytes).to_string());
-    let (number, changed) = sign(app, permit, &manifest)?;
+    let authored = compiled.manifest(|bytes| Sha256Digest::of(bytes).to_string());
+    let signals: Vec<_> = compiled
+        .part(Kind::Signals)
+        .map(|part| kept_signals(&wire, &part.bytes))
+        .unwrap_or_default();
+    let signals =
+        serde_json::to_string(&signals).map_err(|error| StoreError::corrupt("signals", error))?;
+    let manifest = String::from_utf8(authored.to_json())
+        .map_err(|error| StoreError::corrupt("manifest", error))?;
+    let base = Base { manifest, signals };
+    // What was promoted stays live.
+    let manifest = live_manifest(app, scope, &Registry::read(app, scope)?, Some(&base))?;
+    let (number, changed) = sign(app, permit, &manifest, Some(&Because::Authored(base)))?;
     let refolds = if changed { app.profiles.subjects(scope)?.len() } else { 0 };
     app.projector.refold(scope);
     app.flags.refresh(app, scope)?;
@@ -124,8 +136,24 @@ pub fn publish_flags(app: &App, permit: &Permit, flags: &Flags) -> Result<(), Pr
     keep(&*app.files, scope, PartKind::Binary, &bytes)?;
     manifest.parts.retain(|part| part.kind != Kind::Flags);
     manifest.parts.push(part);
-    sign(app, permit, &manifest)?;
+    sign(app, permit, &manifest, None)?;
     Ok(())
+}
+
+/// Publishes that another model is live; answers the bundle's number.
+///
+/// # Errors
+/// Where it cannot be kept.
+pub fn publish_moved(
+    app: &App,
+    permit: &Permit,
+    manifest: &Manifest,
+    because: &Because,
+) -> Result<i64, Problem> {
+    let (number, _) = sign(app, permit, manifest, Some(because))?;
+    app.projector.refold(permit.scope());
+    app.flags.refresh(app, permit.scope())?;
+    Ok(number)
 }
 
 /// The flags of the newest publication, as hosts get them; `None` where it has none.
@@ -147,13 +175,22 @@ pub fn published_flags(app: &App, scope: Scope) -> Result<Option<Vec<u8>>, Store
 
 /// Signs a manifest and makes it the current one; answers its number, and whether profiles have to be
 /// folded again for it.
-fn sign(app: &App, permit: &Permit, manifest: &Manifest) -> Result<(i64, bool), StoreError> {
+fn sign(
+    app: &App,
+    permit: &Permit,
+    manifest: &Manifest,
+    because: Option<&Because>,
+) -> Result<(i64, bool), StoreError> {
     let scope = permit.scope();
     let signed = manifest.to_json();
     let signature = signing_key(app, scope)?.sign(&signed).to_bytes();
     let text = String::from_utf8(signed).map_err(|error| StoreError::corrupt("manifest", error))?;
     let publication = Publication { manifest: text, signature, published_at: clock::now() };
-    let number = app.records.publish(permit.actor(), scope, &publication)?;
+    let (by, records) = (permit.actor(), &app.records);
+    let number = match because {
+        Some(because) => records.publish_with(by, scope, &publication, because)?,
+        None => records.publish(by, scope, &publication)?,
+    };
     let changed = app.bundles.replace(scope, OpenBundle::read(app, scope)?.map(Arc::new));
     app.bundles.announce(scope, Sha256Digest::of(publication.manifest.as_bytes()));
     Ok((number, changed))
@@ -202,7 +239,9 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<PageConfig, Pro
                 Some(open) if open.digest == bundle => Some(open),
                 _ => OpenBundle::read(app, scope)?.map(Arc::new),
             };
-            decision = open.filter(|open| open.digest == bundle).and_then(|open| open.decision);
+            let open = open.filter(|open| open.digest == bundle);
+            decision = open.as_ref().and_then(|open| open.decision);
+            let brought = open.and_then(|open| open.brought);
             let public = manifest.parts.iter().find(|part| part.kind == Kind::Flags && part.public);
             let digest = public.and_then(|part| Sha256Digest::parse(&part.hash));
             flags = digest.map(|digest| PartName {
@@ -210,7 +249,12 @@ pub fn page_config(app: &App, scope: Scope, key: &str) -> Result<PageConfig, Pro
                 kind: PartKind::Binary,
                 encoding: Encoding::Plain,
             });
-            for (part, name) in [("decision", decision), ("flags", flags)] {
+            for (part, name) in [
+                ("decision", decision),
+                ("flags", flags),
+                ("frame", brought.map(|brought| brought.frame)),
+                ("brought", brought.map(|brought| brought.model)),
+            ] {
                 if let Some(name) = name {
                     parts.insert(part.to_owned(), Value::from(address(name)));
                 }
@@ -283,7 +327,7 @@ fn signing_key(app: &App, scope: Scope) -> Result<SigningKey, StoreError> {
 }
 
 /// Keeps a part, and packed beside it where that makes it smaller and anybody may fetch it.
-pub(super) fn keep(
+pub(crate) fn keep(
     files: &dyn Files,
     scope: Scope,
     kind: PartKind,

@@ -5,7 +5,7 @@ use crate::clock::Millis;
 use crate::error::StoreError;
 use crate::identity::{Actor, Scope};
 use crate::records::SqliteRecords;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// Keeps what was published.
 pub trait BundleStore: Send + Sync {
@@ -37,30 +37,7 @@ impl BundleStore for SqliteRecords {
         scope: Scope,
         publication: &Publication,
     ) -> Result<i64, StoreError> {
-        self.database.write(|transaction| {
-            let number: i64 = transaction.query_row(
-                "INSERT INTO bundles (workspace, environment, number, manifest, signature, published_at)
-                 SELECT ?1, ?2, COALESCE(MAX(number), 0) + 1, ?3, ?4, ?5 FROM bundles WHERE workspace = ?1 AND environment = ?2
-                 RETURNING number",
-                params![scope.workspace, scope.environment, publication.manifest, publication.signature, publication.published_at],
-                |row| row.get(0),
-            )?;
-            let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
-            let before: Option<String> = transaction
-                .query_row(
-                    "SELECT manifest FROM bundles WHERE workspace = ?1 AND environment = ?2 AND number = ?3",
-                    params![scope.workspace, scope.environment, number - 1],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            let change = Change::new(by, "bundle.publish", format!("bundle {number}")).after(&json(&publication.manifest));
-            let change = match before {
-                Some(before) => change.before(&json(&before)),
-                None => change,
-            };
-            append(transaction, scope, publication.published_at, change)?;
-            Ok(number)
-        })
+        self.database.write(|transaction| insert_publication(transaction, by, scope, publication))
     }
 
     fn publication(&self, scope: Scope) -> Result<Option<Publication>, StoreError> {
@@ -70,4 +47,39 @@ impl BundleStore for SqliteRecords {
             |row| Ok(Publication { manifest: row.get(0)?, signature: row.get(1)?, published_at: row.get(2)? }),
         )
     }
+}
+
+/// Adds a publication in a transaction, with its audit row; answers its number.
+///
+/// # Errors
+/// Where SQLite cannot write.
+pub(crate) fn insert_publication(
+    transaction: &Transaction<'_>,
+    by: &Actor,
+    scope: Scope,
+    publication: &Publication,
+) -> Result<i64, StoreError> {
+    let number: i64 = transaction.query_row(
+        "INSERT INTO bundles (workspace, environment, number, manifest, signature, published_at)
+         SELECT ?1, ?2, COALESCE(MAX(number), 0) + 1, ?3, ?4, ?5 FROM bundles WHERE workspace = ?1 AND environment = ?2
+         RETURNING number",
+        params![scope.workspace, scope.environment, publication.manifest, publication.signature, publication.published_at],
+        |row| row.get(0),
+    )?;
+    let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
+    let before: Option<String> = transaction
+        .query_row(
+            "SELECT manifest FROM bundles WHERE workspace = ?1 AND environment = ?2 AND number = ?3",
+            params![scope.workspace, scope.environment, number - 1],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let change = Change::new(by, "bundle.publish", format!("bundle {number}"))
+        .after(&json(&publication.manifest));
+    let change = match before {
+        Some(before) => change.before(&json(&before)),
+        None => change,
+    };
+    append(transaction, scope, publication.published_at, change)?;
+    Ok(number)
 }

@@ -73,6 +73,8 @@ pub enum Action {
     MergeProfiles,
     PublishBundle,
     ReadPublished,
+    ReadModels,
+    ManageModels,
     ReadKeys,
     ManageKeys,
     ReadSettings,
@@ -101,6 +103,8 @@ impl Action {
             Self::MergeProfiles => "merge profiles",
             Self::PublishBundle => "publish a bundle",
             Self::ReadPublished => "read what is published",
+            Self::ReadModels => "read the list of models",
+            Self::ManageModels => "add, check, promote or roll back models",
             Self::ReadKeys => "read the list of keys",
             Self::ManageKeys => "create, change or revoke keys",
             Self::ReadSettings => "read the settings",
@@ -129,7 +133,8 @@ const fn allows(role: Role, action: Action) -> bool {
         Action::PublishBundle | Action::ChangeExperiments => {
             matches!(role, Owner | Admin | Marketer | Developer)
         }
-        Action::ReadPublished | Action::ReadExperiments => {
+        Action::ManageModels => matches!(role, Owner | Admin | Developer),
+        Action::ReadPublished | Action::ReadModels | Action::ReadExperiments => {
             matches!(role, Owner | Admin | Marketer | Analyst | Developer | Auditor)
         }
         Action::ReadKeys => matches!(role, Owner | Admin | Developer | Auditor),

@@ -11,6 +11,56 @@ pub struct TreeModel {
     pub base_margin: f64,
 }
 
+impl TreeModel {
+    /// Weighs the trees by rows, for models whose training data nobody knows: each node's cover is the
+    /// number of rows that reach it, and a share of one more that parts evenly at each split.
+    pub fn weigh(&mut self, rows: &[Vec<f64>]) {
+        for tree in &mut self.trees {
+            let mut covers = vec![0.0; tree.nodes.len()];
+            if let Some(root) = covers.first_mut() {
+                *root = 1.0;
+            }
+            for at in 0..tree.nodes.len() {
+                let Some(Node::Split { left, right, .. }) = tree.nodes.get(at) else { continue };
+                let half = covers.get(at).copied().unwrap_or(0.0) / 2.0;
+                for child in [*left, *right] {
+                    if let Some(cover) = covers.get_mut(child as usize) {
+                        *cover = half;
+                    }
+                }
+            }
+            for row in rows {
+                let mut at = Some(0);
+                while let Some((node, place)) = at.and_then(|at| Some((tree.nodes.get(at)?, at))) {
+                    if let Some(cover) = covers.get_mut(place) {
+                        *cover += 1.0;
+                    }
+                    at = node.next(row).filter(|next| *next > place);
+                }
+            }
+            for (node, weight) in tree.nodes.iter_mut().zip(covers) {
+                match node {
+                    Node::Leaf { cover, .. } | Node::Split { cover, .. } => *cover = weight,
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Where a row goes on; `None` from a leaf. Of a row of numbers, without rounding.
+    fn next(&self, row: &[f64]) -> Option<usize> {
+        let Self::Split { signal, rule, missing_left, left, right, .. } = self else { return None };
+        let value = row.get(usize::from(*signal)).copied().unwrap_or(f64::NAN);
+        let goes_left = match rule {
+            _ if value.is_nan() => *missing_left,
+            Rule::AtMost(cut) => value <= *cut,
+            Rule::OneOf { levels, .. } => levels.contains(value as usize),
+        };
+        Some(if goes_left { *left } else { *right } as usize)
+    }
+}
+
 /// One input of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {

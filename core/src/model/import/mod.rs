@@ -8,7 +8,7 @@ pub mod protobuf;
 mod xgboost;
 
 pub use lightgbm::lightgbm;
-pub use onnx::onnx;
+pub use onnx::{onnx, onnx_classifier};
 pub use xgboost::xgboost;
 
 /// Why a foreign model cannot be brought in.

@@ -25,6 +25,20 @@ pub fn onnx(bytes: &[u8]) -> Result<TreeModel, ImportError> {
     Ok(TreeModel { signals, trees, base_margin })
 }
 
+/// As [`onnx`], of a file that is nothing but a classifier of log-odds: whose one probability is the
+/// logistic of the margin.
+pub fn onnx_classifier(bytes: &[u8]) -> Result<TreeModel, ImportError> {
+    let ensemble = Ensemble::find(bytes)?;
+    let is_logistic = ensemble.texts("post_transform").iter().any(|text| text == "LOGISTIC");
+    if !ensemble.classifies || !is_logistic || !ensemble.alone {
+        return unsupported(
+            "a graph that is more than trees".to_owned(),
+            "export a classifier of two classes whose post_transform is LOGISTIC",
+        );
+    }
+    onnx(bytes)
+}
+
 fn wrong(what: &str) -> ImportError {
     ImportError::Format { format: "ONNX tree ensemble", what: what.to_owned() }
 }
@@ -40,6 +54,8 @@ type Weights = BTreeMap<(i64, i64), f64>;
 struct Ensemble {
     attributes: BTreeMap<String, Attribute>,
     classifies: bool,
+    /// Whether what stands beside it changes no probability.
+    alone: bool,
     /// Cuts are `f64` and values are not rounded first.
     double: bool,
 }
@@ -68,13 +84,14 @@ impl Ensemble {
         let inputs: Vec<&[u8]> = children(graph, INPUT)?;
         let inputs =
             inputs.into_iter().map(|input| children(input, 1)).collect::<Result<Vec<_>, _>>()?;
-        let mut found = None;
+        let (mut found, mut alone) = (None, true);
         for node in children(graph, NODE)? {
             let fields = Message::new(node).fields().ok_or_else(|| wrong("a node is broken"))?;
             let operator =
                 fields.iter().find(|field| field.number == 4).map(|field| field.value.text());
             let operator = operator.unwrap_or_default();
             if !operator.starts_with("TreeEnsemble") {
+                alone &= matches!(operator.as_str(), "ZipMap" | "Cast" | "Identity");
                 continue;
             }
             if found.is_some() {
@@ -108,9 +125,11 @@ impl Ensemble {
             found = Some(Ensemble {
                 attributes,
                 classifies: operator == "TreeEnsembleClassifier",
+                alone: true,
                 double,
             });
         }
+        let found = found.map(|found| Ensemble { alone, ..found });
         found.ok_or_else(|| {
             wrong("its graph has no TreeEnsembleClassifier or TreeEnsembleRegressor")
         })
