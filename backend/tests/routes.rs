@@ -86,6 +86,12 @@ const TABLE: &[Route] = &[
         roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/bundles/parts/{hash}", call: |house, acme| house.get(&format!("/v1/bundles/parts/{}", acme.part_hash())),
         roles: &[Owner, Admin, Marketer, Analyst, Developer, Auditor], key_in_path: false, names_a_thing: false },
+    Route { name: "get /v1/models", call: |house, _| house.get("/v1/models"), roles: READERS, key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/models", call: |house, _| house.post("/v1/models").json(&json!({ "file": encoded(&model(0.2)) })),
+        roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
+    Route { name: "post /v1/models/{id}/check", call: |house, _| house.post("/v1/models/acmes/check"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/models/{id}/promote", call: |house, _| house.post("/v1/models/acmes/promote"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/models/rollback", call: |house, _| house.post("/v1/models/rollback"), roles: &[Owner, Admin, Developer], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/live", call: |house, _| house.call("HEAD", "/v1/live"),
         roles: &[Owner, Admin, Marketer, Sales, Agent, Analyst], key_in_path: false, names_a_thing: false },
     Route { name: "get /v1/visitors", call: |house, _| house.get("/v1/visitors"),
@@ -166,8 +172,12 @@ const TABLE: &[Route] = &[
 ];
 
 fn publication() -> Value {
+    json!({ "bundle": bundle(), "models": { "buyers": encoded(&model(0.5)) } })
+}
+
+fn encoded(file: &[u8]) -> String {
     use base64::Engine;
-    json!({ "bundle": bundle(), "models": { "buyers": base64::prelude::BASE64_STANDARD.encode(model(0.5)) } })
+    base64::prelude::BASE64_STANDARD.encode(file)
 }
 
 fn acme(house: &House) -> Acme {
@@ -191,6 +201,12 @@ fn acme(house: &House) -> Acme {
         json!({ "slot": "x", "content": { "type": "text", "text": "Hi" } }),
     );
     author("goals", "draft", json!({ "event": "x" }));
+    let mut theirs = rapport_core::model::decode(&model(0.2)).unwrap();
+    theirs.name = "acmes".to_owned();
+    let theirs = encoded(&rapport_core::model::encode(&theirs).unwrap());
+    let added =
+        house.post("/v1/models").key(&tenant.admin_key).json(&json!({ "file": theirs })).send();
+    assert_eq!(added.status, 201, "{}", added.text);
     // What runs is published; it comes last, and once.
     author("features", "running", json!({ "defaultValue": 1 }));
     let config = eventually(|| {
@@ -507,6 +523,7 @@ fn every_administrative_change_is_in_the_audit_log() {
         "experiment.create",
         "experience.create",
         "goal.create",
+        "model.add",
         "feature.create",
         "bundle.publish",
         "key.create",

@@ -41,6 +41,8 @@ enum Command {
     Import(commands::import::Args),
     Bundle(commands::bundle::Args),
     #[cfg(feature = "serve")]
+    Model(commands::model::Args),
+    #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
     #[cfg(feature = "serve")]
     Edge(commands::edge::Args),
@@ -57,6 +59,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Import(args) => commands::import::run(args),
         Command::Bundle(args) => commands::bundle::run(args),
+        #[cfg(feature = "serve")]
+        Command::Model(args) => commands::model::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(args),
         #[cfg(feature = "serve")]

@@ -2,7 +2,9 @@
 
 use rapport_core::model::{Runtime, Signal};
 use rapport_core::scoring::{Scorer, ScorerFault};
-use std::sync::Arc;
+use rapport_onnx::{OnnxModel, OpenError};
+use rapport_scorer::{Limits, Sandbox};
+use std::sync::{Arc, OnceLock};
 
 /// Makes what runs a file of a kind that reads these signals.
 pub type Runs =
@@ -13,9 +15,26 @@ pub type Runs =
 pub struct Engines(Arc<Runs>);
 
 impl Engines {
-    /// Those that the server is built with.
+    /// Those that the server is built with. The sandbox starts when the first scorer needs it: it takes
+    /// address space.
     pub fn built_in() -> Self {
-        Self::of(|runtime, _, _| Err(ScorerFault::Absent(runtime.word())))
+        let sandbox = OnceLock::new();
+        Self::of(move |runtime, file, signals| match runtime {
+            Runtime::Wasm => {
+                let started = sandbox.get_or_init(|| {
+                    Sandbox::new(Limits::default()).map_err(|error| error.to_string())
+                });
+                let sandbox = started.as_ref().map_err(|why| ScorerFault::File(why.clone()))?;
+                Ok(Arc::new(sandbox.open(file, signals.len())?))
+            }
+            Runtime::Onnx => match OnnxModel::open(file, signals) {
+                Ok(model) => Ok(Arc::new(model)),
+                Err(error @ (OpenError::Input { .. } | OpenError::Signal { .. })) => {
+                    Err(ScorerFault::Shape(error.to_string()))
+                }
+                Err(error) => Err(ScorerFault::File(error.to_string())),
+            },
+        })
     }
 
     /// Others in their place.

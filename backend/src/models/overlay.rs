@@ -155,14 +155,12 @@ fn published(
     signals: &[SignalWire],
     kind: PartKind,
 ) -> Result<ManifestPart, Problem> {
-    let Fitted { bytes, .. } =
-        fitted(app, scope, stored, signals).map_err(|problem| match problem {
-            Problem::Malformed(why) => Problem::Conflict(format!(
-                "model {} does not fit the bundle: {why}",
-                stored.version
-            )),
-            other => other,
-        })?;
+    let bytes = fitted(app, scope, stored, signals).map_err(|problem| match problem {
+        Problem::Malformed(why) => {
+            Problem::Conflict(format!("model {} does not fit the bundle: {why}", stored.version))
+        }
+        other => other,
+    })?;
     let named = (stored.model.name.as_str(), stored.model.score_in_page);
     Ok(part(app, scope, named, &bytes, kind)?)
 }

@@ -11,6 +11,8 @@ pub mod import;
 mod import_events;
 #[cfg(feature = "serve")]
 pub mod log;
+#[cfg(feature = "serve")]
+pub mod model;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;
