@@ -538,7 +538,7 @@ fn every_administrative_change_is_in_the_audit_log() {
     assert_eq!(republished["before"]["format"], 1);
     assert!(republished["after"]["parts"].is_array());
     let numbers: Vec<_> = entries.iter().map(|entry| entry["number"].as_i64().unwrap()).collect();
-    assert_eq!(numbers, (1..=17).rev().collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=18).rev().collect::<Vec<_>>());
     let page_two = house.get("/v1/audit?before=3").key(admin).send().json();
     assert_eq!(page_two["entries"].as_array().unwrap().len(), 2);
 }
