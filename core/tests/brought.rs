@@ -294,3 +294,22 @@ fn certainty_is_a_score_of_nothing_or_all() {
         assert_eq!(decider.decide(&profile, NOW, WANT).decision.score, score);
     }
 }
+
+#[test]
+fn trees_of_unknown_training_data_explain_once_rows_weigh_them() {
+    let file = std::fs::read("../conformance/models/ensemble.onnx").unwrap();
+    let mut trees = rapport_core::model::import::onnx(&file).unwrap();
+    let rows: Vec<Vec<f64>> =
+        (0..8).map(|row| vec![f64::from(row) / 4.0 - 1.0; trees.signals.len()]).collect();
+    trees.weigh(&rows);
+    let model = LeadModel { packing: Packing::EXACT, ..LeadModel::of_trees("t", trees, BANDS) };
+    let model = Model::open(&encode(&model).unwrap()).unwrap();
+    assert!(model.explains());
+    for values in &rows {
+        let mut row = model.row();
+        model.fill(&mut row, values);
+        let explained = explain(&model, &row).unwrap();
+        let sum: f64 = explained.contributions.iter().sum();
+        assert!((explained.base.0 + sum - explained.margin.0).abs() < 1e-5);
+    }
+}
