@@ -88,6 +88,7 @@ const TESTS: [(&str, &str, &str); 18] = [
         "2,000 bundles, one after the other, in one process of Node.js",
         "sdk-js/test/server.test.mjs",
     ),
+    ("onnx-damaged", "20,000 damaged copies of each ONNX export", "onnx/tests/damage.rs"),
     (
         "peeking",
         "10,000 experiments without an effect, looked at all the time",
@@ -100,7 +101,6 @@ const TESTS: [(&str, &str, &str); 18] = [
         "scorer/tests/hostile.rs",
     ),
     ("scorers-mutated", "200,000 modules of random and mutated bytes", "scorer/tests/mutated.rs"),
-    ("onnx-damaged", "20,000 damaged copies of each ONNX export", "onnx/tests/damage.rs"),
     ("sealed", "damage to every seventh byte of a sealed day", "backend/tests/sealed_files.rs"),
 ];
 
@@ -201,6 +201,7 @@ mod tests {
             "core/tests",
             "backend/tests",
             "cli/tests",
+            "onnx/tests",
             "scorer/tests",
             "sdk-js/test",
             "sdk-js/test/browser",
