@@ -109,7 +109,7 @@ function partOf({ manifest, parts }, kind) {
 }
 
 /** The first difference; null is absent. */
-function differs(at, found, wanted) {
+export function differs(at, found, wanted) {
   const [isMap, isList] = [isObject(found) && isObject(wanted), Array.isArray(found) && Array.isArray(wanted)];
   if (isMap || (isList && found.length === wanted.length)) {
     for (const name of new Set([...Object.keys(found), ...Object.keys(wanted)])) {

@@ -238,8 +238,12 @@ impl Edge {
             ["ofrep", "v1", "evaluate", "flags"] => self.ofrep(host, request, None).await,
             ["ofrep", "v1", "evaluate", "flags", key] => self.ofrep(host, request, Some(key)).await,
             #[cfg(feature = "testing")]
-            ["_rapport", "test", what] if self.settings.conformance => {
-                crate::testing::answer(what, request)
+            ["_rapport", "test", "ask"] if self.settings.conformance => {
+                crate::testing::ask(request)
+            }
+            #[cfg(feature = "testing")]
+            ["_rapport", "test", "evaluate"] if self.settings.conformance => {
+                crate::testing::evaluate_all(&self.settings, request, host.now())
             }
             _ => Err(Problem::NotFound("address")),
         }
@@ -404,7 +408,7 @@ impl Edge {
     }
 }
 
-fn said(view: &impl serde::Serialize) -> Result<Answer, Problem> {
+pub(crate) fn said(view: &impl serde::Serialize) -> Result<Answer, Problem> {
     let body = serde_json::to_vec(view).map_err(|error| Failure(error.to_string()))?;
     Ok(Answer::json(body))
 }

@@ -1,8 +1,13 @@
 //! Conformance cases, posted: payloads that were never published are compiled and asked on the spot.
 
 use crate::answer::Answer;
+use crate::bundle::{BundleFile, OpenBundle};
+use crate::decide::evaluate;
+use crate::edge::{Settings, said};
 use crate::problem::Problem;
 use crate::request::Request;
+use crate::visitor::{self, VisitorWire};
+use rapport_core::event::Millis;
 use rapport_core::experiment::{Asker, Flags, compile_flags};
 use rapport_core::targeting::Value;
 use serde::Deserialize;
@@ -17,13 +22,31 @@ struct CaseWire {
     experiment: Option<usize>,
 }
 
+/// A bundle that was never published, and whom to decide for by it.
+#[derive(Deserialize)]
+struct VisitsWire {
+    bundle: BundleFile,
+    visitors: Vec<VisitorWire>,
+}
+
+/// `POST /_rapport/test/evaluate` with `{bundle, visitors}`: what `/v1/evaluate` says of each.
+pub fn evaluate_all(
+    settings: &Settings,
+    request: &Request,
+    now: Millis,
+) -> Result<Answer, Problem> {
+    let VisitsWire { bundle, visitors } = visitor::read(&request.body)?;
+    let bundle = OpenBundle::open(&bundle, None)?;
+    let answers = visitors.into_iter();
+    // Cases say all there is: of where this request comes from they know nothing.
+    let nowhere = Request::get("/");
+    let answers = answers.map(|visitor| evaluate(&bundle, settings, visitor, &nowhere, now));
+    said(&answers.collect::<Result<Vec<_>, _>>()?)
+}
+
 /// `POST /_rapport/test/ask` with `{payload, context, feature | experiment}`, or an array of such.
-pub fn answer(what: &str, request: &Request) -> Result<Answer, Problem> {
-    if what != "ask" {
-        return Err(Problem::NotFound("test"));
-    }
-    let cases: Vec<CaseWire> = serde_json::from_slice(&request.body)
-        .map_err(|error| Problem::Malformed(format!("the body is no list of cases: {error}")))?;
+pub fn ask(request: &Request) -> Result<Answer, Problem> {
+    let cases: Vec<CaseWire> = visitor::read(&request.body)?;
     let answers = cases.iter().map(|case| {
         let (flags, _) = compile_flags(&case.payload);
         // What is asked is what would be published.
@@ -36,8 +59,5 @@ pub fn answer(what: &str, request: &Request) -> Result<Answer, Problem> {
             (None, None) => asker.all(&flags),
         })
     });
-    let answers = answers.collect::<Result<Vec<_>, Problem>>()?;
-    let body = serde_json::to_vec(&answers)
-        .map_err(|error| Problem::Malformed(format!("the answer cannot be written: {error}")))?;
-    Ok(Answer::json(body))
+    said(&answers.collect::<Result<Vec<_>, Problem>>()?)
 }
