@@ -14,11 +14,11 @@ pub enum Build {
     /// As the tests compile everything else.
     Quick,
     /// As it is published, and measured.
-    Hosted,
+    Published,
 }
 
 pub fn run(root: &Path, _: &Arguments) -> Result<()> {
-    let library = library(root, Build::Hosted)?;
+    let library = library(root, Build::Published)?;
     println!("{}", library.display());
     Ok(())
 }
@@ -27,7 +27,7 @@ pub fn run(root: &Path, _: &Arguments) -> Result<()> {
 pub fn library(root: &Path, build: Build) -> Result<PathBuf> {
     let profile = match build {
         Build::Quick => "dev",
-        Build::Hosted => "hosted",
+        Build::Published => "release",
     };
     let built = shell::built(root, ["--quiet", "--package", "rapport-ffi", "--profile", profile])?;
     let into = root.join("sdk-php/lib");

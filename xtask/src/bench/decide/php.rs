@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub fn figures(root: &Path) -> Result<Vec<Figure>> {
     setup::php()?;
-    let library = library(root, Build::Hosted)?;
+    let library = library(root, Build::Published)?;
     let mut run = shell::command(root, "php", ["xtask/peers/decide/evaluate.php"]);
     run.env("RAPPORT_LIBRARY", library);
     shell::capture(run)?.lines().map(|line| Figure::said(SUITE, line)).collect()
