@@ -11,11 +11,8 @@ use worker::{Cache, Date, Env, Fetch, Headers, Method, RequestInit, Response, Re
 /// Where bundles and the SDK's files are kept.
 const STORE: &str = "RAPPORT_KV";
 
+/// What it does not need of its environment it does not look up: most answers come from memory.
 pub struct Platform {
-    backend: String,
-    key: String,
-    /// `None` where it is not bound.
-    store: Option<SendWrapper<KvStore>>,
     env: SendWrapper<Env>,
 }
 
@@ -25,16 +22,12 @@ pub fn setting(env: &Env, name: &str) -> Option<String> {
 }
 
 impl Platform {
-    pub fn new(env: &Env) -> Result<Self> {
-        let backend = setting(env, "RAPPORT_BACKEND").unwrap_or_default();
-        let store = env.kv(STORE).ok().map(SendWrapper::new);
-        let env = SendWrapper::new(env.clone());
-        let key = setting(&env, "RAPPORT_KEY").unwrap_or_default();
-        Ok(Self { key, backend: backend.trim_end_matches('/').to_owned(), store, env })
+    pub fn new(env: &Env) -> Self {
+        Self { env: SendWrapper::new(env.clone()) }
     }
 
-    fn store(&self) -> std::result::Result<&KvStore, Failure> {
-        self.store.as_deref().ok_or_else(|| Failure(format!("{STORE} is not bound")))
+    fn store(&self) -> std::result::Result<KvStore, Failure> {
+        self.env.kv(STORE).map_err(|_| Failure(format!("{STORE} is not bound")))
     }
 
     /// What this place of the platform's has of its own: nearer than the store, and there while that is away.
@@ -56,7 +49,8 @@ impl Platform {
 
     /// An address that nobody else asks for.
     fn place(&self, name: &str) -> String {
-        format!("https://rapport-edge.invalid/{}/{name}", self.key)
+        let key = setting(&self.env, "RAPPORT_KEY").unwrap_or_default();
+        format!("https://rapport-edge.invalid/{key}/{name}")
     }
 
     /// What the backend answers, its body still to come.
@@ -72,7 +66,8 @@ impl Platform {
         }
         let query =
             if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-        let address = format!("{}{}{query}", self.backend, request.path);
+        let backend = setting(&self.env, "RAPPORT_BACKEND").unwrap_or_default();
+        let address = format!("{}{}{query}", backend.trim_end_matches('/'), request.path);
         let asked = worker::Request::new_with_init(&address, &init)?;
         Fetch::Request(asked).send().await
     }

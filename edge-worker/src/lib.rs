@@ -2,38 +2,43 @@
 #![cfg(target_arch = "wasm32")]
 
 mod changes;
+mod crossing;
 mod host;
 mod queue;
 mod site;
 
 use host::{Platform, setting};
-use rapport_edge::{Answer, Edge, Listener, MAX_BODY, Method, Place, Request, Secrets, Settings};
+use rapport_edge::{Edge, Listener, MAX_BODY, Method, Secrets, Settings};
 use std::sync::{Arc, OnceLock};
-use worker::{
-    Context, Env, Error, Headers, Response, ResponseBody, ResponseBuilder, Result, event,
-};
+use worker::worker_sys::web_sys;
+use worker::{Context, Env, Error, Response, Result, Url, event};
 
 /// One a process of the platform's; it lives as long as the platform likes.
 static EDGE: OnceLock<Arc<Edge>> = OnceLock::new();
 
 #[event(fetch)]
-async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<Response> {
-    let is_own = Edge::is_own(&request.path());
+async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<web_sys::Response> {
+    let mut request = crossing::request(&raw)?;
+    let is_own = Edge::is_own(&request.path);
     if !is_own {
         context.pass_through_on_exception();
     }
-    let edge = edge(&env, Some(&request))?;
-    let platform = Platform::new(&env)?;
+    let edge = edge(&env, Some(&raw))?;
+    let platform = Platform::new(&env);
     if !is_own {
-        return site::answer(&edge, &platform, request, &env).await;
+        return site::answer(&edge, &platform, &raw, request, &env).await;
     }
-    let request = match read(request).await? {
-        Some(request) => request,
-        None => return Response::error(format!("the body is larger than {MAX_BODY} bytes"), 413),
-    };
+    let said = request.header("content-length").and_then(|length| length.parse().ok());
+    if said.is_some_and(|length: usize| length > MAX_BODY) {
+        let refused = Response::error(format!("the body is larger than {MAX_BODY} bytes"), 413);
+        return Ok(refused?.into());
+    }
+    if request.method == Method::Post {
+        request.body = crossing::body(&raw).await?;
+    }
     match Listener::of(&edge, &request) {
-        Some(Ok(listener)) => return changes::stream(edge, platform, listener),
-        Some(Err(refused)) => return response(refused),
+        Some(Ok(listener)) => return Ok(changes::stream(edge, platform, listener)?.into()),
+        Some(Err(refused)) => return crossing::response(&refused),
         None => {}
     }
     let answer = edge.answer(&platform, &request).await;
@@ -44,11 +49,11 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<R
             }
         });
     }
-    response(answer)
+    crossing::response(&answer)
 }
 
 /// The edge of this process; `request` says how browsers reach it where no setting does.
-fn edge(env: &Env, request: Option<&worker::Request>) -> Result<Arc<Edge>> {
+fn edge(env: &Env, request: Option<&web_sys::Request>) -> Result<Arc<Edge>> {
     if let Some(edge) = EDGE.get() {
         return Ok(edge.clone());
     }
@@ -64,57 +69,11 @@ fn edge(env: &Env, request: Option<&worker::Request>) -> Result<Arc<Edge>> {
         conformance: setting(env, "RAPPORT_CONFORMANCE").is_some(),
         public_url: match (address, request) {
             (Some(address), _) => address,
-            (None, Some(request)) => request.url()?.origin().ascii_serialization(),
+            (None, Some(request)) => Url::parse(&request.url())?.origin().ascii_serialization(),
             (None, None) => String::new(),
         },
     };
     let edge = Arc::new(Edge::new(settings).map_err(|error| Error::from(error.to_string()))?);
     // A queue's edge only delivers.
     Ok(if request.is_some() { EDGE.get_or_init(|| edge).clone() } else { edge })
-}
-
-/// `None` where the body is larger than anybody needs.
-async fn read(mut request: worker::Request) -> Result<Option<Request>> {
-    let said = request.headers().get("content-length")?.and_then(|length| length.parse().ok());
-    if said.is_some_and(|length: usize| length > MAX_BODY) {
-        return Ok(None);
-    }
-    let body = match request.method() {
-        worker::Method::Post => request.bytes().await?,
-        _ => Vec::new(),
-    };
-    described(&request, body).map(Some)
-}
-
-/// A request as the edge reads it.
-fn described(request: &worker::Request, body: Vec<u8>) -> Result<Request> {
-    let url = request.url()?;
-    let place = request.cf().map(|cf| Place {
-        country: cf.country(),
-        region: cf.region_code(),
-        city: cf.city(),
-        bot: cf.verified_bot_category().is_some_and(|category| !category.is_empty()),
-    });
-    Ok(Request {
-        method: Method::named(request.method().as_ref()),
-        path: url.path().to_owned(),
-        query: url.query().unwrap_or_default().to_owned(),
-        headers: request.headers().entries().collect(),
-        body,
-        place: place.unwrap_or_default(),
-        address: request.headers().get("cf-connecting-ip")?,
-    })
-}
-
-fn response(answer: Answer) -> Result<Response> {
-    let headers = Headers::new();
-    for (name, value) in &answer.headers {
-        headers.append(name, value)?;
-    }
-    let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
-    Ok(if answer.body.is_empty() {
-        response.empty()
-    } else {
-        response.body(ResponseBody::Body(answer.body))
-    })
 }

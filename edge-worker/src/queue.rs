@@ -51,7 +51,7 @@ impl DurableObject for EventQueue {
         let storage = self.state.storage();
         let listed = ListOptions::new().prefix(BATCH).limit(TOGETHER);
         let waiting: Map = storage.list_with_options(listed).await?;
-        let platform = Platform::new(&self.env)?;
+        let platform = Platform::new(&self.env);
         let edge = edge(&self.env, None)?;
         for entry in waiting.entries() {
             let entry: Array = entry?.unchecked_into();

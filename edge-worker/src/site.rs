@@ -1,13 +1,13 @@
 //! The customer's site behind this edge: asked, and its pages changed while they stream.
 
 use crate::host::{Platform, setting};
-use rapport_edge::{Edge, Rewrite};
+use rapport_edge::{Edge, Request, Rewrite};
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::web_sys;
-use worker::{Env, Request, Response, Result};
+use worker::{Env, Result};
 
 #[wasm_bindgen(raw_module = "./site.js")]
 extern "C" {
@@ -30,26 +30,26 @@ extern "C" {
 pub async fn answer(
     edge: &Arc<Edge>,
     platform: &Platform,
-    request: Request,
+    raw: &web_sys::Request,
+    asked: Request,
     env: &Env,
-) -> Result<Response> {
-    let asked = crate::described(&request, Vec::new())?;
+) -> Result<web_sys::Response> {
     let plan = edge.plan(platform, &asked).await;
     let origin = setting(env, "RAPPORT_ORIGIN").unwrap_or_default();
     let known = plan.as_ref().and_then(|plan| plan.known(&asked)).unwrap_or_default();
-    let forwarded = forward(request.inner(), &origin, plan.is_some(), &known)?;
+    let forwarded = forward(raw, &origin, plan.is_some(), &known)?;
     let answer = JsFuture::from(forwarded).await?;
     let answer: web_sys::Response = answer.dyn_into()?;
     let headers = answer.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let Some(todo) = plan.and_then(|plan| plan.rewrite(answer.status(), header)) else {
-        return Ok(answer.into());
+        return Ok(answer);
     };
     Ok(match rewritten(edge, &answer, &todo) {
-        Ok(page) => page.into(),
+        Ok(page) => page,
         Err(error) => {
             edge.fault(&format!("{error:?}"));
-            answer.into()
+            answer
         }
     })
 }

@@ -83,7 +83,7 @@ pub fn decide(
 ) -> Result<DecidedView, Problem> {
     wire.whom.check()?;
     let bundle_hash = bundle.hash.clone();
-    let Some(visitor) = wire.visitor else {
+    let Some(visitor) = wire.asked.visitor else {
         wire.whom.recall(settings, &bundle.flags, request, now, false);
         let score = score(bundle, &wire.whom, now)?.ok_or(Problem::NotFound("score"))?;
         return Ok(DecidedView { score: Some(score), flags: None, bundle: bundle_hash });

@@ -253,8 +253,8 @@ impl Edge {
         if request.body.len() > MAX_QUESTION {
             return Err(Problem::TooLarge(MAX_QUESTION));
         }
-        let wire: DecideWire = visitor::read(&request.body)?;
-        self.own(wire.key.clone().or_else(|| credential(request)).as_deref())?;
+        let wire = DecideWire::read(&request.body)?;
+        self.own(wire.asked.key.clone().or_else(|| credential(request)).as_deref())?;
         let bundle = self.bundle(host).await?;
         let decided = decide(&bundle, &self.settings, wire, request, host.now())?;
         said(&decided)

@@ -49,17 +49,31 @@ pub struct VisitorWire {
 }
 
 /// What a page asks that cannot run the engine.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct DecideWire {
+    pub asked: AskedWire,
+    /// Who, and what happened.
+    pub whom: VisitorWire,
+}
+
+/// What stands beside that.
+#[derive(Debug, Deserialize)]
+pub struct AskedWire {
     /// The write key, where no header or address carries it.
     #[serde(alias = "writeKey")]
     pub key: Option<String>,
     /// Of whom features and experiments are asked as well.
     pub visitor: Option<VisitorWire>,
-    /// Who, and what happened.
-    #[serde(flatten)]
-    pub whom: VisitorWire,
+}
+
+impl DecideWire {
+    /// Reads a body twice: to flatten one form into another, serde would keep all of it as values first.
+    ///
+    /// # Errors
+    /// Where it is none of that form.
+    pub fn read(body: &[u8]) -> Result<Self, Problem> {
+        Ok(Self { asked: read(body)?, whom: read(body)? })
+    }
 }
 
 /// What the visitor chose; what was not said is allowed.

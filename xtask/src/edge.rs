@@ -57,7 +57,7 @@ pub fn worker(root: &Path, build: Build) -> Result<PathBuf> {
 }
 
 /// What stands beside the engine.
-const SHIMS: [&str; 2] = ["worker.mjs", "site.js"];
+const SHIMS: [&str; 3] = ["worker.mjs", "site.js", "crossing.js"];
 
 /// What loads the constant.
 const CONSTANT: &str = r#"import module from "./constant_bg.wasm";
