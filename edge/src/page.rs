@@ -31,6 +31,8 @@ pub struct Plan {
     cookies: Vec<String>,
     /// Stands for all that this visitor gets: who has the same has the same page.
     set: String,
+    /// How a cookie begins that says who the visitor is.
+    id_cookie: String,
 }
 
 /// What a host does to one answer of the site's.
@@ -120,6 +122,7 @@ pub fn plan(
         hydration: hydration::inline(bundle, &decided, anonymous_id.as_deref()),
         attributes: Json::Object(known.collect()),
         script: format!("/v1/sdk/{}.js", settings.key),
+        id_cookie: format!("rapport_{}_id=", settings.key),
         cookies: cookie.into_iter().chain(forgotten).collect(),
         set: set_of(&decided, anonymous_id.as_deref()),
     })
@@ -189,7 +192,9 @@ impl Plan {
         let untouchable = header("cache-control")
             .is_some_and(|rules| rules.contains("no-transform"))
             || header("x-rapport-edge").is_some_and(|word| word.trim() == "off")
-            || header("content-disposition").is_some_and(|how| how.contains("attachment"));
+            || header("content-disposition").is_some_and(|how| how.contains("attachment"))
+            // A site that says itself who the visitor is has decided by that.
+            || header("set-cookie").is_some_and(|set| set.contains(&self.id_cookie));
         let length: Option<u64> = header("content-length").and_then(|length| length.parse().ok());
         let unchanged = status == 304;
         if !(unchanged || status == 200 && is_html)

@@ -39,8 +39,9 @@ export async function startBackend() {
     response.setHeader("access-control-allow-origin", "*");
     const file = files.get(request.url);
     if (file) return response.writeHead(200, { "content-type": file[0] }).end(file[1]);
-    if (request.url === `/v1/sdk/${KEY}.json`) {
-      return response.end(JSON.stringify({ key: KEY, endpoint, bundle: createHash("sha256").update(manifest).digest("hex"), manifest, signature, publicKey, parts: addresses }));
+    if (request.url.startsWith(`/v1/sdk/${KEY}.`)) {
+      const config = JSON.stringify({ key: KEY, endpoint, bundle: createHash("sha256").update(manifest).digest("hex"), manifest, signature, publicKey, parts: addresses });
+      return response.end(request.url.endsWith(".js") ? `self.rapportConfig=${config};` : config);
     }
     if (request.url === "/v1/events") {
       const known = new Set(events.map(({ messageId }) => messageId));

@@ -1,7 +1,9 @@
 // The site as it is built, in Chromium: everybody decides the same, nothing flickers, React has nothing to warn of.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -14,13 +16,20 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const timeout = 300_000;
 let backend;
 let site;
+/** In front of the site, as `rapport edge`; `RAPPORT` is that program. */
+let edge;
+let kept;
 let browser;
 let local;
 let env;
 
 /** Next's own command; resolves with the process, or once it has ended. */
 function next(argument, env, until) {
-  const child = spawn(process.execPath, [path("../node_modules/next/dist/bin/next"), ...argument], { cwd: path(".."), env: { ...process.env, ...env, NEXT_TELEMETRY_DISABLED: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+  return start(process.execPath, [path("../node_modules/next/dist/bin/next"), ...argument], { ...env, NEXT_TELEMETRY_DISABLED: "1" }, until);
+}
+
+function start(program, words, env, until) {
+  const child = spawn(program, words, { cwd: path(".."), env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   return new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -30,7 +39,7 @@ function next(argument, env, until) {
         if (found) resolve({ child, url: found[0] });
       });
     }
-    child.on("exit", (code) => (code === 0 ? resolve({ child }) : reject(new Error(`next ${argument} ended with ${code}:\n${said}`))));
+    child.on("exit", (code) => (code === 0 ? resolve({ child }) : reject(new Error(`${words} ended with ${code}:\n${said}`))));
   });
 }
 
@@ -44,13 +53,18 @@ before(async () => {
   env = { RAPPORT_KEY: KEY, RAPPORT_ENDPOINT: backend.endpoint, RAPPORT_PUBLIC_KEY: backend.bundle.publicKey, RAPPORT_DOMAIN: "localhost" };
   await next(["build"], env);
   site = await next(["start", "--port", "0"], env, /http:\/\/localhost:\d+/);
+  kept = await mkdtemp(join(tmpdir(), "rapport-nextjs-"));
+  const there = ["--key", KEY, "--backend", backend.endpoint, "--public-key", backend.bundle.publicKey, "--site", site.url, "--dir", kept];
+  edge = await start(process.env.RAPPORT, ["edge", "--listen", "127.0.0.1:0", "--visitor-cookie", ...there], {}, /(?<=serves at )\S+/);
   browser = await launch();
 }, { timeout });
 
 after(async () => {
   await browser?.close();
+  edge?.child.kill();
   site?.child.kill();
   backend?.close();
+  if (kept) await rm(kept, { recursive: true, force: true });
 });
 
 /** A new visitor's page that writes down what is wrong, and what each frame shows. */
@@ -82,10 +96,14 @@ async function open({ route, url = site.url } = {}) {
 const frame = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 const HEROES = { plain: "Leads, sorted", warm: "Good to see you", bold: "Sell more. Now." };
 
-test("middleware, server component and client decide the same, in every frame, and each exposure is told once a page", { timeout }, async () => {
+/** The site's cookies are for `localhost`. */
+const behindEdge = () => edge.url.replace("127.0.0.1", "localhost");
+
+/** Of new visitors to the site, by whichever address. */
+async function visitorsAreDecidedOnce(url) {
   const heroes = new Set();
   for (let number = 0; number < 8; number += 1) {
-    const { context, page, wrong, answer } = await open();
+    const { context, page, wrong, answer } = await open({ url });
     const cookie = (await context.cookies()).find(({ name }) => name === `rapport_${KEY}_id`);
     const { anonymousId } = JSON.parse(decodeURIComponent(cookie.value));
     const decided = (key) => local.decide({ anonymousId, attributes: { language: "en" } }).features[key].value;
@@ -121,17 +139,27 @@ test("middleware, server component and client decide the same, in every frame, a
     await context.close();
   }
   assert.ok(heroes.size > 1, "of eight visitors all got the same: the test tells nothing");
+}
+
+test("middleware, server component and client decide the same, in every frame, and each exposure is told once a page", { timeout }, () => visitorsAreDecidedOnce(site.url));
+
+test("through the edge it is the same page: React's nodes are React's, and who the visitor is says the site", { timeout }, async () => {
+  await visitorsAreDecidedOnce(behindEdge());
+  const health = await (await fetch(`${edge.url}/health`)).json();
+  assert.deepEqual([typeof health.bundle, health.faults], ["string", 0], "the edge had what it decides by, and nothing failed");
 });
 
-test("a visitor who comes back gets the same, and the page's score takes the server's place", { timeout }, async () => {
-  const { context, page, wrong } = await open();
-  const hero = await page.textContent("#server");
-  await page.reload();
-  assert.equal(await page.textContent("#server"), hero);
-  assert.equal(await page.getAttribute("#client", "data-hero"), hero);
-  assert.match(await page.textContent("#score"), /^\d+$/);
-  assert.deepEqual(wrong, []);
-  await context.close();
+test("a visitor who comes back gets the same, through the edge too, and the page's score takes the server's place", { timeout }, async () => {
+  for (const url of [site.url, behindEdge()]) {
+    const { context, page, wrong } = await open({ url });
+    const hero = await page.textContent("#server");
+    await page.reload();
+    assert.equal(await page.textContent("#server"), hero);
+    assert.equal(await page.getAttribute("#client", "data-hero"), hero);
+    assert.match(await page.textContent("#score"), /^\d+$/);
+    assert.deepEqual(wrong, []);
+    await context.close();
+  }
 });
 
 test("in development, where React checks each attribute and runs each effect twice, nothing is warned of or told twice", { timeout }, async () => {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The suites, files below `edge-worker/test`.
-const SUITES: [&str; 5] = ["edge", "events", "page", "profile", "faults"];
+const SUITES: [&str; 6] = ["edge", "events", "page", "profile", "faults", "frames"];
 
 pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let folder = root.join("edge-worker");
@@ -19,6 +19,7 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let rapport = executable(root, "rapport-cli", "rapport")?;
     let modules = worker(root, Build::Testing)?;
     let workerd = command(&folder, "node_modules/.bin/workerd", ["--version"]).output();
+    let chromium = setup::chromium()?;
     let runs = workerd.is_ok_and(|output| output.status.success());
     for host in ["axum", "workerd"] {
         if host == "workerd" && !runs {
@@ -27,6 +28,7 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
         }
         let with_host = |mut command: Command| {
             command.env("EDGE", host).env("RAPPORT", &rapport).env("WORKER", &modules);
+            command.env("CHROMIUM", &chromium);
             command
         };
         for suite in SUITES {

@@ -19,5 +19,6 @@ pub fn run(root: &Path, matrix: &mut Matrix) -> Result<()> {
     let file = folder.join("test/nextjs.test.mjs");
     let mut test = command(root, "node", ["--test", "--test-reporter=tap"]);
     test.arg(file).env("CHROMIUM", setup::chromium()?);
+    test.env("RAPPORT", shell::executable(root, "rapport-cli", "rapport")?);
     tap(test, "nextjs", Host::Chromium.name(), matrix)
 }

@@ -89,7 +89,11 @@ async fn site(
         }
     };
     let (mut head, page) = answer.into_parts();
-    let said = |name: &str| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+    let said = |name: &str| {
+        let all: Vec<&str> =
+            head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    };
     let todo = plan.and_then(|plan| plan.rewrite(head.status.as_u16(), said));
     let Some(todo) = todo else { return Response::from_parts(head, page) };
     let encoding = encoding(&head.headers);
