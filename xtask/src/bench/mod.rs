@@ -7,6 +7,7 @@ mod dev;
 mod edge;
 mod models;
 mod page;
+mod peers;
 mod score;
 mod train;
 

@@ -1,14 +1,15 @@
 //! The SDK for JavaScript: on servers beside GrowthBook's and LaunchDarkly's, what a page's engines take
 //! for everything at once, and how memory grows.
 
-use super::{Figure, SUITE, peers};
+use super::{Figure, SUITE};
+use crate::bench::peers::{packages, peers, put};
 use crate::bench::score;
 use crate::test::leads;
 use crate::{setup, shell, wasm};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the peers' bench calls them, and what their figure is called after.
 const PEERS: [(&str, &str, &str); 2] = [
@@ -34,7 +35,7 @@ pub fn figures(root: &Path) -> Result<Vec<Figure>> {
 /// Ours within the peers' bench, of which a copy stands beside the packages that it needs.
 fn evaluate(root: &Path) -> Result<Vec<Figure>> {
     let (ours, peers) = (root.join("xtask/peers/decide"), peers(root)?);
-    let copy = packages(&ours)?;
+    let copy = packages(&ours, "decide")?;
     for (from, to) in [(peers.join("eval/bench.mjs"), "eval"), (ours.join("js.mjs"), "ours")] {
         put(&from, &copy.join(to))?;
     }
@@ -62,25 +63,4 @@ fn evaluate(root: &Path) -> Result<Vec<Figure>> {
         Ok(Figure { peer, ratio: Some(value / theirs), ..Figure::alone(SUITE, name, value, "us") })
     };
     PEERS.into_iter().map(figure).collect()
-}
-
-/// A folder in the user's cache with the peers' packages.
-fn packages(ours: &Path) -> Result<PathBuf> {
-    let folder = setup::cache()?.join("npm/decide");
-    for name in ["package.json", "package-lock.json"] {
-        let same = fs::read(ours.join(name)).ok() == fs::read(folder.join(name)).ok();
-        if !same {
-            put(&ours.join(name), &folder)?;
-        }
-    }
-    setup::npm(&folder)?;
-    Ok(folder)
-}
-
-fn put(file: &Path, into: &Path) -> Result<()> {
-    let name = file.file_name().context("no file")?;
-    fs::create_dir_all(into)?;
-    // The peers' files may be read-only, and so would be their copies.
-    fs::write(into.join(name), fs::read(file)?)
-        .with_context(|| format!("cannot copy {}", file.display()))
 }

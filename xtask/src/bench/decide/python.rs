@@ -1,6 +1,7 @@
 //! The Python SDK beside Eppo's and GrowthBook's, and how its memory grows.
 
-use super::{Figure, SUITE, peers};
+use super::{Figure, SUITE};
+use crate::bench::peers::peers;
 use crate::test::{leads, python};
 use crate::{setup, shell};
 use anyhow::Result;

@@ -3,7 +3,9 @@
 use super::load::{Connection, quantile};
 use super::{Bench, SUITE, ask, get, site};
 use crate::bench::Figure;
-use anyhow::{Result, ensure};
+use crate::bench::peers::{packages, peers, put};
+use crate::shell;
+use anyhow::{Context, Result, ensure};
 use std::fs;
 
 const PAGES: usize = 400;
@@ -45,8 +47,22 @@ pub fn figures(bench: &Bench) -> Result<Vec<Figure>> {
         "pages: {cpu:.2?} ms of CPU, p99 of the first byte {added:.2?} ms after the site's {alone:.2?}"
     );
     let median = |values: &[f64]| quantile(values, 0.5);
-    Ok(vec![
-        Figure::alone(SUITE, "edge_rewrite_cpu_ms", median(&cpu), "ms"),
-        Figure::alone(SUITE, "edge_ttfb_added_p99_ms", median(&added), "ms"),
-    ])
+    let (value, theirs) = (median(&cpu), peer(bench)?);
+    let rewrite = Figure {
+        peer: Some(("node-html-parser".into(), theirs)),
+        ratio: Some(value / theirs),
+        ..Figure::alone(SUITE, "edge_rewrite_cpu_ms", value, "ms")
+    };
+    Ok(vec![rewrite, Figure::alone(SUITE, "edge_ttfb_added_p99_ms", median(&added), "ms")])
+}
+
+/// Milliseconds of CPU that the same changes of the same page take as GrowthBook's edge SDK makes them.
+fn peer(bench: &Bench) -> Result<f64> {
+    let copy = packages(&bench.root.join("xtask/peers/edge"), "edge")?;
+    put(&peers(bench.root)?.join("eval/edge_rewrite.mjs"), &copy.join("eval"))?;
+    let said = shell::capture(shell::command(&copy, "node", ["eval/edge_rewrite.mjs"]))?;
+    eprint!("{said}");
+    let line = said.lines().find(|line| line.starts_with("197 KiB"));
+    let value = line.and_then(|line| line.split("node-html-parser ").nth(1)?.split(' ').next());
+    value.and_then(|value| value.parse().ok()).with_context(|| format!("the peer said: {said}"))
 }
