@@ -101,6 +101,7 @@ const TESTS: [(&str, &str, &str); 18] = [
         "scorer/tests/hostile.rs",
     ),
     ("scorers-mutated", "200,000 modules of random and mutated bytes", "scorer/tests/mutated.rs"),
+    ("onnx-damaged", "20,000 damaged copies of each ONNX export", "onnx/tests/damage.rs"),
     ("sealed", "damage to every seventh byte of a sealed day", "backend/tests/sealed_files.rs"),
 ];
 
