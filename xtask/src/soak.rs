@@ -43,7 +43,7 @@ enum Work {
     Test(&'static str),
 }
 
-const TESTS: [(&str, &str, &str); 18] = [
+const TESTS: [(&str, &str, &str); 19] = [
     (
         "browser-hints",
         "20 random visits whose pages score, by hints, as the server does",
