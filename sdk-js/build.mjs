@@ -41,7 +41,6 @@ await Promise.all([
   esbuild.build({
     ...common,
     format: "iife",
-    banner: { js: EARLY },
     entryPoints: Object.fromEntries(["loader", "page-track", "page-score", "page-show"].map((name) => [name, `src/script/${name}.ts`])),
   }),
   esbuild.build({

@@ -27,8 +27,12 @@ fn a_page_gets_everything_from_one_address_that_names_immutable_parts() {
     let script = house.get(&format!("/v1/sdk/{}.js", acme.write_key)).send();
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(script.header("cache-control"), "public, max-age=60, stale-while-revalidate=86400");
-    let (config, rest) =
-        script.text.strip_prefix("self.rapportConfig=").unwrap().split_once(";\n").unwrap();
+    let (config, rest) = script
+        .text
+        .strip_prefix("//# allFunctionsCalledOnLoad\nself.rapportConfig=")
+        .unwrap()
+        .split_once(";\n")
+        .unwrap();
     let (data, code) = rest.strip_prefix("self.rapportData=").unwrap().split_once(";\n").unwrap();
     assert_eq!(code, "score(self.rapportConfig)");
     let config: Value = serde_json::from_str(config).unwrap();

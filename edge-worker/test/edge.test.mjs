@@ -140,7 +140,7 @@ test("the SDK comes from the edge, with its parts, and pages talk to the edge", 
   assert.match(answer.headers.get("cache-control"), /max-age=60, stale-while-revalidate/);
   const script = await answer.text();
   const config = await (await fetch(`${edge.url}/v1/sdk/${house.key}.json`)).json();
-  assert.ok(script.startsWith(`self.rapportConfig={`) && script.includes("currentScript"));
+  assert.ok(script.startsWith("//# allFunctionsCalledOnLoad\nself.rapportConfig={") && script.includes("currentScript"));
   assert.equal(config.endpoint, edge.url);
   const flags = await fetch(new URL(config.parts.flags, edge.url));
   assert.equal(flags.headers.get("cache-control"), "public, max-age=31536000, immutable");

@@ -19,6 +19,8 @@ pub struct Script {
     hash: String,
 }
 
+/// What browsers heed at the very beginning alone.
+const EAGER: &[u8] = b"//# allFunctionsCalledOnLoad\n";
 const BEGINNING: &[u8] = b"self.rapportConfig=";
 const KEPT: &str = "sdk.js";
 
@@ -50,7 +52,7 @@ impl Script {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let rest = bytes.strip_prefix(BEGINNING)?;
+        let rest = bytes.strip_prefix(EAGER).unwrap_or(bytes).strip_prefix(BEGINNING)?;
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
         let config = values.next()?.ok()?;
         let rest = rest.get(values.byte_offset()..)?.into();
@@ -76,7 +78,7 @@ impl Script {
         let answer = if request.has(&format!("\"{hash}\"")) {
             Answer::empty(304)
         } else {
-            let body = [BEGINNING, config.as_bytes(), &self.rest].concat();
+            let body = [EAGER, BEGINNING, config.as_bytes(), &self.rest].concat();
             Answer { body, ..Answer::empty(200) }
                 .with("content-type", "text/javascript; charset=utf-8")
         };

@@ -14,6 +14,10 @@ use serde_json::{Map, Value};
 /// Parts of the bundle that are larger together are fetched one by one, and kept, by their own names.
 const MOST_DATA: usize = 96 * 1024;
 
+/// Most functions run while the page starts: Chromium then compiles them in one go, beside the main thread.
+/// It heeds this at the very beginning alone.
+const EAGER: &str = "//# allFunctionsCalledOnLoad";
+
 /// Makes the file, keeps it, and packs it where that has not been done.
 ///
 /// # Errors
@@ -38,7 +42,7 @@ pub fn script(app: &App, scope: Scope, key: &str) -> Result<PartName, Problem> {
     }
     let sdk = app.sdk.load(&*app.files)?;
     let text = format!(
-        "self.rapportConfig={wire};\nself.rapportData={};\n{}",
+        "{EAGER}\nself.rapportConfig={wire};\nself.rapportData={};\n{}",
         Value::Object(data),
         sdk.script(pages)
     );

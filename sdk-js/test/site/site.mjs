@@ -79,7 +79,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     if (url.pathname === "/v1/sdk/test-key.js") {
       const code = state.apart || !later.includes("visit") ? loader : script;
       const data = whole ? { decision: files["/v1/parts/decision"][1].toString("base64") } : {};
-      return [200, "text/javascript", `self.rapportConfig=${JSON.stringify(config)};self.rapportData=${JSON.stringify(data)};${code}`, kept];
+      return [200, "text/javascript", `//# allFunctionsCalledOnLoad\nself.rapportConfig=${JSON.stringify(config)};self.rapportData=${JSON.stringify(data)};${code}`, kept];
     }
     if (url.pathname === "/v1/sdk/test-key.json") return [200, "application/json", JSON.stringify(config), kept];
     if (url.pathname === "/v1/events" && request.method === "POST") {
