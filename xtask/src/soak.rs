@@ -43,7 +43,7 @@ enum Work {
     Test(&'static str),
 }
 
-const TESTS: [(&str, &str, &str); 19] = [
+const TESTS: [(&str, &str, &str); 18] = [
     (
         "browser-hints",
         "20 random visits whose pages score, by hints, as the server does",
@@ -101,7 +101,6 @@ const TESTS: [(&str, &str, &str); 19] = [
         "scorer/tests/hostile.rs",
     ),
     ("scorers-mutated", "200,000 modules of random and mutated bytes", "scorer/tests/mutated.rs"),
-    ("onnx-damaged", "20,000 damaged copies of each ONNX export", "onnx/tests/damage.rs"),
     ("sealed", "damage to every seventh byte of a sealed day", "backend/tests/sealed_files.rs"),
 ];
 
