@@ -9,8 +9,10 @@ use crate::profile::{Profile, ProfileError, Signals, SignalsError};
 use crate::scoring::{Band, Explainer, Explanation, Scored, points};
 
 mod brought;
+mod frame;
 
 pub use brought::{Brought, BroughtOpenError, Decided, Decider, Runs, ScoredBy};
+pub use frame::Frame;
 
 /// One workspace's signals, model and words, opened once and used for every visitor.
 pub struct Engine {

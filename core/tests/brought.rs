@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use rapport_core::bundle::{BundleWire, PartKind, compile};
-use rapport_core::decide::{Brought, Decider, Engine, ScoredBy, Want};
+use rapport_core::decide::{Brought, Decider, Engine, Frame, ScoredBy, Want};
 use rapport_core::event::Millis;
 use rapport_core::model::{
     AdditiveModel, Bands, BroughtModel, Effect, Group, LeadModel, Margin, Model, Node, Packing,
     Rule, Runtime, Signal, SignalKind, Term, Tree, TreeModel, encode, frame,
 };
-use rapport_core::scoring::{Background, Scorer, ScorerFault, explain, margin};
+use rapport_core::scoring::{Answer, Background, Scorer, ScorerFault, explain, margin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -245,6 +245,26 @@ fn a_brought_model_scores_and_explains_as_a_trained_one_and_states_its_error() {
     assert_eq!(decision.reasons.len(), decided.errors.len());
     assert_eq!(decision.reasons[0].id, 7);
     assert!(decision.next_change_at.is_some());
+}
+
+#[test]
+fn a_model_that_runs_elsewhere_decides_as_one_that_runs_here() {
+    let says = |row: &[f64]| Ok(logistic(row[1] * row[1] - 0.01 * row[0] * row[1]));
+    let parts = parts();
+    let model = BroughtModel::decode(&parts.brought).unwrap();
+    let mut frame = Frame::open(&parts.signals, &model, &parts.words).unwrap();
+    let there = Background::new(&By(says), &model.background).unwrap();
+    let mut decider = decider(&parts, says);
+    for reasons in [0, 3] {
+        let want = Want { reasons, next_change: false };
+        let profile = visitor(decider.engine(), 2);
+        let row = frame.row(&profile, NOW);
+        let sent = Answer::of(&By(says), &there, &row, reasons > 0).unwrap().numbers();
+        let answer = Answer::read(&sent, frame.signals().len()).unwrap();
+        let decided = frame.decide(&profile, NOW, reasons, answer);
+        assert_eq!(decided, decider.decide(&profile, NOW, want));
+        assert_eq!(decided.errors.is_empty(), reasons == 0);
+    }
 }
 
 #[test]

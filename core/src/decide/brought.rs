@@ -1,10 +1,10 @@
 //! Deciding by a model that a customer brought, and by the workspace's own where that one fails.
 
-use super::{Decision, Engine, OpenError, Want, tried};
+use super::{Decision, Engine, Frame, OpenError, Want, tried};
 use crate::event::Millis;
 use crate::model::{BroughtError, BroughtModel, Runtime, Signal};
 use crate::profile::Profile;
-use crate::scoring::{Background, Band, Sampled, Scored, Scorer, ScorerFault, margin, slope};
+use crate::scoring::{Answer, Background, Band, Scorer, ScorerFault, margin};
 use std::sync::Arc;
 
 /// Decides for one workspace, by whichever model is live there. It is its [`Engine`] in all but
@@ -16,12 +16,9 @@ pub struct Decider {
 
 /// A brought model, opened.
 pub struct Brought {
-    /// Reads the profile's row, and knows scores, bands and words.
-    frame: Engine,
+    frame: Frame,
     scorer: Arc<dyn Scorer>,
     background: Background,
-    /// What stands for a missing value, by signal; NaN where the model takes missing values.
-    missing: Vec<f64>,
 }
 
 /// Makes what runs a file of a kind, which reads these signals.
@@ -81,10 +78,10 @@ impl Brought {
         runs: &Runs<'_>,
     ) -> Result<Self, BroughtOpenError> {
         let model = BroughtModel::decode(part)?;
-        let frame = Engine::open(signals, &model.frame, words)?;
-        let scorer = runs(model.runtime, &model.file, frame.model.signals())?;
+        let frame = Frame::open(signals, &model, words)?;
+        let scorer = runs(model.runtime, &model.file, frame.signals())?;
         let background = Background::new(&*scorer, &model.background)?;
-        Ok(Self { frame, scorer, background, missing: model.missing })
+        Ok(Self { frame, scorer, background })
     }
 
     /// As [`Brought::open`], of a model that is open already, for one more thread.
@@ -97,70 +94,41 @@ impl Brought {
         part: &[u8],
         words: &[u8],
     ) -> Result<Self, BroughtOpenError> {
-        let frame = Engine::open(signals, &BroughtModel::decode(part)?.frame, words)?;
+        let frame = Frame::open(signals, &BroughtModel::decode(part)?, words)?;
         let (scorer, background) = (Arc::clone(&self.scorer), self.background.clone());
-        Ok(Self { frame, scorer, background, missing: self.missing.clone() })
+        Ok(Self { frame, scorer, background })
     }
 
-    /// What the model reads of a profile, in its order.
-    pub fn row(&mut self, profile: &Profile, now: Millis) -> Vec<f64> {
-        self.frame.fill(profile, now);
-        let values = self.frame.row.values.iter().zip(&self.missing);
-        values.map(|(value, missing)| if value.is_nan() { *missing } else { *value }).collect()
+    /// What reads the profiles that this decides on, and puts its reasons in words.
+    pub const fn frame(&self) -> &Frame {
+        &self.frame
     }
 
-    fn score(&mut self, profile: &Profile, now: Millis) -> Result<(Vec<f64>, Scored), ScorerFault> {
-        let row = self.row(profile, now);
-        let margin = margin(&*self.scorer, &row)?;
-        Ok((row, Scored::at(&self.frame.model, margin)))
-    }
-
-    fn decide(
+    /// Scores a profile as it is at `now`, and explains the score.
+    ///
+    /// # Errors
+    /// What went wrong with the model.
+    pub fn decide(
         &mut self,
         profile: &Profile,
         now: Millis,
         want: Want,
     ) -> Result<Decided, ScorerFault> {
-        let (row, scored) = self.score(profile, now)?;
-        let mut decided = Decided {
-            decision: Decision::unexplained(profile, now, scored),
-            by: ScoredBy::Live,
-            fault: None,
-            errors: Vec::new(),
-        };
-        if want.reasons > 0 {
-            match self.background.explain(&*self.scorer, &row, scored.margin) {
-                Ok(sampled) => self.give_reasons(profile, want.reasons, &mut decided, &sampled),
-                Err(fault) => decided.fault = Some(fault),
-            }
-        }
+        let row = self.frame.row(profile, now);
+        let answer = Answer::of(&*self.scorer, &self.background, &row, want.reasons > 0)?;
+        let mut decided = self.frame.decide(profile, now, want.reasons, answer);
         if want.next_change {
+            let Decision { score, band, .. } = decided.decision;
             let same = |at| {
-                self.score(profile, at).is_ok_and(|(_, later)| {
-                    later.score == scored.score && later.band == scored.band
+                let row = self.frame.row(profile, at);
+                margin(&*self.scorer, &row).is_ok_and(|margin| {
+                    let later = self.frame.scored(margin);
+                    (later.score.0, later.band) == (score, band)
                 })
             };
             decided.decision.next_change_at = Some(tried(now, same));
         }
         Ok(decided)
-    }
-
-    fn give_reasons(
-        &self,
-        profile: &Profile,
-        most: usize,
-        decided: &mut Decided,
-        sampled: &Sampled,
-    ) {
-        let Sampled { explanation, errors } = sampled;
-        self.frame.give_reasons(profile, most, &mut decided.decision, explanation);
-        let slope = slope(&self.frame.model, explanation).abs();
-        let error = |signal: u16| {
-            let slot = self.frame.slots.iter().position(|slot| slot.signal == signal);
-            slot.and_then(|slot| errors.get(slot)).map_or(0.0, |error| error * slope)
-        };
-        decided.errors =
-            decided.decision.reasons.iter().map(|reason| error(reason.signal)).collect();
     }
 }
 
@@ -189,7 +157,7 @@ impl Decider {
     /// The band that a shown score of the live model is in: see [`Engine::band_of`].
     pub fn band_of(&self, score: u8) -> Band {
         match &self.brought {
-            Some(Ok(brought)) => brought.frame.band_of(score),
+            Some(Ok(brought)) => brought.frame.engine().band_of(score),
             _ => self.engine.band_of(score),
         }
     }

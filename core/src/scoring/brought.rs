@@ -58,6 +58,19 @@ impl ScorerFault {
             Self::Absent(_) => "absent",
         }
     }
+
+    /// The fault of a code that came from where the model runs, which keeps the rest to itself.
+    pub fn coded(code: &str) -> Self {
+        const THERE: &str = "where it runs";
+        match code {
+            "nonsense" => Self::Nonsense(f64::NAN),
+            "shape" => Self::Shape(THERE.to_owned()),
+            "file" => Self::File(THERE.to_owned()),
+            "absent" => Self::Absent("such"),
+            // What is limited runs on servers, which say more.
+            _ => Self::Trap(THERE.to_owned()),
+        }
+    }
 }
 
 /// A probability that may be used: whoever asks a [`Scorer`] looks at its answer by this.

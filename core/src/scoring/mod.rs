@@ -1,5 +1,6 @@
 //! Scores, bands and their explanation.
 
+mod answer;
 mod brought;
 mod explain;
 mod lanes;
@@ -7,6 +8,7 @@ mod points;
 mod sampled;
 mod score;
 
+pub use answer::Answer;
 pub use brought::{Scorer, ScorerFault, checked};
 pub use explain::{Explainer, Explanation, Unexplained, explain};
 pub(crate) use points::slope;
