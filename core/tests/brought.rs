@@ -259,7 +259,8 @@ fn a_model_that_runs_elsewhere_decides_as_one_that_runs_here() {
         let want = Want { reasons, next_change: false };
         let profile = visitor(decider.engine(), 2);
         let row = frame.row(&profile, NOW);
-        let sent = Answer::of(&By(says), &there, &row, reasons > 0).unwrap().numbers();
+        let background = (reasons > 0).then_some(&there);
+        let sent = Answer::of(&By(says), &row, background).unwrap().numbers();
         let answer = Answer::read(&sent, frame.signals().len()).unwrap();
         let decided = frame.decide(&profile, NOW, reasons, answer);
         assert_eq!(decided, decider.decide(&profile, NOW, want));

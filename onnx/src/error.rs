@@ -1,5 +1,7 @@
 //! Why an ONNX file is refused.
 
+use rapport_core::scoring::ScorerFault;
+
 /// What is wrong with a file, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -23,4 +25,13 @@ pub enum OpenError {
     Signal { signal: String, what: String },
     #[error("output: {0}")]
     Output(String),
+}
+
+impl From<OpenError> for ScorerFault {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Input { .. } | OpenError::Signal { .. } => Self::Shape(error.to_string()),
+            error => Self::File(error.to_string()),
+        }
+    }
 }

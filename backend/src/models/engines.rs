@@ -2,7 +2,7 @@
 
 use rapport_core::model::{Runtime, Signal};
 use rapport_core::scoring::{Scorer, ScorerFault};
-use rapport_onnx::{OnnxModel, OpenError};
+use rapport_onnx::OnnxModel;
 use rapport_scorer::{Limits, Sandbox};
 use std::sync::{Arc, OnceLock};
 
@@ -27,13 +27,7 @@ impl Engines {
                 let sandbox = started.as_ref().map_err(|why| ScorerFault::File(why.clone()))?;
                 Ok(Arc::new(sandbox.open(file, signals.len())?))
             }
-            Runtime::Onnx => match OnnxModel::open(file, signals) {
-                Ok(model) => Ok(Arc::new(model)),
-                Err(error @ (OpenError::Input { .. } | OpenError::Signal { .. })) => {
-                    Err(ScorerFault::Shape(error.to_string()))
-                }
-                Err(error) => Err(ScorerFault::File(error.to_string())),
-            },
+            Runtime::Onnx => Ok(Arc::new(OnnxModel::open(file, signals)?)),
         })
     }
 

@@ -115,7 +115,8 @@ impl Brought {
         want: Want,
     ) -> Result<Decided, ScorerFault> {
         let row = self.frame.row(profile, now);
-        let answer = Answer::of(&*self.scorer, &self.background, &row, want.reasons > 0)?;
+        let background = (want.reasons > 0).then_some(&self.background);
+        let answer = Answer::of(&*self.scorer, &row, background)?;
         let mut decided = self.frame.decide(profile, now, want.reasons, answer);
         if want.next_change {
             let Decision { score, band, .. } = decided.decision;

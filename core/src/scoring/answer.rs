@@ -14,18 +14,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Asks a model about a row; `why` asks a few hundred times more.
+    /// Asks a model about a row, and a few hundred times more where a background is there to explain by.
     ///
     /// # Errors
     /// Those of [`margin`].
     pub fn of(
         scorer: &dyn Scorer,
-        background: &Background,
         row: &[f64],
-        why: bool,
+        background: Option<&Background>,
     ) -> Result<Self, ScorerFault> {
         let margin = margin(scorer, row)?;
-        let why = why.then(|| background.explain(scorer, row, margin));
+        let why = background.map(|background| background.explain(scorer, row, margin));
         Ok(Self { margin, why })
     }
 
