@@ -228,6 +228,131 @@ fn the_winner_becomes_what_everybody_gets() {
     assert_eq!(experience["definition"]["changes"]["domMutations"][0]["value"], "Hi");
 }
 
+/// Which of `words` some visitors read in a slot; none where it is left as it is.
+fn read_in(flags: &Flags, slot: &str) -> Vec<Option<String>> {
+    let texts = (0..40).map(|number| {
+        let context: CoreValue<'static> = serde_json::from_value(
+            json!({ "attributes": { "id": format!("u{number}"), "country": "AT" } }),
+        )
+        .unwrap();
+        let answer = serde_json::to_value(Asker::new(&context).feature(flags, slot)).unwrap();
+        answer["value"]["text"].as_str().map(str::to_owned)
+    });
+    texts.collect()
+}
+
+#[test]
+fn of_an_experience_the_winner_is_what_all_see_whom_it_is_for() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    made(&house, &acme, "audiences", "dach", json!({ "condition": { "country": "AT" } }));
+    made(&house, &acme, "goals", "signup", json!({ "event": "Signed Up" }));
+    let autumn = json!({ "slot": "hero", "audience": "dach", "cap": { "times": 3 }, "goals": ["signup"],
+        "variations": [null, text("warm"), text("hot")], "meta": [{ "key": "none" }, { "key": "warm" }, { "key": "hot" }],
+        "coverage": 0.8, "bandit": { "objective": "signup" } });
+    made(&house, &acme, "experiences", "autumn", autumn);
+    let call = |path: &str, body: Value| {
+        house.post(&format!("/v1/experiences/{path}")).key(&acme.admin_key).json(&body).send()
+    };
+    let ship = |key: &str, variation: &str| {
+        call(&format!("{key}/ship"), json!({ "variation": variation }))
+    };
+    assert_eq!(ship("autumn", "warm").status, 409, "a draft has no winner");
+    assert_eq!(set_status(&house, &acme, "experiences/autumn", "running").status, 200);
+    let split = eventually(|| {
+        let seen = read_in(&published(&house, &acme)?, "hero");
+        ["warm", "hot"].iter().all(|word| seen.contains(&Some((*word).to_owned()))).then_some(seen)
+    });
+    assert!(split.contains(&None), "some are left as they are");
+
+    assert_eq!(ship("autumn", "cold").status, 404);
+    let reply = ship("autumn", "warm");
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let shipped = &reply.json()["definitions"][0];
+    assert_eq!(
+        (&shipped["status"], &shipped["definition"]["shipped"]),
+        (&json!("running"), &json!("warm"))
+    );
+    eventually(|| {
+        let flags = published(&house, &acme)?;
+        let all = read_in(&flags, "hero").iter().all(|seen| seen.as_deref() == Some("warm"));
+        let for_others = values(&flags, "hero").iter().all(String::is_empty);
+        let capped = flags.experiences[0].cap.is_some_and(|cap| cap.times == 3.0);
+        (all && for_others && capped).then_some(())
+    });
+    let results = read(&house, &acme, "experiences/autumn/results");
+    assert_eq!(results["goals"][0]["key"], "signup", "what it tested can still be read: {results}");
+    assert_eq!(call("autumn/learn", json!({})).status, 409, "there is nothing to choose");
+
+    let undone = call("autumn/rollback", json!({ "revision": 2 }));
+    assert_eq!(undone.status, 200, "{}", undone.text);
+    let again = eventually(|| {
+        let seen = read_in(&published(&house, &acme)?, "hero");
+        seen.contains(&None).then_some(seen)
+    });
+    assert_eq!(again, split, "everybody is back where they were");
+    let audit = read(&house, &acme, "audit");
+    let of_autumn: Vec<_> = audit["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["object"] == "experience autumn")
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        of_autumn,
+        ["experience.roll_back", "experience.ship", "experience.start", "experience.create"]
+    );
+
+    let reply = ship("autumn", "none");
+    assert_eq!(reply.json()["definitions"][0]["status"], "stopped", "{}", reply.text);
+    let misspelt = json!({ "slot": "hero", "variations": [text("a"), text("b")], "shipped": "c" });
+    let reply = create(&house, &acme, "experiences", "other", misspelt);
+    assert_eq!(reply.json()["errors"][0]["at"], "experiences.other.shipped", "{}", reply.text);
+}
+
+#[test]
+fn changes_of_pages_and_redirects_are_shipped_like_any_other() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    let set = json!([{ "selector": "h1", "action": "set", "attribute": "html", "value": "Hi" }]);
+    let where_ = json!([{ "type": "simple", "pattern": "/pricing" }]);
+    for (key, winner) in [
+        ("title", json!({ "domMutations": set })),
+        ("move", json!({ "urlRedirect": "https://acme.example/offer" })),
+    ] {
+        let definition = json!({ "urlPatterns": where_, "variations": [{}, winner] });
+        made(&house, &acme, "experiences", key, definition);
+        assert_eq!(set_status(&house, &acme, &format!("experiences/{key}"), "running").status, 200);
+        let reply = house
+            .post(&format!("/v1/experiences/{key}/ship"))
+            .key(&acme.admin_key)
+            .header("if-match", "\"2\"")
+            .json(&json!({ "variation": "1" }))
+            .send();
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+    let changes = |flags: &Flags, visitor: usize, page: &str| {
+        let url = format!("https://acme.example{page}");
+        let context = json!({ "attributes": { "id": format!("u{visitor}") }, "url": url });
+        let context: CoreValue<'static> = serde_json::from_value(context).unwrap();
+        let all = serde_json::to_value(Asker::new(&context).all(flags)).unwrap();
+        let changes = all["changes"].as_array().unwrap().iter();
+        changes.map(|one| one["result"]["value"].clone()).collect::<Vec<_>>()
+    };
+    let flags = eventually(|| {
+        let flags = published(&house, &acme)?;
+        (changes(&flags, 0, "/pricing").len() == 2).then_some(flags)
+    });
+    for visitor in 0..40 {
+        let shown = changes(&flags, visitor, "/pricing");
+        let has = |name: &str| shown.iter().any(|one| one.get(name).is_some());
+        assert!(has("domMutations") && has("urlRedirect"), "{visitor}: {shown:?}");
+        assert!(changes(&flags, visitor, "/").is_empty(), "only where it was tested");
+    }
+}
+
 #[test]
 fn a_life_goes_only_where_it_leads() {
     let house = House::open();

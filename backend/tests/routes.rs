@@ -165,6 +165,7 @@ const TABLE: &[Route] = &[
     Route { name: "get /v1/experiments/{key}/results", call: |house, _| house.get("/v1/experiments/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "get /v1/experiences/{key}/results", call: |house, _| house.get("/v1/experiences/acmes/results"), roles: READERS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiments/{key}/ship", call: |house, _| house.post("/v1/experiments/acmes/ship").json(&json!({ "variation": "1" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
+    Route { name: "post /v1/experiences/{key}/ship", call: |house, _| house.post("/v1/experiences/acmes/ship").json(&json!({ "variation": "1" })), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiments/{key}/learn", call: |house, _| house.post("/v1/experiments/acmes/learn"), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/experiences/{key}/learn", call: |house, _| house.post("/v1/experiences/acmes/learn"), roles: AUTHORS, key_in_path: false, names_a_thing: true },
     Route { name: "post /v1/plan", call: |house, _| house.post("/v1/plan").json(&json!({ "rate": 0.1, "lift": 0.2 })), roles: READERS, key_in_path: false, names_a_thing: false },

@@ -4,6 +4,7 @@ use super::bandit::{Bandit, SCORE};
 use super::definition::{Definition, Kind, Status};
 use super::factors::Factors;
 use super::payload::{Payload, Wrong, audience_names, place};
+use super::winner::{SHIPPED, wrong_winner};
 use rapport_core::experiment::compile_flags;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -144,6 +145,7 @@ fn members(kind: Kind) -> (&'static [Members], &'static [&'static str]) {
                     ("changes", Is::Anything),
                     ("content", Is::Object),
                     ("schedule", Is::Object),
+                    (SHIPPED, Is::Text),
                     ("slot", Is::Text),
                 ],
             ],
@@ -204,6 +206,9 @@ fn shape(one: &Definition) -> Vec<Wrong> {
     }
     if let Some(Err(error)) = Factors::of(content) {
         problem(if error.is_of_generators() { "generators" } else { "factors" }, error.to_string());
+    }
+    if let Some(reason) = wrong_winner(content) {
+        problem(SHIPPED, reason.to_owned());
     }
     for (name, reason) in wrong_bandit(one, count) {
         problem(&name, reason);

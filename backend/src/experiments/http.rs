@@ -5,6 +5,7 @@ use super::service::{self, Expected};
 use super::view::{
     DefinitionView, DefinitionsView, EditWire, NewWire, RollBackWire, ShipWire, StatusWire,
 };
+use super::winner;
 use crate::app::Shared;
 use crate::error::{Problem, ProblemView, blocking};
 use crate::identity::{Action, Caller, Permit, Resource, authorize};
@@ -160,16 +161,42 @@ routes_of!(
 #[utoipa::path(post, path = "/v1/experiments/{key}/ship", tag = "experiments", params(("key" = String, Path)), request_body = ShipWire,
     responses((status = 200, body = DefinitionsView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView),
         (status = 409, body = ProblemView), (status = 412, body = ProblemView), (status = 422, body = ProblemView)))]
-pub async fn ship(
+pub async fn ship_experiment(
     State(app): State<Shared>,
     caller: Caller,
     InPath(key): InPath<String>,
     headers: HeaderMap,
     JsonBody(wire): JsonBody<ShipWire>,
 ) -> Result<Json<DefinitionsView>, Problem> {
+    ship(app, caller, (Kind::Experiment, key), &headers, wire).await
+}
+
+/// Gives everybody whom the experience is for the winning variation. It runs on and keeps what it tested;
+/// an earlier revision tests again. Where the winner leaves things as they are, it stops.
+#[utoipa::path(post, path = "/v1/experiences/{key}/ship", tag = "experiences", params(("key" = String, Path)), request_body = ShipWire,
+    responses((status = 200, body = DefinitionsView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView),
+        (status = 409, body = ProblemView), (status = 412, body = ProblemView), (status = 422, body = ProblemView)))]
+pub async fn ship_experience(
+    State(app): State<Shared>,
+    caller: Caller,
+    InPath(key): InPath<String>,
+    headers: HeaderMap,
+    JsonBody(wire): JsonBody<ShipWire>,
+) -> Result<Json<DefinitionsView>, Problem> {
+    ship(app, caller, (Kind::Experience, key), &headers, wire).await
+}
+
+async fn ship(
+    app: Shared,
+    caller: Caller,
+    (kind, key): (Kind, String),
+    headers: &HeaderMap,
+    wire: ShipWire,
+) -> Result<Json<DefinitionsView>, Problem> {
     let permit = changes(&caller)?;
-    let expected = expected(&headers)?.unwrap_or(Expected::Anything);
-    let shipped = blocking(move || service::ship(&app, &permit, &key, expected, &wire.variation));
+    let expected = expected(headers)?.unwrap_or(Expected::Anything);
+    let shipped =
+        blocking(move || winner::ship(&app, &permit, (kind, &key), expected, &wire.variation));
     Ok(Json(shipped.await?.into()))
 }
 

@@ -12,6 +12,7 @@ mod publisher;
 mod service;
 mod store;
 mod view;
+mod winner;
 
 pub use bandit::{Bandit, Learns, SCORE, authored_weights, first_weights, fits};
 pub use definition::{Definition, Kind, Status};
@@ -24,3 +25,4 @@ pub use service::{ensure, one, variation_keys};
 pub use store::DefinitionStore;
 pub(crate) use store::TABLE;
 pub use view::WrongView;
+pub use winner::SHIPPED;

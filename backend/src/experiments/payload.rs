@@ -5,6 +5,7 @@ use super::bandit::{context_attributes, first_weights, fits, reference};
 use super::definition::{Definition, Kind, Status};
 use super::learnt::{LearntLeaf, Weights};
 use super::service::variation_keys;
+use super::winner::{SHIPPED, shipped};
 use rapport_core::experiment::{Flags, compile_flags};
 use rapport_core::targeting::Value as CoreValue;
 use serde_json::{Map, Value, json};
@@ -110,14 +111,7 @@ impl Payload {
         let mut experiences = Vec::new();
         for one in of_kind(Kind::Experience) {
             origin(format!("experiences.{}", one.key), place(one));
-            let mut content = one.content.clone();
-            content.retain(|name, _| !OWN_OF_EXPERIENCE.contains(&name.as_str()));
-            content.insert("key".to_owned(), Value::from(one.key.clone()));
-            carry_context(one, &mut content);
-            if learns(one) {
-                point_to_bandit(one, &mut content);
-            }
-            experiences.push(Value::Object(content));
+            experiences.push(experience(one));
         }
         let mut value = json!({ "features": features, "experiments": alone });
         for (name, part) in [
@@ -216,8 +210,27 @@ fn experiment(one: &Definition, audiences: &Map<String, Value>) -> Value {
     Value::Object(rule)
 }
 
-/// Whether something has weights apart for each leaf, learnt or authored.
+/// An experience in core's words.
+fn experience(one: &Definition) -> Value {
+    let mut content = shipped(&one.content).unwrap_or_else(|| {
+        let mut content = one.content.clone();
+        content.retain(|name, _| !OWN_OF_EXPERIENCE.contains(&name.as_str()));
+        carry_context(one, &mut content);
+        if learns(one) {
+            point_to_bandit(one, &mut content);
+        }
+        content
+    });
+    content.insert("key".to_owned(), Value::from(one.key.clone()));
+    Value::Object(content)
+}
+
+/// Whether something has weights apart for each leaf, learnt or authored. Once a variation is shipped
+/// there is nothing to choose.
 fn learns(one: &Definition) -> bool {
+    if one.content.contains_key(SHIPPED) {
+        return false;
+    }
     ["bandit", "contextualBandit"].iter().any(|name| one.content.contains_key(*name))
 }
 

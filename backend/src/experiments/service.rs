@@ -149,63 +149,6 @@ pub fn roll_back(
     })
 }
 
-/// Gives everybody the winning variation, named by its key or number: it becomes the default of the
-/// experiment's feature, or, of changes to a page, an experience of their own. The experiment stops.
-///
-/// # Errors
-/// [`Problem::NotFound`] for a variation that it has not, otherwise as [`edit`].
-pub fn ship(
-    app: &App,
-    permit: &Permit,
-    key: &str,
-    expected: Expected,
-    variation: &str,
-) -> Result<Vec<Definition>, Problem> {
-    let scope = permit.scope();
-    let before = app.records.definitions(scope)?;
-    let find = |kind: Kind, key: &str| {
-        before.iter().find(|one| (one.kind, one.key.as_str()) == (kind, key))
-    };
-    let experiment = find(Kind::Experiment, key).ok_or(Problem::NotFound("experiment"))?;
-    expected.check(experiment)?;
-    if !matches!(experiment.status, Status::Running | Status::Stopped) {
-        let status = experiment.status.word();
-        return Err(Problem::Conflict(format!("the experiment is {status}; it has no winner")));
-    }
-    let keys = variation_keys(&experiment.content);
-    let number = keys.iter().position(|known| known == variation);
-    let value = number.and_then(|number| experiment.content.get("variations")?.get(number));
-    let value = value.ok_or(Problem::NotFound("variation"))?.clone();
-
-    let (at, by) = (clock::now(), permit.actor().0.clone());
-    let stopped = Definition { status: Status::Stopped, ..experiment.clone() };
-    let winner = match experiment.content.get("feature").and_then(Value::as_str) {
-        Some(feature) => {
-            let feature = find(Kind::Feature, feature).ok_or(Problem::NotFound("feature"))?;
-            let mut winner = feature.clone();
-            winner.content.insert("defaultValue".to_owned(), value);
-            winner
-        }
-        None => {
-            let mut content = experiment.content.clone();
-            const WHERE: [&str; 6] =
-                ["name", "audience", "condition", "urlPatterns", "priority", "persistQueryString"];
-            content.retain(|name, _| WHERE.contains(&name.as_str()));
-            content.insert("changes".to_owned(), value);
-            let (kind, status) = (Kind::Experience, Status::Running);
-            let revision = find(kind, key).map_or(0, |one| one.revision);
-            Definition { kind, key: key.to_owned(), revision, status, content, at, by: by.clone() }
-        }
-    };
-    let next = [stopped, winner].map(|one| Definition {
-        revision: one.revision + 1,
-        at,
-        by: by.clone(),
-        ..one
-    });
-    keep(app, permit, "ship", &before, next.to_vec())
-}
-
 /// What variations are called: by their keys, or else their numbers.
 pub fn variation_keys(content: &Map<String, Value>) -> Vec<String> {
     let count = content.get("variations").and_then(Value::as_array).map_or(0, Vec::len);
@@ -214,7 +157,7 @@ pub fn variation_keys(content: &Map<String, Value>) -> Vec<String> {
 }
 
 impl Expected {
-    fn check(self, found: &Definition) -> Result<(), Problem> {
+    pub(super) fn check(self, found: &Definition) -> Result<(), Problem> {
         match self {
             Self::Revision(revision) if revision != found.revision => {
                 Err(Problem::Stale(found.revision))
@@ -271,7 +214,7 @@ fn stays_on_its_side(before: &Definition, next: &Definition) -> Result<(), Probl
     }
 }
 
-fn keep(
+pub(super) fn keep(
     app: &App,
     permit: &Permit,
     action: &'static str,

@@ -4,7 +4,7 @@ use super::learning::learn;
 use crate::app::{App, Shared};
 use crate::clock::{self, Millis};
 use crate::error::{Problem, blocking};
-use crate::experiments::{Bandit, Definition, Kind, Status};
+use crate::experiments::{Bandit, Definition, Kind, SHIPPED, Status};
 use crate::identity::{Actor, Permit, Scope};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,6 +56,7 @@ fn teach(app: &App, lessons: &mut Lessons) -> Result<(), Problem> {
 
 /// How often something learns; `None` where it does not.
 fn due_every(one: &Definition) -> Option<f64> {
-    let bandit = Bandit::of(one).filter(|_| one.status == Status::Running)?;
+    let at_work = one.status == Status::Running && !one.content.contains_key(SHIPPED);
+    let bandit = Bandit::of(one).filter(|_| at_work)?;
     bandit.ok().map(|bandit| bandit.every_minutes)
 }

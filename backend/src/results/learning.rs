@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::clock;
 use crate::error::{Problem, StoreError};
 use crate::experiments::{
-    Bandit, Definition, Learns, LearntLeaf, SCORE, Status, Weights, first_weights, fits,
+    Bandit, Definition, Learns, LearntLeaf, SCORE, SHIPPED, Status, Weights, first_weights, fits,
     variation_keys,
 };
 use crate::identity::{Permit, Scope, SubjectId};
@@ -38,6 +38,9 @@ pub fn learn(app: &App, permit: &Permit, one: &Definition) -> Result<Lesson, Pro
     };
     if one.status != Status::Running {
         return Err(Problem::Conflict(format!("it is {} and learns nothing", one.status.word())));
+    }
+    if one.content.contains_key(SHIPPED) {
+        return Err(Problem::Conflict("it shows one variation and learns nothing".to_owned()));
     }
     let scope = permit.scope();
     let arms = variation_keys(&one.content).len();
