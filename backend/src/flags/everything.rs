@@ -6,9 +6,9 @@ use crate::app::{App, Shared};
 use crate::clock;
 use crate::collect::{Parcel, may_send};
 use crate::error::{Problem, ProblemView, blocking};
-use crate::identity::{Action, Resource, Scope, authorize};
+use crate::identity::{Action, Resource, Role, Scope, authorize};
 use crate::profiles::http::{MAX_DECIDE_BODY, MAX_ID, MAX_UNSEEN, caught_up};
-use crate::profiles::{ScoreView, decide};
+use crate::profiles::{MOST_REASONS, Question, REASONS, ScoreView, decide};
 use axum::Json;
 use axum::extract::State;
 use rapport_core::event::{EventWire, Millis};
@@ -34,6 +34,10 @@ pub struct VisitorWire {
     now: Option<f64>,
     #[serde(default)]
     consent: ConsentWire,
+    /// What is known from before, in base 64, in the place of what the server knows of the browser.
+    profile: Option<String>,
+    /// At most this many reasons of the score; 6 where left out.
+    reasons: Option<usize>,
 }
 
 /// What the visitor chose; what is not said is allowed.
@@ -54,6 +58,7 @@ pub async fn evaluate(State(app): State<Shared>, parcel: Parcel) -> Result<Json<
     }
     let principal = parcel.sender.principal();
     let scope = authorize(principal, Action::Decide, Resource::Own)?.scope();
+    let is_page = principal.role == Role::Page;
     may_send(&app, principal, &parcel.source, 1)?;
     let malformed = |error: serde_json::Error| {
         Problem::Malformed(format!("the body is not what this takes: {error}"))
@@ -74,7 +79,7 @@ pub async fn evaluate(State(app): State<Shared>, parcel: Parcel) -> Result<Json<
         let open = app.flags.get(&app, scope)?;
         let is_personal = wire.consent.personalization != Some(false);
         let now = Millis(wire.now.map_or_else(clock::now, |now| now as i64));
-        let score = score(&app, scope, wire, now)?;
+        let score = score(&app, scope, wire, now, is_page)?;
         let decided = if is_personal {
             decided(&open, &described, now, score.as_ref())
         } else {
@@ -96,12 +101,20 @@ fn score(
     scope: Scope,
     wire: VisitorWire,
     now: Millis,
+    is_page: bool,
 ) -> Result<Option<ScoreView>, Problem> {
     if wire.consent.profiling == Some(false) {
         return Ok(None);
     }
-    let browser = wire.anonymous_id.as_deref().filter(|id| !id.is_empty());
-    match decide(app, scope, browser, wire.events, now) {
+    let question = Question {
+        browser: wire.anonymous_id.as_deref().filter(|id| !id.is_empty()),
+        profile: wire.profile.as_deref(),
+        unseen: wire.events,
+        now,
+        reasons: wire.reasons.unwrap_or(REASONS).min(MOST_REASONS),
+        is_page,
+    };
+    match decide(app, scope, question) {
         Ok(score) => Ok(Some(score)),
         Err(Problem::NoBundle | Problem::NotFound(_)) => Ok(None),
         Err(problem) => Err(problem),

@@ -1,13 +1,13 @@
 //! `GET /v1/visitors`, `/v1/profiles/…`, and `POST /v1/decide`.
 
 use super::view::{RebuiltView, ScoreView, StatusView, VisitorView, VisitorsView};
-use super::{decide as decide_for, lag, visitor, visitors};
+use super::{MOST_REASONS, Question, REASONS, decide as decide_for, lag, visitor, visitors};
 use crate::app::{App, Shared};
 use crate::clock;
 use crate::collect::{Parcel, consent, may_send};
 use crate::error::{Problem, ProblemView, blocking};
 use crate::flags::answers;
-use crate::identity::{Action, Caller, Resource, Scope, SubjectId, authorize};
+use crate::identity::{Action, Caller, Resource, Role, Scope, SubjectId, authorize};
 use crate::request::InPath;
 use axum::Json;
 use axum::extract::State;
@@ -89,6 +89,12 @@ pub struct DecideWire {
     /// Asks for features and experiments too, and says of whom: `attributes`, `url`, `forcedVariations`,
     /// `stickyBucketAssignmentDocs`, `shown`.
     visitor: Option<Value>,
+    /// What is known from before, in base 64, in the place of what the server knows of the browser.
+    profile: Option<String>,
+    /// Milliseconds since 1970; the server's clock where absent.
+    now: Option<f64>,
+    /// At most this many reasons; 6 where left out.
+    reasons: Option<usize>,
 }
 
 /// What is decided. Without a `visitor` in the request there is a score, or a problem.
@@ -103,7 +109,7 @@ pub struct DecisionView {
     flags: Option<Value>,
 }
 
-/// Decides for a page that cannot run the engine. Read as JSON whatever it is declared as.
+/// Decides for a page that cannot run the engine, and for a server that cannot run the model. Read as JSON whatever it is declared as.
 #[utoipa::path(post, path = "/v1/decide", tag = "profiles", request_body = DecideWire,
     responses((status = 200, body = DecisionView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView), (status = 413, body = ProblemView), (status = 429, body = ProblemView)))]
 pub async fn decide(
@@ -119,8 +125,9 @@ pub async fn decide(
     let scope = authorize(&principal, Action::Decide, Resource::Own)?.scope();
     may_send(&app, &principal, &parcel.source, 1)?;
     let known = wire.anonymous_id.as_ref().map(String::len);
-    // Whoever asks for a score alone has to say whose.
-    if known.map_or(wire.visitor.is_none(), |length| length == 0 || length > MAX_ID)
+    let is_page = principal.role == Role::Page;
+    // A page that asks for a score alone has to say whose.
+    if known.map_or(is_page && wire.visitor.is_none(), |length| length == 0 || length > MAX_ID)
         || wire.events.len() > MAX_UNSEEN
     {
         return Err(Problem::Malformed(format!(
@@ -128,18 +135,31 @@ pub async fn decide(
         )));
     }
     caught_up(&app, scope).await?;
-    blocking(move || decided(&app, scope, wire)).await.map(Json)
+    blocking(move || decided(&app, scope, wire, is_page)).await.map(Json)
 }
 
-fn decided(app: &App, scope: Scope, wire: DecideWire) -> Result<DecisionView, Problem> {
-    let DecideWire { anonymous_id, sent_at, events: mut unseen, visitor, .. } = wire;
+fn decided(
+    app: &App,
+    scope: Scope,
+    wire: DecideWire,
+    is_page: bool,
+) -> Result<DecisionView, Problem> {
+    let DecideWire { anonymous_id, sent_at, events: mut unseen, visitor, profile, .. } = wire;
     for event in &mut unseen {
         event.sent_at = event.sent_at.take().or_else(|| sent_at.clone());
     }
-    let now = Millis(clock::now());
+    let now = Millis(wire.now.map_or_else(clock::now, |now| now as i64));
     let default = app.records.settings(scope)?.consent.into();
     let said = unseen.iter().rev().find_map(|event| Some(consent(&event.flat().ok()?, default)));
-    let scored = decide_for(app, scope, anonymous_id.as_deref(), unseen, now);
+    let question = Question {
+        browser: anonymous_id.as_deref(),
+        profile: profile.as_deref(),
+        unseen,
+        now,
+        reasons: wire.reasons.unwrap_or(REASONS).min(MOST_REASONS),
+        is_page,
+    };
+    let scored = decide_for(app, scope, question);
     let Some(mut visitor) = visitor else {
         return Ok(DecisionView { score: Some(scored?), flags: None });
     };

@@ -18,7 +18,8 @@ pub use merging::{Merge, MergeStore, log_all};
 pub use people::Who;
 pub use projector::Projector;
 pub use service::{
-    decide, lag, profile_bytes, profiling_word, score, visitor, visitor_view, visitors,
+    MOST_REASONS, Question, REASONS, decide, lag, profile_bytes, profiling_word, visitor,
+    visitor_view, visitors,
 };
 pub use sqlite::SqliteProfiles;
 pub use store::{Change, PlacedAct, ProfileStore, StoredProfile, Trail};

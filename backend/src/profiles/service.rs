@@ -13,6 +13,8 @@ use crate::identity::{Scope, SubjectId};
 use crate::keys::{SubjectKey, pseudonym};
 use crate::log::{Envelope, Offset};
 use crate::seal::SecretKey;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rapport_core::decide::{Decided, Engine, Want};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::person::{VisitorRef, Words};
@@ -20,7 +22,9 @@ use rapport_core::profile::Profile;
 use rapport_core::scoring::{Band, ScorerFault};
 
 /// People read three reasons and look at six.
-const REASONS: usize = 6;
+pub const REASONS: usize = 6;
+/// More than a model has signals.
+pub const MOST_REASONS: usize = 256;
 
 /// The visitors of a scope, the latest first, scored as of now.
 ///
@@ -92,7 +96,7 @@ pub fn visitor_view(
     let merged = members.into_iter().filter(|member| *member != stored.subject);
     Ok(Some(VisitorView {
         id: stored.subject.to_string(),
-        score: score(&mut engine, &profile, now),
+        score: score(&mut engine, &profile, now, REASONS),
         last_event: LastEventView { kind, name, path, at: stored.event_time },
         first_seen: stored.first_seen,
         events: stored.events,
@@ -102,19 +106,30 @@ pub fn visitor_view(
     }))
 }
 
-/// Decides for who cannot do it: the server's profile of a browser, with what the server has not seen yet on
-/// top; without a browser, of that alone. Nothing of it is kept.
+/// Whose score is asked for.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// Of which the server may know more.
+    pub browser: Option<&'a str>,
+    /// What is known from before, in base 64: it stands for what the server knows of the browser.
+    pub profile: Option<&'a str>,
+    /// What the server may not have got yet.
+    pub unseen: Vec<EventWire>,
+    pub now: Millis,
+    /// At most this many reasons.
+    pub reasons: usize,
+    /// Whether a page asks, which not every model may answer.
+    pub is_page: bool,
+}
+
+/// Decides for who cannot do it: the profile that came along, or the server's own of a browser, with what the
+/// server has not seen yet on top; without either, of that alone. Nothing of it is kept.
 ///
 /// # Errors
 /// [`Problem::NoBundle`] where nothing decides, [`Problem::NotFound`] of who does not agree to be profiled,
-/// [`Problem::Malformed`] for an event that core refuses.
-pub fn decide(
-    app: &App,
-    scope: Scope,
-    browser: Option<&str>,
-    mut unseen: Vec<EventWire>,
-    now: Millis,
-) -> Result<ScoreView, Problem> {
+/// [`Problem::Malformed`] for an event that core refuses, and a profile that is none of this bundle.
+pub fn decide(app: &App, scope: Scope, question: Question<'_>) -> Result<ScoreView, Problem> {
+    let Question { browser, profile, mut unseen, now, reasons, is_page } = question;
     let default = app.records.settings(scope)?.consent.into();
     let (mut words, mut agreed) = (Words::default(), true);
     unseen.retain(|event| {
@@ -130,16 +145,19 @@ pub fn decide(
     let bundle = app
         .bundles
         .get(app, scope)?
-        .filter(|bundle| bundle.pages_may_ask)
+        .filter(|bundle| bundle.pages_may_ask || !is_page)
         .ok_or(Problem::NoBundle)?;
     let mut engine = bundle.engine();
-    let mut profile = match browser {
-        Some(browser) => held_profile(app, scope, &engine, browser)?,
-        None => engine.new_profile(),
+    let profile_said = profile.is_some();
+    let mut profile = match (profile, browser) {
+        (Some(said), _) => said_profile(&engine, said)?,
+        (None, Some(browser)) => held_profile(app, scope, &engine, browser)?,
+        (None, None) => engine.new_profile(),
     };
     let ids: Vec<_> =
         unseen.iter().map(|wire| wire.message_id.as_deref().unwrap_or_default()).collect();
-    let held = app.log.holds(scope, &ids)?;
+    // What came with a profile is on top of that one, whatever the log holds.
+    let held = if profile_said { vec![false; ids.len()] } else { app.log.holds(scope, &ids)? };
     for (wire, _) in unseen.iter().zip(held).filter(|(_, held)| !held) {
         let refused = |error| Problem::Malformed(format!("an event was refused: {error}"));
         let time = wire.event_time(now).map_err(refused)?;
@@ -147,7 +165,16 @@ pub fn decide(
         let event = Event::decode(&compact).map_err(|error| refused(error.into()))?;
         engine.fold(&mut profile, &event, now);
     }
-    Ok(score(&mut engine, &profile, now))
+    Ok(score(&mut engine, &profile, now, reasons))
+}
+
+fn said_profile(engine: &Engine, said: &str) -> Result<Profile, Problem> {
+    let opened =
+        BASE64_STANDARD.decode(said).ok().and_then(|bytes| engine.open_profile(&bytes).ok());
+    opened.ok_or_else(|| {
+        let text = "the visitor's profile is none of this bundle: leave it out, or fold it anew";
+        Problem::Malformed(text.to_owned())
+    })
 }
 
 /// What the server knows of a browser.
@@ -213,8 +240,8 @@ pub fn profiling_word(
 }
 
 /// Scores a profile and says why.
-pub fn score(engine: &mut Scoring, profile: &Profile, now: Millis) -> ScoreView {
-    let decided = engine.decide(profile, now, Want { reasons: REASONS, next_change: false });
+fn score(engine: &mut Scoring, profile: &Profile, now: Millis, reasons: usize) -> ScoreView {
+    let decided = engine.decide(profile, now, Want { reasons, next_change: false });
     let Decided { decision, by, fault, errors } = &decided;
     let reasons = decision.reasons.iter().enumerate().map(|(at, reason)| {
         let mut text = String::new();
