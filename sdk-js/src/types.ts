@@ -93,6 +93,8 @@ export interface Reason {
   readonly points: number;
   /** The server set the value, not what happened here: a CRM's word, say. */
   readonly server?: boolean;
+  /** One standard error of the points, where a brought model's reasons are sampled. */
+  readonly error?: number;
 }
 
 /** A score with its explanation. */
@@ -108,6 +110,10 @@ export interface Verdict {
   readonly reasons: readonly Reason[];
   /** Points of all signals that `reasons` leaves out: base + reasons + rest = score. */
   readonly rest: number;
+  /** The name of the model that scored, where the workspace brought one: that one, or its fallback. */
+  readonly scoredBy?: string;
+  /** What went wrong with the brought model: docs/models.md. */
+  readonly fault?: string;
 }
 
 /** What is known of a visitor now. A page's score is provisional: the backend's fold counts. */

@@ -69,10 +69,12 @@ export class RapportProvider implements Provider {
     return this.resolve(key, "object", otherwise, context);
   }
 
-  private resolve<T>(key: string, kind: Kind, otherwise: T, context: EvaluationContext): ResolutionDetails<T> {
+  private async resolve<T>(key: string, kind: Kind, otherwise: T, context: EvaluationContext): Promise<ResolutionDetails<T>> {
     const { rapport } = this;
     if (!rapport) throw new ProviderNotReadyError("no bundle is open yet");
-    const answer = resolvable(rapport.feature(key, visitorOf(context)), rapport.isFixed(key));
+    const described = visitorOf(context);
+    const visitor = rapport.readsScore ? await rapport.ask(described) : described;
+    const answer = resolvable(rapport.feature(key, visitor), rapport.isFixed(key));
     const found = resolution(key, answer, kind, otherwise, rapport.bundle);
     if (!("wrong" in found)) return found;
     throw found.wrong === "type" ? new TypeMismatchError(found.message) : new FlagNotFoundError(found.message);

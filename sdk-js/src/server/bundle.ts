@@ -24,8 +24,17 @@ export type Signed = Pick<BundleFile, "manifest" | "signature" | "publicKey">;
 export interface BundleParts {
   readonly signals?: Uint8Array;
   readonly model?: Uint8Array;
+  /** Scores in the place of a brought model. */
+  readonly fallback?: Uint8Array;
   readonly words?: Uint8Array;
   readonly flags?: Uint8Array;
+}
+
+/** A model that the workspace brought, which only its server can run. */
+export interface Brought {
+  readonly name: string;
+  /** What scores where the server cannot be asked. */
+  readonly fallback: string;
 }
 
 /** A bundle that was verified. */
@@ -35,10 +44,13 @@ export interface Bundle {
   /** What later bundles of this workspace are verified with. */
   readonly publicKey: string;
   readonly parts: BundleParts;
+  /** Absent where the workspace's own model is live. */
+  readonly brought?: Brought | undefined;
 }
 
 interface ManifestPart {
   readonly kind: string;
+  readonly name?: string;
   readonly default?: boolean;
   readonly hash: string;
   /** Whether pages may read it too. */
@@ -48,7 +60,7 @@ interface ManifestPart {
 /** Brings a part; nothing where it is private, and not for whoever asks. */
 type FetchPart = (part: Pick<ManifestPart, "hash" | "public">) => Promise<Uint8Array | undefined>;
 
-const KINDS = ["signals", "model", "words", "flags"] as const;
+const KINDS = ["signals", "model", "fallback", "words", "flags"] as const;
 /** The highest format that this SDK reads. */
 const FORMAT = 1;
 
@@ -63,13 +75,20 @@ export async function openBundle(
 ): Promise<Bundle> {
   const key = trusted ?? publicKey;
   if (!signed(manifest, signature, key)) throw new BundleError("the manifest is not signed by the key of this workspace: take the key from its settings");
-  const found = await Promise.all(wanted(manifest).map(async (part) => ({ ...part, bytes: await fetchPart(part) })));
+  const named = partsOf(manifest);
+  const found = await Promise.all(KINDS.flatMap((kind) => first(kind, named) ?? []).map(async (part) => ({ ...part, bytes: await fetchPart(part) })));
   const parts = found.flatMap(({ kind, hash, bytes }) => {
     if (!bytes) return [];
     if (sha256(bytes) !== hash) throw new BundleError(`the part ${kind} is not what the manifest names: fetch the bundle again`);
     return [[kind, bytes] as const];
   });
-  return { hash: sha256(manifest), publicKey: key, parts: Object.fromEntries(parts) };
+  const [brought, fallback] = [first("brought", named), first("fallback", named)];
+  return {
+    hash: sha256(manifest),
+    publicKey: key,
+    parts: Object.fromEntries(parts),
+    brought: brought && { name: brought.name ?? "", fallback: fallback?.name ?? "" },
+  };
 }
 
 /** Reads a bundle from a file's content. */
@@ -88,15 +107,16 @@ export function sha256(bytes: string | Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Of each kind the default part, or the first. */
-function wanted(manifest: string): ManifestPart[] {
+function partsOf(manifest: string): ManifestPart[] {
   const { format, parts } = JSON.parse(manifest) as { format: number; parts: ManifestPart[] };
   if (format > FORMAT) throw new BundleError(`the bundle has format ${format}, newer than this SDK: update it`);
-  return KINDS.flatMap((kind) => {
-    const candidates = parts.filter((part) => part.kind === kind);
-    const found = candidates.find((part) => part.default) ?? candidates[0];
-    return found ?? [];
-  });
+  return parts;
+}
+
+/** Of a kind the default part, or the first. */
+function first(kind: string, parts: ManifestPart[]): ManifestPart | undefined {
+  const candidates = parts.filter((part) => part.kind === kind);
+  return candidates.find((part) => part.default) ?? candidates[0];
 }
 
 function signed(manifest: string, signature: string, publicKey: string): boolean {

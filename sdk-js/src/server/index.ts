@@ -2,7 +2,7 @@
 export { openRapport, type OpenOptions } from "./open";
 export { Rapport, type Decided } from "./rapport";
 export { Visit } from "./visit";
-export type { Visitor } from "./visitor";
+export type { Said, Visitor } from "./visitor";
 export { headOf, type HeadOptions } from "./head";
 export { browserOf, type Browser } from "./browser";
 export { BundleError, type BundleFile } from "./bundle";

@@ -1,5 +1,6 @@
 /** Opens a workspace's bundle: from a file, or from its server. */
 import { readFile } from "node:fs/promises";
+import { Asker } from "./asker";
 import { openFile, type Bundle } from "./bundle";
 import type { Modules } from "./deciding";
 import { Outbox, type TrackOptions } from "./outbox";
@@ -16,23 +17,33 @@ export interface OpenOptions extends Partial<RemoteOptions> {
   readonly track?: TrackOptions | undefined;
   /** Hears every exposure of `feature` and `value`, beside what is sent. */
   readonly onExposure?: OnExposure | undefined;
+  /** Milliseconds that `ask` waits at most for the server's score. Default: 1,000. */
+  readonly patience?: number | undefined;
+  /** Hears why the server gave no score: the fault's code, and a sentence for the log. Default: `console.warn`. */
+  readonly onFault?: ((fault: string, message: string) => void) | undefined;
 }
 
 /** Opens a bundle, once for all visitors. Throws where it is not signed, damaged, or newer than this SDK. */
 export async function openRapport(options: OpenOptions): Promise<Rapport> {
-  const { file, key, endpoint, publicKey, refresh, track, onExposure, fetch: request = globalThis.fetch } = options;
-  const outbox = key !== undefined && endpoint !== undefined ? new Outbox(`${endpoint.replace(/\/$/, "")}/v1/batch`, key, request, track) : undefined;
+  const { file, key, secretKey, endpoint, publicKey, refresh, track, onExposure, patience = 1_000, onFault = warn, fetch: request = globalThis.fetch } = options;
+  const at = (path: string) => `${endpoint?.replace(/\/$/, "")}${path}`;
+  const outbox = key !== undefined && endpoint !== undefined ? new Outbox(at("/v1/batch"), key, request, track) : undefined;
+  const asker = secretKey !== undefined && endpoint !== undefined ? new Asker(at("/v1/decide"), secretKey, request, patience, onFault) : undefined;
   const modules = engines();
   if (file !== undefined) {
     const content = file instanceof Uint8Array ? file : await readFile(file);
-    return new Rapport(await modules, await openFile(content, publicKey), undefined, outbox, onExposure);
+    return new Rapport(await modules, await openFile(content, publicKey), undefined, outbox, onExposure, asker);
   }
   if (key === undefined || endpoint === undefined) throw new TypeError("there is no bundle: name a `file`, or a `key` and an `endpoint`");
   const remote = new Remote({ ...options, key, endpoint });
   const bundle: Bundle = await remote.first();
-  const rapport = new Rapport(await modules, bundle, remote, outbox, onExposure);
+  const rapport = new Rapport(await modules, bundle, remote, outbox, onExposure, asker);
   if (refresh) remote.watch(refresh, () => rapport.refresh());
   return rapport;
+}
+
+function warn(_: string, message: string): void {
+  console.warn(`rapport: no score by the server: ${message}`);
 }
 
 let compiled: Promise<Modules> | undefined;

@@ -5,9 +5,10 @@ import type { Hydration } from "../hydration";
 import type { Properties, Verdict } from "../types";
 import type { Bundle } from "./bundle";
 import { Deciding, type Modules } from "./deciding";
+import type { Question } from "./asker";
 import { Exposures } from "./exposures";
 import { Visit } from "./visit";
-import type { Visitor } from "./visitor";
+import { profiled, type Said, type Visitor } from "./visitor";
 
 /** All that the bundle says of a visitor. Nobody is told of it: what a visitor sees is asked by `feature`. */
 export interface Decided extends Partial<Verdict> {
@@ -35,6 +36,11 @@ export interface Supply {
   stop(): void;
 }
 
+/** Asks the server for scores. */
+export interface Asking {
+  ask(question: Question): Promise<Said>;
+}
+
 /** Hears of an assignment that results count, each time it is asked for. */
 export type OnExposure = (exposure: Exposure, visitor: Visitor) => void;
 
@@ -53,6 +59,7 @@ export class Rapport {
     private readonly supply: Supply | undefined,
     private readonly outbox: Outgoing | undefined,
     private readonly onExposure?: OnExposure | undefined,
+    private readonly asking?: Asking | undefined,
   ) {
     this.deciding = new Deciding(modules, bundle);
   }
@@ -72,13 +79,33 @@ export class Rapport {
     return this.deciding.isFixed(key);
   }
 
+  /** Whether what anybody sees depends on their score. */
+  get readsScore(): boolean {
+    return this.deciding.readsScore;
+  }
+
+  /**
+   * The visitor with the score that the server gives, where the workspace brought a model that only the server can run;
+   * else the same visitor, at once. Never throws: where nobody answers in time, the fallback scores and `fault` says why.
+   */
+  async ask(visitor: Visitor): Promise<Visitor> {
+    const { asking, deciding } = this;
+    if (!asking || !deciding.brought || deciding.always || !profiled(visitor)) return visitor;
+    const { anonymousId, events = [], now } = visitor;
+    // What the server would not take, or could not put together, is folded here.
+    const folded = visitor.profile !== undefined || events.length > MOST_UNSEEN ? deciding.folded(visitor) : undefined;
+    const known = folded ? { profile: Buffer.from(folded).toString("base64") } : { anonymousId, events };
+    return { ...visitor, said: await asking.ask({ ...known, now }) };
+  }
+
   /** Score, reasons, and all features. */
   decide(visitor: Visitor): Decided {
     const verdict = this.explain(visitor);
+    const fault = this.deciding.fault(visitor);
     const features = Object.fromEntries(this.keys.map((key) => [key, this.deciding.feature(key, visitor)]));
     const reasons = verdict?.reasons.map(({ text, points }) => `${points < 0 ? "−" : "+"}${Math.abs(points)} ${text}`) ?? [];
     const sentences = Object.entries(features).map(([key, feature]) => `${key}: ${because(feature)}`);
-    return { ...verdict, bundle: this.bundle, features, why: [...reasons, ...sentences] };
+    return { ...verdict, ...(fault === undefined ? {} : { fault }), bundle: this.bundle, features, why: [...reasons, ...sentences] };
   }
 
   /** 0 to 100; absent, not 0, where nobody may be scored. */
@@ -189,6 +216,9 @@ export class Rapport {
     if (whose !== undefined && this.exposures.first(whose, seen)) this.outbox?.add(seen.event, visitor, seen.properties);
   }
 }
+
+/** As many events as the server takes with a question. */
+const MOST_UNSEEN = 100;
 
 function because({ source, experimentResult, value }: Feature): string {
   const shown = JSON.stringify(value);

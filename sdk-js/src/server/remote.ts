@@ -6,7 +6,7 @@ export interface RemoteOptions {
   /** The workspace's write key. */
   readonly key: string;
   readonly endpoint: string;
-  /** A secret key of a role that may read what is published: fetches models that no page may have. */
+  /** A secret key (owner, admin or developer): fetches models that no page may have, and asks for scores of brought ones. */
   readonly secretKey?: string | undefined;
   /** The workspace's public key in base 64: pin it. Without one the first bundle's is taken for good. */
   readonly publicKey?: string | undefined;

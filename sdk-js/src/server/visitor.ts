@@ -1,7 +1,7 @@
 /** Who is asked about. */
 import type { Choice } from "../consent";
 import type { Visitor as Asked } from "../flags";
-import type { Properties, RapportEvent } from "../types";
+import type { Properties, RapportEvent, Verdict } from "../types";
 
 export interface Visitor extends Asked {
   /** The browser's id, as the page's tracker keeps it. */
@@ -16,6 +16,16 @@ export interface Visitor extends Asked {
   readonly consent?: Choice | undefined;
   /** Milliseconds since 1970. Default: the clock. */
   readonly now?: number | undefined;
+  /** What the workspace's server said of them: `ask` puts it there. */
+  readonly said?: Said | undefined;
+}
+
+/** What a server answers that was asked for a score. */
+export interface Said {
+  /** Absent where nobody scores the visitor, or may. */
+  readonly verdict?: Verdict;
+  /** Why there is no answer: `time`, `absent` (not reached, or it refuses) or `nonsense`. */
+  readonly fault?: string;
 }
 
 /** An event of a visitor. */
