@@ -40,6 +40,9 @@ pub struct Parts {
     pub hash: String,
     /// Signals, model and words; `None` where no model is there to score with.
     pub scoring: Option<[Vec<u8>; 3]>,
+    /// Where only the server can run the live model, which somebody brought: the name of its fallback, whose
+    /// parts `scoring` then has.
+    pub fallback: Option<String>,
     pub flags: Option<Vec<u8>>,
 }
 
@@ -73,16 +76,19 @@ pub fn verified(
         found.map(Some).ok_or_else(|| bundle(format!("the bundle has no {kind} `{name}`")))
     };
     let bytes = |part: Option<&Named>| part.map_or(Ok(None), |part| bytes_of(part, held));
-    let [signals, model, words] = [
-        bytes(of_kind("signals", None)?)?,
-        bytes(of_kind("model", model)?)?,
-        bytes(of_kind("words", locale)?)?,
-    ];
+    let live = of_kind("brought", None)?;
+    let scores = match live {
+        Some(live) if model.is_none_or(|name| name == live.name) => of_kind("fallback", None)?,
+        _ => of_kind("model", model)?,
+    };
+    let fallback = live.map(|_| scores.map(|part| part.name.clone()).unwrap_or_default());
+    let [signals, model, words] =
+        [bytes(of_kind("signals", None)?)?, bytes(scores)?, bytes(of_kind("words", locale)?)?];
     let flags = bytes(of_kind("flags", None)?)?;
     let scoring =
         signals.zip(model).zip(words).map(|((signals, model), words)| [signals, model, words]);
     let Manifest { workspace, environment, .. } = manifest;
-    Ok(Parts { workspace, environment, hash, scoring, flags })
+    Ok(Parts { workspace, environment, hash, scoring, fallback, flags })
 }
 
 /// The bytes of a part; `None` of one that only servers get and that is not there.

@@ -6,6 +6,8 @@ use pyo3::types::PyBytes;
 use rapport_core::decide::{self, Engine};
 use rapport_core::event::Millis;
 use rapport_core::profile::Profile;
+use rapport_core::scoring::Band;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// What a bundle says of a visitor, and why.
@@ -39,6 +41,10 @@ pub struct Decision {
     pub why: Vec<String>,
     /// SHA-256 of the bundle's manifest, in hex.
     pub bundle: Option<String>,
+    /// The name of the model that scored, where the workspace brought one: that one, or its fallback.
+    pub scored_by: Option<String>,
+    /// What went wrong with the brought model: docs/models.md.
+    pub fault: Option<String>,
 }
 
 impl Decision {
@@ -58,7 +64,7 @@ impl Decision {
         let reasons = decision.reasons.iter().map(|reason| {
             let mut text = String::new();
             engine.describe(profile, &decision, reason, &mut text);
-            Reason { signal: reason.id, text, points: reason.points }
+            Reason { signal: reason.id, text, points: reason.points, error: None }
         });
         let reasons: Vec<_> = reasons.collect();
         Ok(Self {
@@ -72,6 +78,62 @@ impl Decision {
             next_change_at: decision.next_change_at.map(|at| at.0),
             profile: Some(PyBytes::new(py, &profile.encode(engine.signals())).unbind()),
             ..Self::unscored(bundle, decision.as_of)
+        })
+    }
+}
+
+/// A score that the workspace's server gave.
+#[derive(Debug, Deserialize)]
+pub struct Verdict {
+    score: u8,
+    band: String,
+    probability: f64,
+    base: u8,
+    reasons: Vec<Sentence>,
+    rest: i32,
+    scored_by: Option<String>,
+    fault: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sentence {
+    signal: u32,
+    text: String,
+    points: i32,
+    error: Option<f64>,
+}
+
+impl Verdict {
+    /// What conditions read of it.
+    pub fn known(&self) -> Option<(u8, Band)> {
+        Some((self.score, Band::named(&self.band)?))
+    }
+
+    /// The decision that it makes, with so many reasons at most.
+    pub fn decision(
+        self,
+        py: Python<'_>,
+        bundle: Option<String>,
+        now: Millis,
+        most: usize,
+    ) -> PyResult<Decision> {
+        let left: i32 = self.reasons.iter().skip(most).map(|one| one.points).sum();
+        let reasons = self.reasons.into_iter().take(most).map(|one| {
+            let Sentence { signal, text, points, error } = one;
+            Reason { signal, text, points, error }
+        });
+        let reasons: Vec<_> = reasons.collect();
+        Ok(Decision {
+            score: Some(self.score),
+            band: Band::named(&self.band).map(Band::name),
+            probability: Some(self.probability),
+            base: Some(self.base),
+            why: reasons.iter().map(Reason::__str__).collect(),
+            reasons: reasons.into_iter().map(|one| Py::new(py, one)).collect::<PyResult<_>>()?,
+            rest: self.rest + left,
+            scored_by: self.scored_by,
+            fault: self.fault,
+            ..Decision::unscored(bundle, now)
         })
     }
 }
@@ -93,6 +155,8 @@ pub struct Reason {
     /// In words, such as "visited pricing 3 times in 2 days".
     pub text: String,
     pub points: i32,
+    /// One standard error of the points, where a brought model's reasons are sampled.
+    pub error: Option<f64>,
 }
 
 #[pymethods]

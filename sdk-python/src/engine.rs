@@ -1,7 +1,7 @@
 //! A bundle, opened once and asked about any visitor.
 
 use crate::bundle::{Parts, verified};
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, Reason, Verdict};
 use crate::error::{bundle, guarded, visitor};
 use crate::feature::{Exposure, Feature, Variation};
 use crate::flags::{Asking, Held};
@@ -11,7 +11,7 @@ use crate::wire::wire;
 use pyo3::exceptions::PyIndexError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use rapport_core::decide::{self, Want};
 use rapport_core::event::{Event, EventWire, Millis};
 use rapport_core::experiment::{
@@ -21,6 +21,7 @@ use rapport_core::experiment::{
 use rapport_core::profile::Profile;
 use rapport_core::scoring::Band;
 use rapport_core::targeting::Value;
+use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// More reasons than a model has signals.
@@ -35,6 +36,8 @@ const MANY_EVENTS: usize = 64;
 pub struct Engine {
     asking: Arc<Asking>,
     scoring: Option<Scoring>,
+    /// Where only the server can run the live model: the name of what `scoring` then has.
+    fallback: Option<String>,
     on_exposure: Option<Py<PyAny>>,
     /// SHA-256 of the signed manifest, in hex.
     bundle: Option<Arc<str>>,
@@ -66,7 +69,7 @@ impl Engine {
     ) -> PyResult<Self> {
         guarded(|| {
             let signed = (manifest, signature, public_key);
-            let Parts { workspace, environment, hash, scoring, flags } =
+            let Parts { workspace, environment, hash, scoring, fallback, flags } =
                 verified(signed, parts, model, locale)?;
             let flags = match flags {
                 Some(bytes) => py.detach(|| Flags::open(&bytes)).map_err(bundle)?,
@@ -75,6 +78,7 @@ impl Engine {
             Ok(Self {
                 asking: Arc::new(Asking::new(py, flags)),
                 scoring: scoring.map(|parts| py.detach(|| Scoring::open(parts))).transpose()?,
+                fallback,
                 on_exposure,
                 bundle: Some(hash.into()),
                 workspace,
@@ -103,6 +107,7 @@ impl Engine {
             Ok(Self {
                 asking: Arc::new(Asking::new(py, opened.map_err(bundle)?)),
                 scoring: None,
+                fallback: None,
                 on_exposure,
                 bundle: None,
                 workspace: String::new(),
@@ -128,6 +133,18 @@ impl Engine {
     #[getter]
     fn experiments(&self) -> Vec<&str> {
         self.asking.flags.experiments.iter().map(|experiment| &*experiment.key).collect()
+    }
+
+    /// Whether the workspace brought a model that only its server can run: a visitor without what that
+    /// said is scored by the fallback.
+    #[getter]
+    fn asks(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    /// Whether what a feature is depends on the visitor's score.
+    fn reads_score(&self, key: &str) -> bool {
+        self.asking.find(key).is_some_and(|number| self.asking.feature(number).score)
     }
 
     /// Whether a feature is the same for everybody.
@@ -259,6 +276,18 @@ impl Engine {
         guarded(|| Ok(self.verdict(py, &Described::read(visitor)?, want)?.0.reasons))
     }
 
+    /// The visitor's profile with the visitor's events folded in; None where no model of the bundle is here.
+    fn fold<'py>(
+        &self,
+        py: Python<'py>,
+        visitor: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        guarded(|| {
+            let described = Described::read(visitor)?;
+            Ok(self.folded(&described)?.map(|bytes| PyBytes::new(py, &bytes)))
+        })
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.on_exposure)
     }
@@ -292,16 +321,23 @@ impl Engine {
 
     /// Score and band, where they are wanted and there is something that scores who may be scored.
     fn scored(&self, described: &Described<'_>, wanted: bool) -> PyResult<Option<(u8, Band)>> {
-        let Some(scoring) = self.scoring.as_ref().filter(|_| wanted) else { return Ok(None) };
-        if !described.allows(PROFILING)? {
+        if !wanted || !described.allows(PROFILING)? {
             return Ok(None);
         }
-        scoring.with(|engine| {
-            let now = described.now()?;
-            let profile = profile(engine, described, now)?;
-            let decision = engine.decide(&profile, now, Want { reasons: 0, next_change: false });
-            Ok(Some((decision.score, decision.band)))
-        })
+        match self.said(described)? {
+            Said::Score(verdict) => Ok(verdict.known()),
+            Said::Nobody => Ok(None),
+            Said::Nothing(_) => {
+                let Some(scoring) = &self.scoring else { return Ok(None) };
+                scoring.with(|engine| {
+                    let now = described.now()?;
+                    let profile = profile(engine, described, now)?;
+                    let want = Want { reasons: 0, next_change: false };
+                    let decision = engine.decide(&profile, now, want);
+                    Ok(Some((decision.score, decision.band)))
+                })
+            }
+        }
     }
 
     fn verdict(
@@ -312,19 +348,69 @@ impl Engine {
     ) -> PyResult<(Decision, Option<(u8, Band)>)> {
         let now = described.now()?;
         let bundle = self.bundle().map(str::to_owned);
-        let Some(scoring) = &self.scoring else {
-            return Ok((Decision::unscored(bundle, now), None));
-        };
         if !described.allows(PROFILING)? {
             return Ok((Decision::unscored(bundle, now), None));
         }
+        let fault = match self.said(described)? {
+            Said::Score(verdict) => {
+                let scored = verdict.known();
+                let mut decision = verdict.decision(py, bundle, now, want.reasons)?;
+                let folded = self.folded(described)?;
+                decision.profile = folded.map(|bytes| PyBytes::new(py, &bytes).unbind());
+                return Ok((decision, scored));
+            }
+            Said::Nobody => return Ok((Decision::unscored(bundle, now), None)),
+            Said::Nothing(fault) => fault,
+        };
+        let Some(scoring) = &self.scoring else {
+            return Ok((Decision { fault, ..Decision::unscored(bundle, now) }, None));
+        };
         scoring.with(|engine| {
             let profile = profile(engine, described, now)?;
             let decision = engine.decide(&profile, now, want);
             let scored = Some((decision.score, decision.band));
-            Ok((Decision::of(py, bundle, engine, &profile, decision)?, scored))
+            let scored_by = self.fallback.clone();
+            let decision = Decision::of(py, bundle, engine, &profile, decision)?;
+            Ok((Decision { scored_by, fault, ..decision }, scored))
         })
     }
+
+    fn folded(&self, described: &Described<'_>) -> PyResult<Option<Vec<u8>>> {
+        let Some(scoring) = &self.scoring else { return Ok(None) };
+        scoring.with(|engine| {
+            let profile = profile(engine, described, described.now()?)?;
+            Ok(Some(profile.encode(engine.signals())))
+        })
+    }
+
+    /// What the server said of a visitor, where it is the one to ask.
+    fn said(&self, described: &Described<'_>) -> PyResult<Said> {
+        if self.fallback.is_none() {
+            return Ok(Said::Nothing(None));
+        }
+        let Some(said) = &described.said else { return Ok(Said::Nothing(Some("absent".into()))) };
+        let SaidWire { verdict, fault } = wire(said, "answer of a server")?;
+        Ok(match verdict {
+            Some(verdict) => Said::Score(verdict),
+            None if fault.is_some() => Said::Nothing(fault),
+            None => Said::Nobody,
+        })
+    }
+}
+
+/// What a server said.
+enum Said {
+    Score(Verdict),
+    /// Nobody scores the visitor, or may.
+    Nobody,
+    /// Nothing, and why: the fallback scores.
+    Nothing(Option<String>),
+}
+
+#[derive(Deserialize)]
+struct SaidWire {
+    verdict: Option<Verdict>,
+    fault: Option<String>,
 }
 
 const PERSONALIZATION: &str = "personalization";

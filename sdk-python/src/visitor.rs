@@ -30,6 +30,7 @@ pub struct Described<'py> {
     qa_mode: Given<'py>,
     forced: Given<'py>,
     sticky: Given<'py>,
+    pub said: Given<'py>,
 }
 
 impl<'py> Described<'py> {
@@ -62,6 +63,7 @@ impl<'py> Described<'py> {
                 "qa_mode" => &mut described.qa_mode,
                 "forced_variations" => &mut described.forced,
                 "sticky" => &mut described.sticky,
+                "said" => &mut described.said,
                 other => {
                     return Err(wrong_type(format!(
                         "a visitor has no `{other}`: give attributes, url, anonymous_id, user_id, \

@@ -6,15 +6,14 @@ import gc
 import json
 import logging
 import os
-import re
 import subprocess
 import sys
 import threading
-import urllib.request
 import weakref
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from serving import Server, needs_server
 
 from rapport import (
     AsyncClient,
@@ -27,46 +26,15 @@ from rapport import (
     testing,
 )
 
-SERVER = os.environ.get("RAPPORT")
-needs_server = pytest.mark.skipif(
-    SERVER is None, reason="RAPPORT names no server's binary: cargo xtask test builds it"
-)
 RULE = {"key": "hero", "hashVersion": 2, "variations": ["plain", "warm"]}
 HERO = {"features": {"hero": {"defaultValue": "plain", "rules": [RULE]}}}
-
-
-class Server:
-    def __init__(self, folder):
-        command = [SERVER, "serve", "--listen", "127.0.0.1:0", "--dir", str(folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        said = ""
-        for line in self.process.stdout:
-            said += line
-            if line.startswith("Owner link"):
-                break
-        self.url = re.search(r"^Rapport serves at (\S+)", said, re.MULTILINE).group(1)
-        self.key = re.search(r"wk_live_\w+", said).group()
-        self.secret = re.search(r"sk_live_\w+", said).group()
-
-    def ask(self, path, body=None):
-        request = urllib.request.Request(self.url + path)
-        request.add_header("authorization", f"Bearer {self.secret}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("content-type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
-
-    def publish(self, flags):
-        return self.ask("/v1/bundles", {"bundle": {"signals": [], "flags": flags}, "models": {}})
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
-    server.process.terminate()
-    server.process.wait(30)
+    server.close()
 
 
 class Failing:

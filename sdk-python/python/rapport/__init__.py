@@ -20,7 +20,7 @@ from .bundle import Bundle
 from .client import AsyncClient, Client
 from .events import DeliveryError
 from .identity import identity_token
-from .visitor import Visitor
+from .visitor import Said, Visitor
 
 __all__ = [
     "AsyncClient",
@@ -34,6 +34,7 @@ __all__ = [
     "Feature",
     "RapportError",
     "Reason",
+    "Said",
     "Variation",
     "Visitor",
     "VisitorError",

@@ -37,10 +37,12 @@ class Bundle:
         public_key: str | None = None,
         held: Bundle | None = None,
         timeout: float = 10.0,
+        secret_key: str | None = None,
     ) -> Bundle:
         """The bundle that is published now; parts that `held` has already are not fetched again.
 
-        `key` is the write key. Where `public_key` is left out, `held`'s counts, and else the one
+        `key` is the write key; with `secret_key` (owner, admin or developer) comes a model that no
+        page may have. Where `public_key` is left out, `held`'s counts, and else the one
         that the server names: trust it over https, or pin it.
         """
         address = Address(server, timeout)
@@ -50,8 +52,14 @@ class Bundle:
         manifest = _text(told, "manifest")
         known = dict(held.parts) if held else {}
         parts = {}
-        for hash in _public_parts(manifest):
-            parts[hash] = known.get(hash) or get(address, f"/v1/parts/{key}/{hash}.bin")
+        secret = {"authorization": f"Bearer {secret_key}"}
+        for hash, public in _named(manifest):
+            if hash in known:
+                parts[hash] = known[hash]
+            elif public:
+                parts[hash] = get(address, f"/v1/parts/{key}/{hash}.bin")
+            elif secret_key is not None:
+                parts[hash] = get(address, f"/v1/bundles/parts/{hash}", secret)
         pinned = public_key or (held.public_key if held else None)
         trusted = pinned or _text(told, "publicKey")
         return cls(manifest, _text(told, "signature"), trusted, parts)
@@ -100,13 +108,16 @@ class Bundle:
         )
 
 
-def _public_parts(manifest: str) -> list[str]:
+def _named(manifest: str) -> list[tuple[str, bool]]:
+    """The hashes of the parts that an engine opens, and whether everybody may read them."""
     parts = _object(manifest).get("parts", [])
-    hashes = [part.get("hash") for part in parts if part.get("public")]
+    # A brought model runs on the server.
+    parts = [part for part in parts if part.get("kind") != "brought"]
+    named = [(part.get("hash"), part.get("public") is True) for part in parts]
     # They become part of an address before the signature is checked.
-    if not all(isinstance(hash, str) and hash.isalnum() for hash in hashes):
+    if not all(isinstance(hash, str) and hash.isalnum() for hash, _ in named):
         raise BundleError("the manifest names a part by what is no hash")
-    return hashes
+    return named
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

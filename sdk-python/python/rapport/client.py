@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import BundleError, Decision, Engine, Exposure, Feature, RapportError, Reason
 from ._http import Address, Refused, Unreachable, post
+from ._scores import Scores, question
 from .bundle import Bundle
 from .events import Answer, Outbox, Post, Step
 
@@ -48,14 +49,19 @@ class _Base:
         capacity: int = 10_000,
         retries: int = 4,
         timeout: float = 10.0,
+        patience: float = 1.0,
     ) -> None:
-        """`key` is the write key; `secret_key` sends events as proven by your server. `cache` keeps
-        the last bundle in a file, for a start without the server."""
+        """`key` is the write key; `secret_key` (of a developer, say) sends events as proven by
+        your server, brings models that no page may have, and asks for the scores of brought ones,
+        for which it waits `patience` seconds. `cache` keeps the last bundle in a file, for a start
+        without the server."""
         self.bundle = bundle
         self._address = Address(server, timeout)
         self._key = key
         self._public_key = public_key
         self._secret_key = secret_key
+        self._scores = Scores(Address(server, patience), secret_key) if secret_key else None
+        self._patience = patience
         self._cache = Path(cache) if cache is not None else None
         self._retries = retries
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
@@ -79,19 +85,21 @@ class _Base:
 
     def decide(self, visitor: Visitor, *, reasons: int = 5) -> Decision:
         """See `Engine.decide`."""
-        return self.engine.decide(visitor, reasons=reasons)
+        return self.engine.decide(self._known(visitor), reasons=reasons)
 
     def score(self, visitor: Visitor) -> int | None:
         """See `Engine.score`."""
-        return self.engine.score(visitor)
+        return self.engine.score(self._known(visitor))
 
     def explain(self, visitor: Visitor) -> list[Reason]:
         """See `Engine.explain`."""
-        return self.engine.explain(visitor)
+        return self.engine.explain(self._known(visitor))
 
     def feature(self, key: str, visitor: Visitor) -> Feature:
         """See `Engine.feature`; exposures are reported, once a visitor and variation."""
         engine = self.engine
+        if engine.reads_score(key):
+            visitor = self._known(visitor)
         feature = engine.feature(key, visitor)
         self._shown(engine, feature, visitor)
         return feature
@@ -129,6 +137,18 @@ class _Base:
     ) -> bool:
         """Queues who somebody is: needs `user_id`."""
         return self._put({"type": "identify", "traits": traits or {}}, visitor, more)
+
+    def _known(self, visitor: Visitor) -> Visitor:
+        """The visitor with what the server has to say of them, where that can be asked at once."""
+        return visitor
+
+    def _asked(self, visitor: Visitor) -> bytes | None:
+        """The question for the server; None where there is nothing to ask, or nobody."""
+        consent = visitor.get("consent") or {}
+        asks = self._scores is not None and self.engine.asks
+        if not asks or consent.get("profiling", True) is False:
+            return None
+        return question(self.engine, visitor)
 
     @property
     def waiting(self) -> int:
@@ -209,6 +229,7 @@ class _Base:
                 public_key=self._public_key,
                 held=self.bundle,
                 timeout=self._address.timeout,
+                secret_key=self._secret_key,
             )
         except (Refused, Unreachable):
             if self._engine is not None or self._cache is None or not self._cache.exists():
@@ -234,13 +255,30 @@ class _Base:
 
 
 class Client(_Base):
-    """Blocks where it waits. Starts no thread before `start`; survives a fork."""
+    """Blocks where it waits. Starts no thread before `start`; survives a fork.
+
+    Where the workspace brought a model that only its server can run, each of `decide`, `score` and
+    `explain`, and each `feature` that depends on the score, asks the server. Who calls several for
+    one visitor asks once: `visitor = client.ask(visitor)`.
+    """
 
     def _begin(self) -> None:
         super()._begin()
         self._sending = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def ask(self, visitor: Visitor) -> Visitor:
+        """The visitor with the score that the server gives, where the model is one that only it can
+        run; else the same visitor. Never raises for what the server does: where it gives no answer
+        in time, the fallback scores, and `Decision.fault` says why."""
+        asked = self._asked(visitor)
+        if asked is None or self._scores is None:
+            return visitor
+        return {**visitor, "said": self._scores.ask(asked)}
+
+    def _known(self, visitor: Visitor) -> Visitor:
+        return visitor if visitor.get("said") is not None else self.ask(visitor)
 
     def refresh(self) -> bool:
         """Gets the newest bundle; whether it is another one. On failure the old one stays."""
@@ -307,13 +345,27 @@ class Client(_Base):
 class AsyncClient(_Base):
     """The same for asyncio: what waits is awaited. Starts no task before `start`.
 
-    Requests go by the standard library, in `asyncio`'s own pool of threads.
+    Requests go by the standard library, in `asyncio`'s own pool of threads. Decisions wait for
+    nobody: where the workspace brought a model that only its server can run, what is asked about
+    `await client.ask(visitor)` is decided by the server's score, else by the fallback's.
     """
 
     def _begin(self) -> None:
         super()._begin()
         self._task: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
+
+    async def ask(self, visitor: Visitor) -> Visitor:
+        """See `Client.ask`."""
+        asked = self._asked(visitor)
+        if asked is None or self._scores is None:
+            return visitor
+        asking = asyncio.to_thread(self._scores.ask, asked)
+        try:
+            said = await asyncio.wait_for(asking, self._patience)
+        except asyncio.TimeoutError:
+            said = self._scores.fail("time", f"no answer within {self._patience} s")
+        return {**visitor, "said": said}
 
     async def refresh(self) -> bool:
         """Gets the newest bundle; whether it is another one. On failure the old one stays."""

@@ -68,7 +68,7 @@ class Outbox:
             self.dropped += 1
             return False
         whole = {"messageId": str(uuid.uuid4()), "timestamp": _now(), **event}
-        self._waiting.append(json.dumps(whole, default=_written).encode())
+        self._waiting.append(json.dumps(whole, default=written).encode())
         return True
 
     def clear(self) -> None:
@@ -140,7 +140,7 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _written(value: object) -> object:
+def written(value: object) -> object:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)

@@ -78,6 +78,8 @@ class FakeDecision:
     audiences: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
     bundle: str | None = None
+    scored_by: str | None = None
+    fault: str | None = None
 
 
 class FakeEngine:
@@ -87,6 +89,7 @@ class FakeEngine:
     """
 
     bundle: str | None = None
+    asks = False
 
     def __init__(
         self,
@@ -108,6 +111,9 @@ class FakeEngine:
     @property
     def features(self) -> list[str]:
         return self._engine.features
+
+    def reads_score(self, key: str) -> bool:
+        return False
 
     def is_fixed(self, key: str) -> bool:
         return self._engine.is_fixed(key)
@@ -172,6 +178,9 @@ class FakeClient(FakeEngine):
         told = {"type": "identify", "traits": dict(traits or {}), **more}
         self.events.append({**told, "visitor": visitor})
         return True
+
+    def ask(self, visitor: Visitor) -> Visitor:
+        return visitor
 
     def refresh(self) -> bool:
         return False

@@ -6,6 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 
+class Said(TypedDict, total=False):
+    """What the workspace's server says of a visitor's score; nothing where nobody may score them."""
+
+    verdict: Mapping[str, Any]
+    """The score with its reasons."""
+    fault: str
+    """Why there is no answer: `time`, `absent` (not reached, or it refuses) or `nonsense`."""
+
+
 class Visitor(TypedDict, total=False):
     """A visitor, as a request brings one; every member may be left out, or be None."""
 
@@ -37,3 +46,5 @@ class Visitor(TypedDict, total=False):
     """False: no experiment runs."""
     qa_mode: bool | None
     """True: only what is forced happens."""
+    said: Said | None
+    """What the server said of them: `Client.ask` puts it there."""

@@ -1,0 +1,113 @@
+"""Scores from the workspace's server, of models that this host cannot run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ._engine import Engine
+from ._http import Address, Garbled, Refused, Slow, Unreachable, post
+from .events import written
+
+if TYPE_CHECKING:
+    from .visitor import Said, Visitor
+
+log = logging.getLogger("rapport")
+
+# Seconds in which a server that failed is not asked again, so that it slows no request down.
+PAUSE = 5.0
+# As many events as the server takes with a question.
+MOST_UNSEEN = 100
+# More than a model has signals.
+ALL_REASONS = 256
+# Nothing scores, or the visitor refuses.
+NOBODY = ("urn:rapport:problem:no-bundle", "urn:rapport:problem:not-found")
+BANDS = ("not", "undecided", "qualified")
+
+
+class Scores:
+    """Asks; never raises for what a server does."""
+
+    def __init__(self, address: Address, secret_key: str) -> None:
+        self._address = address
+        self._headers = {"authorization": f"Bearer {secret_key}"}
+        self._failed: tuple[Said, float] | None = None
+
+    def ask(self, body: bytes) -> Said:
+        """What the server says to a question of `question`; blocks."""
+        failed = self._failed
+        if failed is not None and time.monotonic() < failed[1]:
+            return failed[0]
+        self._failed = None
+        try:
+            verdict = _verdict(post(self._address, "/v1/decide", body, self._headers))
+        except Refused as refused:
+            if refused.status == 404 and refused.type in NOBODY:
+                return {}
+            return self.fail("absent", refused)
+        except Slow as slow:
+            return self.fail("time", slow)
+        except Garbled as garbled:
+            return self.fail("nonsense", garbled)
+        except Unreachable as unreachable:
+            return self.fail("absent", unreachable)
+        if verdict is None:
+            return self.fail("nonsense", "the server answered what is no score")
+        return {"verdict": verdict}
+
+    def fail(self, fault: str, why: object) -> Said:
+        """From now on, for a while, nobody is asked."""
+        said: Said = {"fault": fault}
+        self._failed = said, time.monotonic() + PAUSE
+        log.warning("no score by the server: %s", why)
+        return said
+
+
+def question(engine: Engine, visitor: Visitor) -> bytes:
+    """Whom the server is asked about; what it could not take or put together is folded here."""
+    events = visitor.get("events") or []
+    asked: dict[str, Any] = {"reasons": ALL_REASONS, "now": visitor.get("now")}
+    by_profile = visitor.get("profile") is not None or len(events) > MOST_UNSEEN
+    folded = engine.fold(visitor) if by_profile else None
+    if folded is not None:
+        asked["profile"] = base64.b64encode(folded).decode()
+    else:
+        asked["anonymousId"] = visitor.get("anonymous_id") or None
+        asked["events"] = events
+    known = {name: value for name, value in asked.items() if value is not None}
+    return json.dumps(known, default=written).encode()
+
+
+def _verdict(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The answer, or None where its points do not add up."""
+    try:
+        points = [reason["points"] for reason in answer["reasons"]]
+        whole = [answer["score"], answer["base"], answer["rest"], *points]
+        known = all(type(one) is int for one in whole) and answer["band"] in BANDS
+        adds_up = answer["base"] + sum(points) + answer["rest"] == answer["score"]
+        if not known or not adds_up or not all(0 <= one <= 100 for one in whole[:2]):
+            return None
+        return {
+            "score": answer["score"],
+            "probability": float(answer["probability"]),
+            "band": answer["band"],
+            "base": answer["base"],
+            "reasons": [
+                {
+                    "signal": int(reason["signal"]),
+                    "text": str(reason["text"]),
+                    "points": reason["points"],
+                    "error": reason.get("error"),
+                }
+                for reason in answer["reasons"]
+            ],
+            "rest": answer["rest"],
+            "scored_by": answer.get("scoredBy"),
+            "fault": answer.get("fault"),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
