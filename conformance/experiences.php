@@ -46,13 +46,6 @@ function experienceAnswer(Local $rapport, array &$heard, array $authored, array 
         }
     }
     $found['exposures'] = once(array_map(viewed(...), $heard));
-    if (isset($visitor['stickyBucketAssignmentDocs'])) {
-        $documents = $visitor['stickyBucketAssignmentDocs'];
-        foreach ($heard as $exposure) {
-            $documents = array_merge($documents, $rapport->remember($exposure, $documents));
-        }
-        $found['sticky'] = $documents;
-    }
     return $found;
 }
 
@@ -86,9 +79,11 @@ function experienceAsked(Rapport $rapport, array $visitor, array $expect, Closur
     $decision = $rapport->decide($visitor);
     $afterDecision();
     $found = ['score' => $decision->score?->score, 'band' => $decision->score?->band, 'features' => [], 'pages' => []];
+    $seen = [];
     foreach (array_keys($expect['features']) as $key) {
         $feature = $rapport->feature((string) $key, $visitor);
         $found['features'][$key] = experienceFeature($feature);
+        $seen[] = $feature->sticky ?? [];
         if (isset($decision->features[$key]) && $decision->features[$key]->value !== $feature->value) {
             throw new LogicException("$key is decided at once in another way");
         }
@@ -96,6 +91,17 @@ function experienceAsked(Rapport $rapport, array $visitor, array $expect, Closur
     foreach (array_keys($expect['pages']) as $number) {
         $page = $rapport->experiment($number, $visitor);
         $found['pages'][] = ['experiment' => $page->experiment['key'], 'result' => $page->result];
+        $seen[] = $page->sticky ?? [];
+    }
+    if (isset($visitor['stickyBucketAssignmentDocs'])) {
+        // Each was given the same documents, and says those with what it changed.
+        $found['sticky'] = $given = $visitor['stickyBucketAssignmentDocs'];
+        foreach ($seen as $after) {
+            foreach ($after as $name => $document) {
+                $changed = array_diff_assoc($document['assignments'], $given[$name]['assignments'] ?? []);
+                $found['sticky'][$name] = ['assignments' => $changed + ($found['sticky'][$name]['assignments'] ?? [])] + $document;
+            }
+        }
     }
     return $found;
 }
@@ -128,11 +134,10 @@ function once(array $viewed): array
     return array_values($once);
 }
 
-/** Over HTTP nothing is remembered, and the page itself redirects; of nobody nothing is told. */
+/** Over HTTP the page itself redirects; of nobody nothing is told. */
 function expectedOverHttp(array $expect, array $visitor): array
 {
     $expect = expectedOfPhp($expect);
-    unset($expect['sticky']);
     foreach ($expect['pages'] as &$page) {
         unset($page['redirect']);
     }

@@ -16,6 +16,8 @@ final class Bundle
         public readonly string $words,
         /** The hash of the manifest; empty where there is none. */
         public readonly string $id,
+        /** Where only the server can run the live model, which somebody brought: the name of its fallback, which `model` is. */
+        public readonly ?string $fallback = null,
     ) {
     }
 
@@ -29,7 +31,7 @@ final class Bundle
      * Checks the manifest's signature and the parts' hashes. Fails closed: what is not signed is not opened.
      *
      * @param array{manifest: string, signature: string} $publication as the server gives it; the signature in base 64
-     * @param callable(string $hash): string $part the bytes of a part
+     * @param callable(string $hash, bool $isPublic): string $part the bytes of a part; empty where it is private, and not at hand
      * @param string $publicKey in base 64; keep it with your code rather than asking for it
      */
     public static function open(array $publication, callable $part, string $publicKey): self
@@ -49,20 +51,29 @@ final class Bundle
         if (($named['format'] ?? null) !== 1) {
             throw new RapportException('the bundle has another format than this SDK reads: update it');
         }
-        $bytes = static function (string $kind) use ($named, $part): string {
+        $find = static function (string $kind) use ($named): ?array {
             $candidates = array_values(array_filter($named['parts'], static fn (array $one): bool => $one['kind'] === $kind));
             $defaults = array_values(array_filter($candidates, static fn (array $one): bool => $one['default'] ?? false));
-            $chosen = $defaults[0] ?? $candidates[0] ?? null;
+            return $defaults[0] ?? $candidates[0] ?? null;
+        };
+        $bytes = static function (string $kind) use ($find, $part): string {
+            $chosen = $find($kind);
             if ($chosen === null) {
                 return '';
             }
-            $bytes = $part($chosen['hash']);
+            $isPublic = $chosen['public'] ?? true;
+            $bytes = $part($chosen['hash'], $isPublic);
+            if ($bytes === '' && !$isPublic) {
+                return '';
+            }
             if (!hash_equals($chosen['hash'], hash('sha256', $bytes))) {
                 throw new RapportException("the part $kind is not what the manifest says: fetch the bundle anew");
             }
             return $bytes;
         };
-        return new self($bytes('flags'), $bytes('signals'), $bytes('model'), $bytes('words'), hash('sha256', $manifest));
+        $isBrought = $find('brought') !== null;
+        $fallback = $isBrought ? $find('fallback')['name'] ?? '' : null;
+        return new self($bytes('flags'), $bytes('signals'), $bytes($isBrought ? 'fallback' : 'model'), $bytes('words'), hash('sha256', $manifest), $fallback);
     }
 
     /**
@@ -79,19 +90,28 @@ final class Bundle
         return self::open($file, static fn (string $hash): string => (string) base64_decode($file['parts'][$hash] ?? '', true), $publicKey ?? $file['publicKey']);
     }
 
-    /** Asks a server for what is published under a key. */
-    public static function fetch(string $server, string $key, string $publicKey, ?Transport $transport = null): self
+    /**
+     * Asks a server for what is published under a key.
+     *
+     * @param string|null $secretKey of an owner, admin or developer: brings a model that no page may have; without it nobody is scored then
+     */
+    public static function fetch(string $server, string $key, string $publicKey, ?Transport $transport = null, ?string $secretKey = null): self
     {
         $transport ??= new Http\Plain();
         $server = rtrim($server, '/');
-        $get = static function (string $path) use ($transport, $server): string {
-            $response = $transport->send('GET', $server . $path);
+        $get = static function (string $path, array $headers = []) use ($transport, $server): string {
+            $response = $transport->send('GET', $server . $path, $headers);
             return $response->status === 200 ? $response->body : throw new RapportException("$server$path answered {$response->status}");
         };
         $config = json_decode($get('/v1/sdk/' . rawurlencode($key) . '.json'), true, 64, JSON_THROW_ON_ERROR);
         if (!isset($config['manifest'])) {
             throw new RapportException('nothing is published yet under this key');
         }
-        return self::open($config, static fn (string $hash): string => $get('/v1/parts/' . rawurlencode($key) . "/$hash.bin"), $publicKey);
+        $part = static fn (string $hash, bool $isPublic): string => match (true) {
+            $isPublic => $get('/v1/parts/' . rawurlencode($key) . "/$hash.bin"),
+            $secretKey !== null => $get("/v1/bundles/parts/$hash", ['Authorization' => "Bearer $secretKey"]),
+            default => '',
+        };
+        return self::open($config, $part, $publicKey);
     }
 }

@@ -7,8 +7,11 @@ namespace Rapport;
 /** All that is decided for a visitor. */
 final class Decision implements \JsonSerializable
 {
-    /** @param array<string, Feature> $features by their keys */
-    public function __construct(public readonly ?Score $score, public readonly array $features)
+    /**
+     * @param array<string, Feature> $features by their keys
+     * @param string|null $fault why the brought model did not score: the score's, or why there is none
+     */
+    public function __construct(public readonly ?Score $score, public readonly array $features, public readonly ?string $fault = null)
     {
     }
 

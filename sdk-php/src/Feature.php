@@ -20,6 +20,8 @@ final class Feature implements \JsonSerializable
      * @param string $source `unknownFeature`, `defaultValue`, `force`, `experiment`, `prerequisite` or `cyclicPrerequisite`
      * @param array|null $experiment the experiment that decided, as it was written
      * @param array|null $result what it came to, in GrowthBook's words, and `why` in a sentence
+     * @param array<string, array>|null $sticky the visitor's `stickyBucketAssignmentDocs` once they have seen this, to be kept and
+     *     given back; null where none were given
      */
     public function __construct(
         public readonly mixed $value,
@@ -27,6 +29,7 @@ final class Feature implements \JsonSerializable
         public readonly string $ruleId = '',
         public readonly ?array $experiment = null,
         public readonly ?array $result = null,
+        public readonly ?array $sticky = null,
     ) {
     }
 

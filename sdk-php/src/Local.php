@@ -11,19 +11,28 @@ use Rapport\Engine\Library;
 /** Decides in this process, by the engine (FFI): no network, microseconds. */
 final class Local implements Rapport
 {
+    private const REASONS = 5;
+    /** As many events as the server takes with a question. */
+    private const MOST_UNSEEN = 100;
+
     private readonly ?Flags $flags;
     private readonly ?Engine $engine;
+    /** Where only the server can run the live model: the name of what the engine has. */
+    private readonly ?string $fallback;
 
     /**
      * @param Events|null $events where exposures and tracked events go; without it nothing is sent
      * @param (\Closure(Exposure, array): void)|null $onExposure hears every exposure besides
+     * @param Scores|null $scores asks for the scores of a model that only the server can run; without it its fallback scores
      */
     public function __construct(
         Bundle $bundle,
         private readonly ?Events $events = null,
         ?\Closure $onExposure = null,
         ?Library $library = null,
+        private readonly ?Scores $scores = null,
     ) {
+        $this->fallback = $bundle->fallback;
         $library ??= Library::get();
         $heard = $events === null ? $onExposure : static function (Exposure $exposure, array $visitor) use ($events, $onExposure, $bundle): void {
             $events->exposed($exposure, $visitor, $bundle->id);
@@ -47,7 +56,8 @@ final class Local implements Rapport
         foreach ($this->flags?->keys() ?? [] as $key) {
             $features[$key] = $this->decided($key, $visitor, false);
         }
-        return new Decision($this->explain($visitor), $features);
+        $said = $this->explained($visitor, self::REASONS);
+        return $said instanceof Score ? new Decision($said, $features, $said->fault) : new Decision(null, $features, $said);
     }
 
     public function score(array $visitor): ?int
@@ -55,9 +65,42 @@ final class Local implements Rapport
         return $this->explain($visitor, 0)?->score;
     }
 
-    public function explain(array $visitor, int $reasons = 5): ?Score
+    public function explain(array $visitor, int $reasons = self::REASONS): ?Score
     {
-        if ($this->engine === null || !Visitor::isProfiled($visitor)) {
+        $said = $this->explained($visitor, $reasons);
+        return $said instanceof Score ? $said : null;
+    }
+
+    /** The score; or why there is none, where something went wrong. */
+    private function explained(array $visitor, int $reasons): Score|string|null
+    {
+        if (!Visitor::isProfiled($visitor)) {
+            return null;
+        }
+        if ($this->fallback === null) {
+            return $this->computed($visitor, $reasons);
+        }
+        $said = $this->scores === null ? 'absent' : $this->scores->ask($this->question($visitor));
+        return is_string($said) ? $this->computed($visitor, $reasons)?->by($this->fallback, $said) ?? $said : $said?->cut($reasons);
+    }
+
+    /** Whom the server is asked about. What it would not take, or could not put together, is folded here. */
+    private function question(array $visitor): array
+    {
+        $events = array_values($visitor['events'] ?? []);
+        $asked = isset($visitor['now']) ? ['now' => $visitor['now']] : [];
+        if ($this->engine !== null && (isset($visitor['profile']) || count($events) > self::MOST_UNSEEN)) {
+            $profile = $visitor['profile'] ?? '';
+            $folded = $events === [] ? $profile : $this->engine->fold($profile, $events, $visitor['now'] ?? floor(microtime(true) * 1000));
+            return $asked + ['profile' => base64_encode($folded)];
+        }
+        $id = $visitor['anonymousId'] ?? '';
+        return $asked + ['events' => $events] + ($id === '' ? [] : ['anonymousId' => $id]);
+    }
+
+    private function computed(array $visitor, int $reasons): ?Score
+    {
+        if ($this->engine === null) {
             return null;
         }
         $now = $visitor['now'] ?? floor(microtime(true) * 1000);
@@ -117,7 +160,7 @@ final class Local implements Rapport
         if (isset($visitor['anonymousId']) || isset($visitor['userId'])) {
             $visitor = Visitor::asked($visitor);
         }
-        if ($this->engine !== null || isset($visitor['score'])) {
+        if ($this->engine !== null || $this->fallback !== null || isset($visitor['score'])) {
             $visitor['score'] = $this->explain($visitor, 0);
         }
         return $visitor;

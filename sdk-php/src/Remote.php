@@ -18,9 +18,9 @@ final class Remote implements Rapport
     /** What of a visitor the server is told; of who refuses something only what it is not for. */
     private const ASKED = [
         'attributes', 'url', 'anonymousId', 'userId', 'events', 'now', 'shown', 'grade',
-        'forcedVariations', 'stickyBucketAssignmentDocs', 'enabled', 'qaMode', 'consent',
+        'forcedVariations', 'stickyBucketAssignmentDocs', 'enabled', 'qaMode', 'consent', 'profile',
     ];
-    private const SCORED = ['anonymousId', 'events', 'now', 'consent'];
+    private const SCORED = ['anonymousId', 'events', 'now', 'consent', 'profile'];
 
     private readonly string $server;
     private readonly Kept $kept;
@@ -43,7 +43,8 @@ final class Remote implements Rapport
 
     public function decide(array $visitor): Decision
     {
-        return new Decision($this->explain($visitor), array_map(self::read(...), $this->answers($visitor)['features'] ?? []));
+        $score = $this->explain($visitor);
+        return new Decision($score, array_map(self::read(...), $this->answers($visitor)['features'] ?? []), $score?->fault);
     }
 
     public function score(array $visitor): ?int
@@ -57,12 +58,7 @@ final class Remote implements Rapport
             return null;
         }
         $answer = $this->asked(Visitor::isPersonal($visitor) ? self::ASKED : self::SCORED, $visitor)['score'] ?? null;
-        if ($answer === null) {
-            return null;
-        }
-        $said = array_map(static fn (array $reason): array => ['signal' => $reason['signal'], 'text' => $reason['text'], 'points' => $reason['points']], $answer['reasons']);
-        $left = array_sum(array_column(array_slice($said, $reasons), 'points'));
-        return new Score($answer['score'], (float) $answer['probability'], $answer['band'], $answer['base'], array_slice($said, 0, $reasons), $answer['rest'] + $left);
+        return is_array($answer) ? Score::ofAnswer($answer)?->cut($reasons) : null;
     }
 
     public function feature(string $key, array $visitor): Feature
@@ -84,7 +80,7 @@ final class Remote implements Rapport
     {
         $answer = $this->answers($visitor)['pages'][$number] ?? throw new RapportException("there is no experiment $number, or no answer");
         $this->expose($answer, $visitor);
-        return new Exposure($answer['experiment'], ['why' => $answer['why']] + $answer['experimentResult']);
+        return new Exposure($answer['experiment'], ['why' => $answer['why']] + $answer['experimentResult'], $answer['stickyBucketAssignmentDocs'] ?? null);
     }
 
     public function value(string $key, mixed $otherwise, array $visitor): mixed
@@ -114,9 +110,12 @@ final class Remote implements Rapport
     private function asked(array $members, array $visitor): ?array
     {
         if (!Visitor::isProfiled($visitor)) {
-            $members = array_diff($members, ['events']);
+            $members = array_diff($members, ['events', 'profile']);
         }
         $question = array_intersect_key($visitor, array_flip($members));
+        if (isset($question['profile'])) {
+            $question['profile'] = base64_encode($question['profile']);
+        }
         // An empty array is a list otherwise.
         foreach (['attributes', 'shown', 'forcedVariations', 'stickyBucketAssignmentDocs', 'consent'] as $member) {
             if (isset($question[$member])) {
@@ -152,6 +151,6 @@ final class Remote implements Rapport
             // The last reason is of the rule that decided, behind its name.
             $result['why'] = preg_replace('/^(`[^`]*`|rule \\d+): /', '', end($answer['why']));
         }
-        return new Feature($answer['value'], $answer['source'], $answer['ruleId'], $answer['experiment'] ?? null, $result);
+        return new Feature($answer['value'], $answer['source'], $answer['ruleId'], $answer['experiment'] ?? null, $result, $answer['stickyBucketAssignmentDocs'] ?? null);
     }
 }

@@ -129,7 +129,7 @@ final class Flags
         $answer = $this->asked(0, $number, $this->reads[$number], $visitor);
         $value = $this->valueOf($number, $answer);
         if ($this->onExposure !== null) {
-            $this->expose($answer, $answer[2] === 0.0 ? 3 : 3 + self::PER_ASSIGNMENT, $visitor);
+            $this->tell($this->exposures($answer, $answer[2] === 0.0 ? 3 : 3 + self::PER_ASSIGNMENT, $visitor), $visitor);
         }
         return $value ?? $otherwise;
     }
@@ -144,15 +144,18 @@ final class Flags
         $answer = $this->asked(0, $number, $this->reads[$number], $visitor);
         $rule = (int) $answer[1];
         $assigned = $answer[2] !== 0.0;
+        // Whoever hears of them may ask again, which overwrites the answer.
+        $exposures = $this->exposures($answer, $assigned ? 3 + self::PER_ASSIGNMENT : 3, $visitor);
         $feature = new Feature(
             $this->valueOf($number, $answer),
             self::SOURCES[(int) $answer[0]],
             $this->features[$number]['rules'][$rule]['id'] ?? '',
             $assigned ? $this->experimentAt($answer, 3) : null,
             $assigned ? $this->resultAt($answer, 3, $visitor) : null,
+            $this->remembered($exposures, $visitor),
         );
         if ($isSeen) {
-            $this->expose($answer, $assigned ? 3 + self::PER_ASSIGNMENT : 3, $visitor);
+            $this->tell($exposures, $visitor);
         }
         return $feature;
     }
@@ -168,8 +171,9 @@ final class Flags
     public function experiment(int $number, array $visitor): Exposure
     {
         $answer = $this->asked(1, $number, $this->pages[$number] ?? throw new RapportException("there is no experiment $number"), $visitor);
-        $found = new Exposure($this->experimentAt($answer, 0), $this->resultAt($answer, 0, $visitor));
-        $this->expose($answer, self::PER_ASSIGNMENT, $visitor);
+        $exposures = $this->exposures($answer, self::PER_ASSIGNMENT, $visitor);
+        $found = new Exposure($this->experimentAt($answer, 0), $this->resultAt($answer, 0, $visitor), $this->remembered($exposures, $visitor));
+        $this->tell($exposures, $visitor);
         return $found;
     }
 
@@ -297,24 +301,44 @@ final class Flags
         return array_map(fn (int $number): array => [$this->attributes[$number], pack('v', $number), pack('v', $number) . "\x04"], $numbers);
     }
 
-    private function expose(CData $answer, int $from, array $visitor): void
+    /** @return list<Exposure> those of an answer, where anybody wants to know */
+    private function exposures(CData $answer, int $from, array $visitor): array
     {
-        if ($this->onExposure === null) {
-            return;
+        $exposures = [];
+        if ($this->onExposure !== null || isset($visitor['stickyBucketAssignmentDocs'])) {
+            for ($left = (int) $answer[$from], $at = $from + 1; $left > 0; $left--, $at += self::PER_ASSIGNMENT) {
+                $exposures[] = new Exposure($this->experimentAt($answer, $at), $this->resultAt($answer, $at, $visitor));
+            }
         }
-        $count = (int) $answer[$from];
-        if ($count === 1) {
-            ($this->onExposure)(new Exposure($this->experimentAt($answer, $from + 1), $this->resultAt($answer, $from + 1, $visitor)), $visitor);
-            return;
-        }
-        // The hearer may ask again, which overwrites the answer.
-        $heard = [];
-        for ($left = $count, $at = $from + 1; $left > 0; $left--, $at += self::PER_ASSIGNMENT) {
-            $heard[] = new Exposure($this->experimentAt($answer, $at), $this->resultAt($answer, $at, $visitor));
-        }
-        foreach ($heard as $exposure) {
+        return $exposures;
+    }
+
+    /** @param list<Exposure> $exposures */
+    private function tell(array $exposures, array $visitor): void
+    {
+        foreach ($this->onExposure === null ? [] : $exposures as $exposure) {
             ($this->onExposure)($exposure, $visitor);
         }
+    }
+
+    /**
+     * The visitor's documents after these exposures; null where none were given.
+     *
+     * @param list<Exposure> $exposures
+     */
+    private function remembered(array $exposures, array $visitor): ?array
+    {
+        if (!isset($visitor['stickyBucketAssignmentDocs'])) {
+            return null;
+        }
+        $documents = [];
+        foreach ($visitor['stickyBucketAssignmentDocs'] as $document) {
+            $documents["{$document['attributeName']}||{$document['attributeValue']}"] = $document;
+        }
+        foreach ($exposures as $exposure) {
+            $documents = array_replace($documents, $this->remember($exposure, $documents));
+        }
+        return $documents;
     }
 
     private function experimentAt(CData $answer, int $at): array
