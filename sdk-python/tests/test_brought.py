@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from serving import Server, needs_server
 
-from rapport import AsyncClient, Bundle, Client, VisitorError, testing
+from rapport import AsyncClient, Bundle, Client, VisitorError
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_795_435_200_000
@@ -61,50 +61,11 @@ VISITOR = {"anonymous_id": "a1", "events": looks(3), "now": NOW}
 def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("brought"))
     authored = {"signals": SIGNALS, "flags": FLAGS}
-    leads = base64.b64encode(native()).decode()
+    leads = base64.b64encode((ROOT / "conformance/brought/leads.rpm").read_bytes()).decode()
     authored["models"] = [{"name": "leads", "score_in_page": "edge"}]
     server.ask("/v1/bundles", {"bundle": authored, "models": {"leads": leads}})
     yield server
     server.close()
-
-
-def native():
-    """A model of the workspace's own, of two of the signals."""
-    lines = [
-        "tree",
-        "version=v4",
-        "num_class=1",
-        "num_tree_per_iteration=1",
-        "label_index=0",
-        "max_feature_idx=1",
-        "objective=binary sigmoid:1",
-        "feature_names=pricing_views page_views",
-        "feature_infos=[0:9] [0:9]",
-        "tree_sizes=400",
-        "",
-        "Tree=0",
-        "num_leaves=2",
-        "num_cat=0",
-        "split_feature=0",
-        "split_gain=1",
-        "threshold=1.5",
-        "decision_type=10",
-        "left_child=-1",
-        "right_child=-2",
-        "leaf_value=-1 1",
-        "leaf_weight=10 10",
-        "leaf_count=10 10",
-        "internal_value=0",
-        "internal_weight=20",
-        "internal_count=20",
-        "is_linear=0",
-        "shrinkage=1",
-        "",
-        "",
-        "end of trees",
-        "",
-    ]
-    return testing.import_model("lightgbm", "\n".join(lines).encode(), 0.2, 0.5)
 
 
 def bring(server, name):

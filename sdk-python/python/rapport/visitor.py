@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 
 class Said(TypedDict, total=False):
-    """What the workspace's server says of a visitor's score; nothing where nobody may score them."""
+    """What the workspace's server says of a score; nothing where nobody may score them."""
 
     verdict: Mapping[str, Any]
     """The score with its reasons."""
