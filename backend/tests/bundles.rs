@@ -190,6 +190,8 @@ fn a_private_model_reaches_no_page() {
         .json(&body(Value::Object(private), &model(0.5)))
         .send();
     assert_eq!(decide(), 404, "unless they must not");
+    let server = house.post("/v1/decide").key(&acme.admin_key).json(&json!({})).send();
+    assert_eq!(server.status, 200, "a server may ask, of nobody too: {}", server.text);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use house::{House, Reply, Tenant, additive, bundle, eventually, model, page};
 use rapport_backend::models::Engines;
 use rapport_core::model::{BroughtModel, Model, Runtime};
+use rapport_core::profile::{Profile, SignalWire, Signals, compile_signals};
 use rapport_core::scoring::{Scorer, ScorerFault};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -68,6 +69,36 @@ fn decide(house: &House, tenant: &Tenant, browser: &str) -> Value {
     let reply = house.post("/v1/decide").key(&tenant.write_key).json(&body).send();
     assert_eq!(reply.status, 200, "{}", reply.text);
     reply.json()
+}
+
+#[test]
+fn a_question_may_say_the_profile_the_time_and_how_many_reasons() {
+    let house = House::open();
+    let acme = house.tenant("Acme");
+    house.send(&acme, json!([page("ann", "m1", "/pricing")]));
+    house.settle(&acme, 1);
+    bring(&house, &acme, "theirs", &guest(HONEST));
+    let ask = |question: Value| {
+        let reply = house.post("/v1/decide").key(&acme.admin_key).json(&question).send();
+        (reply.status, reply.json())
+    };
+    // An empty profile stands for what the server knows, and what the log holds counts again on top.
+    let declared: Vec<SignalWire> = serde_json::from_value(bundle()["signals"].clone()).unwrap();
+    let signals = Signals::open(&compile_signals(&declared).0).unwrap();
+    let empty = BASE64_STANDARD.encode(Profile::new(&signals).encode(&signals));
+    let score = |question: Value| ask(question).1["score"].clone();
+    assert_eq!(score(json!({ "anonymousId": "ann" })), 30);
+    assert_eq!(score(json!({ "anonymousId": "ann", "profile": empty })), 20);
+    let again = json!([page("ann", "m1", "/pricing")]);
+    assert_eq!(score(json!({ "anonymousId": "ann", "events": again })), 30);
+    assert_eq!(score(json!({ "anonymousId": "ann", "events": again, "profile": empty })), 30);
+    let (_, said) = ask(json!({ "anonymousId": "ann", "reasons": 0, "now": 1_795_435_200_000.0 }));
+    assert_eq!((&said["reasons"], &said["asOf"]), (&json!([]), &json!(1_795_435_200_000_i64)));
+    for damaged in ["?", "AAAA"] {
+        let (status, said) = ask(json!({ "anonymousId": "ann", "profile": damaged }));
+        assert_eq!(status, 400);
+        assert!(said["detail"].as_str().unwrap().contains("none of this bundle"), "{said}");
+    }
 }
 
 fn list(house: &House, tenant: &Tenant) -> Value {
