@@ -94,6 +94,8 @@ for (const name of ["visits", "net"]) {
     const { score, scoredBy, fault } = rapport.explain(await rapport.ask(many));
     assert.deepEqual({ scoredBy, fault }, { scoredBy: name, fault: undefined }, "more events than a question takes are folded here");
     if (name === "visits") assert.equal(score, 40);
+    const large = looks(60).map((event) => ({ ...event, context: { page: { path: "/" } }, properties: { text: "x".repeat(1_200) } }));
+    assert.equal(rapport.explain(await rapport.ask({ ...visitor, events: large })).scoredBy, name, "and larger ones");
     assert.equal(await rapport.ask({ ...visitor, consent: { profiling: false } }).then((refusing) => rapport.score(refusing)), undefined);
   });
 }

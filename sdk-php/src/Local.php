@@ -12,8 +12,9 @@ use Rapport\Engine\Library;
 final class Local implements Rapport
 {
     private const REASONS = 5;
-    /** As many events as the server takes with a question. */
+    /** As many events as the server takes with a question, and their bytes, with room for the rest of it. */
     private const MOST_UNSEEN = 100;
+    private const MOST_BYTES = 60_000;
 
     private readonly ?Flags $flags;
     private readonly ?Engine $engine;
@@ -89,7 +90,8 @@ final class Local implements Rapport
     {
         $events = array_values($visitor['events'] ?? []);
         $asked = isset($visitor['now']) ? ['now' => $visitor['now']] : [];
-        if ($this->engine !== null && (isset($visitor['profile']) || count($events) > self::MOST_UNSEEN)) {
+        $isMuch = count($events) > self::MOST_UNSEEN || strlen((string) json_encode($events, JSON_PARTIAL_OUTPUT_ON_ERROR)) > self::MOST_BYTES;
+        if ($this->engine !== null && (isset($visitor['profile']) || $isMuch)) {
             $profile = $visitor['profile'] ?? '';
             $folded = $events === [] ? $profile : $this->engine->fold($profile, $events, $visitor['now'] ?? floor(microtime(true) * 1000));
             return $asked + ['profile' => base64_encode($folded)];

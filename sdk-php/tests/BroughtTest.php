@@ -156,6 +156,8 @@ final class BroughtTest extends TestCase
         $score = $local->explain($many);
         self::assertSame([$name, null], [$score->scoredBy, $score->fault]);
         $name === 'visits' && self::assertSame(40, $score->score);
+        $large = array_map(static fn (array $look): array => $look + ['properties' => ['text' => str_repeat('x', 1_200)]], self::looks(60, '/'));
+        self::assertSame($name, $local->explain(self::visitor(['events' => $large]))->scoredBy);
     }
 
     public function testWhereTheModelFailsTheServersFallbackScores(): void

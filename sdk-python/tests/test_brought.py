@@ -139,6 +139,8 @@ def test_the_servers_score_decides(server, name):
     assert client.decide(many).scored_by == name
     if name == "visits":
         assert client.score(many) == 40
+    large = [{**look, "properties": {"text": "x" * 1200}} for look in looks(60, "/")]
+    assert client.decide({**VISITOR, "events": large}).scored_by == name
     assert client.score({**VISITOR, "consent": {"profiling": False}}) is None
 
 

@@ -93,7 +93,8 @@ export class Rapport {
     if (!asking || !deciding.brought || deciding.always || !profiled(visitor)) return visitor;
     const { anonymousId, events = [], now } = visitor;
     // What the server would not take, or could not put together, is folded here.
-    const folded = visitor.profile !== undefined || events.length > MOST_UNSEEN ? deciding.folded(visitor) : undefined;
+    const isMuch = events.length > MOST_UNSEEN || Buffer.byteLength(JSON.stringify(events)) > MOST_BYTES;
+    const folded = visitor.profile !== undefined || isMuch ? deciding.folded(visitor) : undefined;
     const known = folded ? { profile: Buffer.from(folded).toString("base64") } : { anonymousId, events };
     return { ...visitor, said: await asking.ask({ ...known, now }) };
   }
@@ -217,8 +218,9 @@ export class Rapport {
   }
 }
 
-/** As many events as the server takes with a question. */
+/** As many events as the server takes with a question, and their bytes, with room for the rest of it. */
 const MOST_UNSEEN = 100;
+const MOST_BYTES = 60_000;
 
 function because({ source, experimentResult, value }: Feature): string {
   const shown = JSON.stringify(value);

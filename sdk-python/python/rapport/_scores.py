@@ -20,8 +20,9 @@ log = logging.getLogger("rapport")
 
 # Seconds in which a server that failed is not asked again, so that it slows no request down.
 PAUSE = 5.0
-# As many events as the server takes with a question.
+# As many events as the server takes with a question, and their bytes, with room for the rest of it.
 MOST_UNSEEN = 100
+MOST_BYTES = 60_000
 # More than a model has signals.
 ALL_REASONS = 256
 # Nothing scores, or the visitor refuses.
@@ -71,8 +72,8 @@ def question(engine: Engine, visitor: Visitor) -> bytes:
     """Whom the server is asked about; what it could not take or put together is folded here."""
     events = visitor.get("events") or []
     asked: dict[str, Any] = {"reasons": ALL_REASONS, "now": visitor.get("now")}
-    by_profile = visitor.get("profile") is not None or len(events) > MOST_UNSEEN
-    folded = engine.fold(visitor) if by_profile else None
+    much = len(events) > MOST_UNSEEN or len(json.dumps(events, default=written)) > MOST_BYTES
+    folded = engine.fold(visitor) if much or visitor.get("profile") is not None else None
     if folded is not None:
         asked["profile"] = base64.b64encode(folded).decode()
     else:
