@@ -103,7 +103,10 @@ final class Bundle
             $response = $transport->send('GET', $server . $path, $headers);
             return $response->status === 200 ? $response->body : throw new RapportException("$server$path answered {$response->status}");
         };
-        $config = json_decode($get('/v1/sdk/' . rawurlencode($key) . '.json'), true, 64, JSON_THROW_ON_ERROR);
+        $config = json_decode($get('/v1/sdk/' . rawurlencode($key) . '.json'), true, 64);
+        if (!is_array($config)) {
+            throw new RapportException("$server answered what is no bundle: is that the address of a Rapport server?");
+        }
         if (!isset($config['manifest'])) {
             throw new RapportException('nothing is published yet under this key');
         }

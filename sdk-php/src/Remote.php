@@ -131,17 +131,23 @@ final class Remote implements Rapport
         $ask = static function () use ($transport, $url, $headers, $body, $timeout): ?array {
             $response = $transport->send('POST', $url, $headers, $body, $timeout);
             return match (true) {
-                $response->status === 200 => json_decode($response->body, true, 512, JSON_THROW_ON_ERROR),
+                $response->status === 200 => self::object($response->body) ?? throw new Http\Unreachable("$url answered what is no JSON object"),
                 $response->status >= 500 || $response->status === 429 => throw new Http\Unreachable("$url answered $response->status"),
                 default => throw new RapportException("$url answered $response->status: " . substr($response->body, 0, 300)),
             };
         };
         try {
             return $this->kept->get($name, $ask);
-        } catch (RapportException | \JsonException $failed) {
+        } catch (RapportException $failed) {
             error_log("rapport: {$failed->getMessage()}");
             return null;
         }
+    }
+
+    private static function object(string $json): ?array
+    {
+        $found = json_decode($json, true);
+        return is_array($found) ? $found : null;
     }
 
     private static function read(array $answer): Feature

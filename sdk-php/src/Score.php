@@ -37,12 +37,12 @@ final class Score implements \JsonSerializable
         $isPercent = static fn (mixed $value): bool => is_int($value) && $value >= 0 && $value <= 100;
         $isReason = static fn (mixed $one): bool => is_array($one) && is_int($one['signal'] ?? null) && is_string($one['text'] ?? null) && is_int($one['points'] ?? null);
         $isWhole = $isPercent($score) && $isPercent($base) && is_int($rest) && is_array($reasons) && $reasons === array_filter($reasons, $isReason)
-            && (is_float($answer['probability'] ?? null) || is_int($answer['probability'] ?? null)) && in_array($answer['band'] ?? null, ['not', 'undecided', 'qualified'], true);
+            && is_numeric($answer['probability'] ?? null) && $answer['probability'] >= 0 && $answer['probability'] <= 1 && in_array($answer['band'] ?? null, ['not', 'undecided', 'qualified'], true);
         if (!$isWhole || $base + $rest + array_sum(array_column($reasons, 'points')) !== $score) {
             return null;
         }
         $read = static fn (array $reason): array => ['signal' => $reason['signal'], 'text' => $reason['text'], 'points' => $reason['points']]
-            + (isset($reason['error']) ? ['error' => $reason['error']] : []);
+            + (is_numeric($reason['error'] ?? null) ? ['error' => (float) $reason['error']] : []);
         $said = array_map($read, array_values($reasons));
         $text = static fn (string $name): ?string => is_string($answer[$name] ?? null) ? $answer[$name] : null;
         return new self($score, (float) $answer['probability'], $answer['band'], $base, $said, $rest, $text('scoredBy'), $text('fault'));

@@ -17,6 +17,8 @@ final class Scores
 {
     private const PAUSE = 5;
     private const PAUSED = 'rapport.scores.pause';
+    /** Seconds in which an answer counts: a worker outlives a request. */
+    private const FRESH = 5;
     private const MAX_HELD = 100;
     private const MAX_BYTES = 262_144;
     /** More than a model has signals. */
@@ -25,7 +27,7 @@ final class Scores
     private const NOBODY = ['urn:rapport:problem:no-bundle', 'urn:rapport:problem:not-found'];
 
     private readonly string $url;
-    /** @var array<string, Score|string|null> what was said, by the question */
+    /** @var array<string, array{float, Score|null}> when what was said, by the question */
     private array $held = [];
     /** @var array{float, string}|null until when nobody is asked, and why */
     private ?array $failed = null;
@@ -54,8 +56,9 @@ final class Scores
     {
         $flags = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR;
         $body = (string) json_encode((object) ($question + ['reasons' => self::REASONS]), $flags);
-        if (array_key_exists($body, $this->held)) {
-            return $this->held[$body];
+        [$at, $said] = $this->held[$body] ?? [-INF, null];
+        if (microtime(true) - $at < self::FRESH) {
+            return $said;
         }
         $fault = $this->paused();
         if ($fault !== null) {
@@ -67,8 +70,11 @@ final class Scores
             $this->cache?->set(self::PAUSED, $said, self::PAUSE);
             return $said;
         }
-        $this->held = array_slice($this->held, 1 - self::MAX_HELD, null, true);
-        return $this->held[$body] = $said;
+        if (count($this->held) >= self::MAX_HELD) {
+            unset($this->held[array_key_first($this->held)]);
+        }
+        $this->held[$body] = [microtime(true), $said];
+        return $said;
     }
 
     private function paused(): ?string
@@ -83,11 +89,11 @@ final class Scores
     private function said(string $body): Score|string|null
     {
         $headers = ['Content-Type' => 'application/json', 'Authorization' => "Bearer $this->secretKey"];
-        $asked = microtime(true);
+        $ends = microtime(true) + 0.9 * $this->timeout;
         try {
             $response = $this->transport->send('POST', $this->url, $headers, $body, $this->timeout);
         } catch (Unreachable $unreachable) {
-            return self::fault(microtime(true) - $asked >= $this->timeout ? 'time' : 'absent', $unreachable->getMessage());
+            return self::fault(microtime(true) > $ends ? 'time' : 'absent', $unreachable->getMessage());
         }
         $answer = strlen($response->body) <= self::MAX_BYTES ? json_decode($response->body, true) : null;
         if ($response->status === 404 && in_array($answer['type'] ?? null, self::NOBODY, true)) {

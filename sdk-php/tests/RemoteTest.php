@@ -89,6 +89,19 @@ final class RemoteTest extends TestCase
         self::assertCount(3, $transport->sent);
     }
 
+    public function testAnAnswerThatIsNoneCountsAsAServerThatFails(): void
+    {
+        foreach (['<html>', '7', 'null', '', '"a"'] as $garbage) {
+            $transport = new Recorded([new Response(200, $garbage)]);
+            $memory = new Memory();
+            foreach ([1, 2] as $request) {
+                $remote = new Remote('https://rapport.example', 'k', $transport, $memory);
+                self::assertSame(['default', null, []], [$remote->value('hero', 'default', self::VISITOR), $remote->score(self::VISITOR), $remote->decide(self::VISITOR)->features]);
+            }
+            self::assertCount(1, $transport->sent, $garbage);
+        }
+    }
+
     public function testAnExposureIsSentAndNotOfWhoRefuses(): void
     {
         $transport = new Recorded([self::flags('x')]);

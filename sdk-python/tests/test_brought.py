@@ -237,6 +237,10 @@ def drips(handler):
 
 
 SCORE = b'{"score":250,"probability":1,"band":"qualified","base":0,"reasons":[],"rest":250}'
+REASON = (
+    b'{"score":9,"probability":0.5,"band":"not","base":9,"rest":%s,'
+    b'"reasons":[{"signal":%s,"text":"","points":%s}]}'
+)
 SUM = b'{"score":50,"probability":0.5,"band":"qualified","base":0,"reasons":[],"rest":3}'
 FAULTS = [
     ("time", slow),
@@ -250,6 +254,11 @@ FAULTS = [
     ("nonsense", lambda handler: handler.reply(200, b"\xff\xfe")),
     ("nonsense", lambda handler: handler.reply(200, SCORE)),
     ("nonsense", lambda handler: handler.reply(200, SUM)),
+    ("nonsense", lambda handler: handler.reply(200, REASON % (b"-1", b"-1", b"1"))),
+    (
+        "nonsense",
+        lambda handler: handler.reply(200, REASON % (b"-9999999999", b"1", b"9999999999")),
+    ),
 ]
 
 

@@ -74,7 +74,7 @@ function parsed(text: string): Record<string, unknown> {
 /** What an answer says, or nothing where its points do not add up. */
 function verdictOf({ score, probability, band, base, reasons, rest, scoredBy, fault }: Record<string, unknown>): Verdict | undefined {
   const known = BANDS.find((one) => one === band);
-  if (!isPercent(score) || !isPercent(base) || typeof probability !== "number" || !known) return undefined;
+  if (!isPercent(score) || !isPercent(base) || typeof probability !== "number" || !(probability >= 0 && probability <= 1) || !known) return undefined;
   if (typeof rest !== "number" || !Array.isArray(reasons) || !reasons.every(isReason)) return undefined;
   if (reasons.reduce((sum, { points }) => sum + points, base + rest) !== score) return undefined;
   return {

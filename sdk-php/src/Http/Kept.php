@@ -14,6 +14,8 @@ final class Kept
 {
     /** Seconds in which a server that failed is not asked again, so that it slows no page down. */
     private const PAUSE = 5;
+    /** Answers that one process holds: a worker asks about many visitors. */
+    private const MAX_HELD = 1_000;
 
     /** @var array<string, callable(): mixed> what is asked for anew later */
     private array $later = [];
@@ -88,6 +90,9 @@ final class Kept
         } catch (Unreachable $unreachable) {
             $this->cache?->set('rapport.pause', 1, self::PAUSE);
             throw $unreachable;
+        }
+        if (count($this->held) >= self::MAX_HELD) {
+            unset($this->held[array_key_first($this->held)]);
         }
         $this->held[$name] = ['at' => ($this->clock)(), 'answer' => $answer];
         $this->cache?->set($name, $this->held[$name], $this->stale);

@@ -28,6 +28,7 @@ ALL_REASONS = 256
 # Nothing scores, or the visitor refuses.
 NOBODY = ("urn:rapport:problem:no-bundle", "urn:rapport:problem:not-found")
 BANDS = ("not", "undecided", "qualified")
+NAMES = {"scored_by": "scoredBy", "fault": "fault"}
 
 
 class Scores:
@@ -84,31 +85,33 @@ def question(engine: Engine, visitor: Visitor) -> bytes:
 
 
 def _verdict(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The answer, or None where its points do not add up."""
+    """The answer, or None where it is no score, or its points do not add up."""
     try:
-        points = [reason["points"] for reason in answer["reasons"]]
-        whole = [answer["score"], answer["base"], answer["rest"], *points]
-        known = all(type(one) is int for one in whole) and answer["band"] in BANDS
-        adds_up = answer["base"] + sum(points) + answer["rest"] == answer["score"]
-        if not known or not adds_up or not all(0 <= one <= 100 for one in whole[:2]):
+        reasons = [_reason(reason) for reason in answer["reasons"]]
+        score, base, rest = (_whole(answer[name]) for name in ("score", "base", "rest"))
+        probability = float(answer["probability"])
+        points = sum(reason["points"] for reason in reasons)
+        if base + points + rest != score or not 0 <= probability <= 1:
             return None
-        return {
-            "score": answer["score"],
-            "probability": float(answer["probability"]),
-            "band": answer["band"],
-            "base": answer["base"],
-            "reasons": [
-                {
-                    "signal": int(reason["signal"]),
-                    "text": str(reason["text"]),
-                    "points": reason["points"],
-                    "error": reason.get("error"),
-                }
-                for reason in answer["reasons"]
-            ],
-            "rest": answer["rest"],
-            "scored_by": answer.get("scoredBy"),
-            "fault": answer.get("fault"),
-        }
+        if not (0 <= score <= 100 and 0 <= base <= 100 and answer["band"] in BANDS):
+            return None
+        names = {name: answer.get(said) for name, said in NAMES.items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+    verdict = {"score": score, "probability": probability, "band": answer["band"], "base": base}
+    told = {name: said for name, said in names.items() if isinstance(said, str)}
+    return {**verdict, "reasons": reasons, "rest": rest, **told}
+
+
+def _reason(said: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"signal": _whole(said["signal"], 2**32), "points": _whole(said["points"])}
+    error = said.get("error")
+    if known["signal"] < 0 or not isinstance(said["text"], str):
+        raise ValueError("this is no reason")
+    return {**known, "text": said["text"], "error": None if error is None else float(error)}
+
+
+def _whole(number: object, end: int = 2**31) -> int:
+    if type(number) is not int or abs(number) >= end:
+        raise ValueError("this is no whole number")
+    return number

@@ -111,6 +111,8 @@ class Bundle:
 def _named(manifest: str) -> list[tuple[str, bool]]:
     """The hashes of the parts that an engine opens, and whether everybody may read them."""
     parts = _object(manifest).get("parts", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise BundleError("the manifest names no parts")
     # A brought model runs on the server.
     parts = [part for part in parts if part.get("kind") != "brought"]
     named = [(part.get("hash"), part.get("public") is True) for part in parts]
