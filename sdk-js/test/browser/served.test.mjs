@@ -39,7 +39,7 @@ before(async () => {
     const settings = { patience, ...JSON.parse(searchParams.get("settings") ?? "{}") };
     const wasm = searchParams.has("engine") ? " 'wasm-unsafe-eval'" : "";
     response.writeHead(200, { "content-type": "text/html", "content-security-policy": `default-src 'self'; script-src ${server.url}${wasm}; connect-src ${server.url}; style-src 'unsafe-inline'` });
-    response.end(`<!doctype html><title>page</title><style>@keyframes rapport-mask{from,to{visibility:hidden}}[data-rapport-slot]{animation:rapport-mask 600s}</style>
+    response.end(`<!doctype html><title>page</title><style>@keyframes rapport-mask{from{visibility:hidden}}[data-rapport-slot]{animation:rapport-mask 0s 600s backwards}</style>
       <script async src="${server.url}/v1/sdk/${server.key}.js" data-rapport='${JSON.stringify(settings)}'></script><h1>Old title</h1>${SLOTS.map((name) => `<p data-rapport-slot="${name}">Default</p>`).join("")}`);
   });
   await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));

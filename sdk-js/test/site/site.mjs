@@ -36,11 +36,12 @@ export function flagsOf(payload) {
  * `flags` is a payload of features and experiments, `state.flags` another one from then on; `served` is what
  * the server decides by it for all whose page cannot;
  * `whole` has `KEY.js` carry the model, as servers have it; else tests may hold it back;
+ * `tracks` is a workspace that has published nothing, whose pages track only;
  * `cache` is how long `KEY.js` is kept; `state.down` makes the whole server hang up;
  * `state.apart` has the page fetch its code part by part, as does a site whose `later` lacks `visit`;
  * `state.closing` makes the collector hang up, `state.hold` keeps its answers until it resolves, `state.gate` what pages decide with, `state.failing` makes the collector answer 503 while it is true, `state.refuse` what it says instead.
  */
-export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, served, cache, whole } = {}) {
+export async function startSite({ csp, local = true, parts: changed, pages: own = {}, settings = {}, later = ["inspector", "forms"], flags, served, cache, whole, tracks } = {}) {
   const compiled = await bundle();
   const parts = { ...compiled, ...changed };
   const decider = new Decider(compiled.signals, compiled.model, compiled.words);
@@ -55,7 +56,7 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
     "/v1/parts/decision": ["application/octet-stream", joined([parts.signals, parts.model, parts.words])],
   };
   for (const part of later.filter((name) => name !== "visit")) files[`/v1/parts/${part}`] = ["text/javascript", await read(`../../dist/${part}.js`)];
-  const script = await read(`../../dist/${flags ? "page-show" : "page-score"}.js`);
+  const script = await read(`../../dist/page-${tracks ? "track" : flags ? "show" : "score"}.js`);
   const loader = await read("../../dist/loader.js");
 
   const backend = await listen(async (request, url, body) => {
@@ -73,11 +74,11 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
       endpoint: backend.origin,
       ...settings,
       parts: Object.fromEntries(
-        ["sdk", "scoring", ...later, ...(local ? ["wasm", "decision"] : []), ...(flags ? ["flags", ...(local ? ["flagsWasm"] : [])] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
+        ["sdk", ...(tracks ? [] : ["scoring"]), ...later, ...(local && !tracks ? ["wasm", "decision"] : []), ...(flags ? ["flags", ...(local ? ["flagsWasm"] : [])] : [])].map((name) => [name, `/v1/parts/${name === "visit" ? "scoring" : name}`]),
       ),
     };
     if (url.pathname === "/v1/sdk/test-key.js") {
-      const code = state.apart || !later.includes("visit") ? loader : script;
+      const code = state.apart || !(tracks || later.includes("visit")) ? loader : script;
       const data = whole ? { decision: files["/v1/parts/decision"][1].toString("base64") } : {};
       return [200, "text/javascript", `//# allFunctionsCalledOnLoad\nself.rapportConfig=${JSON.stringify(config)};self.rapportData=${JSON.stringify(data)};${code}`, kept];
     }
