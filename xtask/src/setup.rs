@@ -61,6 +61,16 @@ pub fn chromium() -> Result<PathBuf> {
         .context("no Chromium: install the package `chromium` or set CHROMIUM to its path")
 }
 
+/// A Firefox for what is tested in a second browser: `FIREFOX`, the system's, or Debian's package. Where
+/// there is none, those tests are skipped and say so.
+pub fn firefox() {
+    let there = std::env::var_os("FIREFOX").is_some()
+        || ["firefox-esr", "firefox"].iter().any(|name| on_path(name).is_some());
+    if !there && let Err(error) = debian(&["firefox-esr"]) {
+        println!("setup: {error:#}");
+    }
+}
+
 /// A Python virtual environment with the packages of `requirements`, kept in the user's cache.
 pub fn python(requirements: &Path) -> Result<PathBuf> {
     let name = requirements.file_stem().unwrap_or_default();

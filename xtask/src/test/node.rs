@@ -32,6 +32,9 @@ pub fn run(root: &Path, host: Host, matrix: &mut Matrix) -> Result<()> {
         Host::Node => None,
         Host::Chromium => Some(setup::chromium()?),
     };
+    if host == Host::Chromium {
+        setup::firefox();
+    }
     let rapport = executable(root, "rapport-cli", "rapport")?;
     let with_host = |mut command: Command| {
         if let Some(path) = &chromium {
