@@ -13,14 +13,14 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Script {
     pub config: Value,
+    /// What browsers heed at the very beginning alone.
+    opening: Arc<[u8]>,
     /// Data of the bundle, and code.
     rest: Arc<[u8]>,
     /// Hash of the whole.
     hash: String,
 }
 
-/// What browsers heed at the very beginning alone.
-const EAGER: &[u8] = b"//# allFunctionsCalledOnLoad\n";
 const BEGINNING: &[u8] = b"self.rapportConfig=";
 const KEPT: &str = "sdk.js";
 
@@ -52,11 +52,13 @@ impl Script {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let rest = bytes.strip_prefix(EAGER).unwrap_or(bytes).strip_prefix(BEGINNING)?;
+        let begins = bytes.windows(BEGINNING.len()).position(|window| window == BEGINNING)?;
+        let (opening, rest) = bytes.split_at_checked(begins)?;
+        let rest = rest.strip_prefix(BEGINNING)?;
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
         let config = values.next()?.ok()?;
         let rest = rest.get(values.byte_offset()..)?.into();
-        Some(Self { config, rest, hash: hex(bytes) })
+        Some(Self { config, opening: opening.into(), rest, hash: hex(bytes) })
     }
 
     /// For pages: everything comes from this edge.
@@ -78,7 +80,7 @@ impl Script {
         let answer = if request.has(&format!("\"{hash}\"")) {
             Answer::empty(304)
         } else {
-            let body = [EAGER, BEGINNING, config.as_bytes(), &self.rest].concat();
+            let body = [&self.opening, BEGINNING, config.as_bytes(), &self.rest].concat();
             Answer { body, ..Answer::empty(200) }
                 .with("content-type", "text/javascript; charset=utf-8")
         };
