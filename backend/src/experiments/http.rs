@@ -156,49 +156,46 @@ routes_of!(
     "/v1/goals/{key}/rollback"
 );
 
-/// Gives everybody the winning variation and stops the experiment: it becomes its feature's default,
-/// or, of changes to a page, an experience of the experiment's key. Answers both, the experiment first.
-#[utoipa::path(post, path = "/v1/experiments/{key}/ship", tag = "experiments", params(("key" = String, Path)), request_body = ShipWire,
-    responses((status = 200, body = DefinitionsView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView),
-        (status = 409, body = ProblemView), (status = 412, body = ProblemView), (status = 422, body = ProblemView)))]
-pub async fn ship_experiment(
-    State(app): State<Shared>,
-    caller: Caller,
-    InPath(key): InPath<String>,
-    headers: HeaderMap,
-    JsonBody(wire): JsonBody<ShipWire>,
-) -> Result<Json<DefinitionsView>, Problem> {
-    ship(app, caller, (Kind::Experiment, key), &headers, wire).await
+/// A route that gives everybody the winning variation.
+macro_rules! ship_route {
+    ($(#[$about:meta])+ $name:ident, $kind:expr, $tag:tt, $path:tt) => {
+        $(#[$about])+
+        #[utoipa::path(post, path = $path, tag = $tag, params(("key" = String, Path)), request_body = ShipWire,
+            responses((status = 200, body = DefinitionsView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView),
+                (status = 409, body = ProblemView), (status = 412, body = ProblemView), (status = 422, body = ProblemView)))]
+        pub async fn $name(
+            State(app): State<Shared>,
+            caller: Caller,
+            InPath(key): InPath<String>,
+            headers: HeaderMap,
+            JsonBody(wire): JsonBody<ShipWire>,
+        ) -> Result<Json<DefinitionsView>, Problem> {
+            let permit = changes(&caller)?;
+            let expected = expected(&headers)?.unwrap_or(Expected::Anything);
+            let shipped = blocking(move || {
+                winner::ship(&app, &permit, ($kind, &key), expected, &wire.variation)
+            });
+            Ok(Json(shipped.await?.into()))
+        }
+    };
 }
 
-/// Gives everybody whom the experience is for the winning variation. It runs on and keeps what it tested;
-/// an earlier revision tests again. Where the winner leaves things as they are, it stops.
-#[utoipa::path(post, path = "/v1/experiences/{key}/ship", tag = "experiences", params(("key" = String, Path)), request_body = ShipWire,
-    responses((status = 200, body = DefinitionsView), (status = 400, body = ProblemView), (status = 401, body = ProblemView), (status = 403, body = ProblemView), (status = 404, body = ProblemView),
-        (status = 409, body = ProblemView), (status = 412, body = ProblemView), (status = 422, body = ProblemView)))]
-pub async fn ship_experience(
-    State(app): State<Shared>,
-    caller: Caller,
-    InPath(key): InPath<String>,
-    headers: HeaderMap,
-    JsonBody(wire): JsonBody<ShipWire>,
-) -> Result<Json<DefinitionsView>, Problem> {
-    ship(app, caller, (Kind::Experience, key), &headers, wire).await
-}
-
-async fn ship(
-    app: Shared,
-    caller: Caller,
-    (kind, key): (Kind, String),
-    headers: &HeaderMap,
-    wire: ShipWire,
-) -> Result<Json<DefinitionsView>, Problem> {
-    let permit = changes(&caller)?;
-    let expected = expected(headers)?.unwrap_or(Expected::Anything);
-    let shipped =
-        blocking(move || winner::ship(&app, &permit, (kind, &key), expected, &wire.variation));
-    Ok(Json(shipped.await?.into()))
-}
+ship_route!(
+    /// Gives everybody the winning variation and stops the experiment: it becomes its feature's default,
+    /// or, of changes to a page, an experience of the experiment's key. Answers both, the experiment first.
+    ship_experiment,
+    Kind::Experiment,
+    "experiments",
+    "/v1/experiments/{key}/ship"
+);
+ship_route!(
+    /// Gives everybody whom the experience is for the winning variation. It runs on and keeps what it tested;
+    /// an earlier revision tests again. Where the winner leaves things as they are, it stops.
+    ship_experience,
+    Kind::Experience,
+    "experiences",
+    "/v1/experiences/{key}/ship"
+);
 
 fn reads(caller: &Caller) -> Result<Permit, Problem> {
     authorize(&caller.principal, Action::ReadExperiments, Resource::Own)
