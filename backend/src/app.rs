@@ -1,6 +1,6 @@
 //! What every handler shares: the ports, and the threads behind them.
 
-use crate::bundles::{OpenBundles, SdkFiles};
+use crate::bundles::{OpenBundles, Scripts, SdkFiles};
 use crate::collect::{Rates, Writer};
 use crate::error::StoreError;
 use crate::experiments::Publisher;
@@ -44,6 +44,7 @@ pub struct App {
     pub(crate) flags: FlagBoard,
     pub(crate) publisher: Publisher,
     pub(crate) sdk: SdkFiles,
+    pub(crate) scripts: Scripts,
     pub(crate) public_url: String,
     pub(crate) openapi: String,
     /// Turns true when the server stops, so that endless answers end.

@@ -1,7 +1,7 @@
 //! Starting and stopping.
 
 use crate::app::{App, Shared};
-use crate::bundles::{OpenBundles, SdkFiles};
+use crate::bundles::{OpenBundles, Scripts, SdkFiles};
 use crate::clock;
 use crate::collect::{Rates, Writer};
 use crate::config::Config;
@@ -109,6 +109,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         flags: FlagBoard::default(),
         publisher,
         sdk: SdkFiles::new(config.sdk),
+        scripts: Scripts::default(),
         public_url: config
             .public_url
             .unwrap_or_else(|| format!("http://{address}"))

@@ -85,7 +85,8 @@ pub async fn part_of_publication(
     Ok((headers, bytes).into_response())
 }
 
-/// `KEY.js` is all that a page needs but for the engines; `KEY.json` is the configuration alone. The one address whose answer changes: it names all immutable parts.
+/// `KEY.js` is all that a page needs but for the engines; `KEY.json` is the configuration alone.
+/// The one address whose answer changes: it names all immutable parts.
 #[utoipa::path(get, path = "/v1/sdk/{file}", tag = "bundles", security(()), params(("file" = String, Path, description = "write key and `.js` or `.json`")),
     responses((status = 200, content_type = "text/javascript"), (status = 304), (status = 401, body = ProblemView), (status = 404, body = ProblemView)))]
 pub async fn sdk(
@@ -93,30 +94,30 @@ pub async fn sdk(
     InPath(file): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (key, extension) = file.rsplit_once('.').ok_or(Problem::NotFound("file"))?;
-    let key = key.to_owned();
-    if !matches!(extension, "js" | "json") {
+    let Some((key, extension @ ("js" | "json"))) = file.rsplit_once('.') else {
         return Err(Problem::NotFound("file"));
-    }
-    let bare = extension == "json";
+    };
+    let key = key.to_owned();
     let caller = Caller::of_write_key(&app, &key).await?;
     let scope = authorize(&caller.principal, Action::ReadBundle, Resource::Own)?.scope();
-    if bare {
+    if extension == "json" {
         let config = blocking(move || page_config(&app, scope, &key)).await?;
         return Ok(([(header::CACHE_CONTROL, MUTABLE)], Json(config.wire)).into_response());
     }
-    let brotli = accepts_brotli(&headers);
-    let (name, file) = blocking(move || -> Result<_, Problem> {
+    let (etag, file) = blocking(move || -> Result<_, Problem> {
         let name = script(&app, scope, &key)?;
-        let known = same(&headers, &format!("\"{}\"", name.digest));
-        Ok((name, if known { None } else { Some(part(&app, scope, name, brotli)?) }))
+        let etag = format!("\"{}\"", name.digest);
+        if same(&headers, &etag) {
+            return Ok((etag, None));
+        }
+        let file = part(&app, scope, name, accepts_brotli(&headers))?;
+        Ok((etag, Some(packed(name, file, MUTABLE))))
     })
     .await?;
-    let mut response = match file {
-        Some(file) => packed(name, file, MUTABLE),
-        None => (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, MUTABLE)]).into_response(),
-    };
-    response.headers_mut().insert(header::ETAG, tag(&format!("\"{}\"", name.digest)));
+    let unchanged =
+        || (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, MUTABLE)]).into_response();
+    let mut response = file.unwrap_or_else(unchanged);
+    response.headers_mut().insert(header::ETAG, tag(&etag));
     Ok(response)
 }
 

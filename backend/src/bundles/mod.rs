@@ -11,6 +11,7 @@ mod view;
 
 pub use open::{OpenBundle, OpenBundles};
 pub use scoring::Scoring;
+pub use script::Scripts;
 pub use sdk::SdkFiles;
 pub(crate) use service::keep;
 pub use service::{
