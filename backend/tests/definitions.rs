@@ -218,6 +218,14 @@ fn the_winner_becomes_what_everybody_gets() {
 
     let changes = json!({ "urlPatterns": [{ "type": "simple", "pattern": "/pricing" }],
         "variations": [{}, { "domMutations": [{ "selector": "h1", "action": "set", "attribute": "html", "value": "Hi" }] }] });
+    let long = format!("2026.q4:{}", "title".repeat(15));
+    made(&house, &acme, "experiments", &long, changes.clone());
+    assert_eq!(set_status(&house, &acme, &format!("experiments/{long}"), "running").status, 200);
+    let reply = ship(&long, "1");
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let called = format!("experiences/2026-q4-{}", &"title".repeat(15)[..56]);
+    assert_eq!(read(&house, &acme, &called)["status"], "running");
+
     made(&house, &acme, "experiments", "title", changes);
     assert_eq!(ship("title", "1").status, 409, "a draft has no winner");
     assert_eq!(set_status(&house, &acme, "experiments/title", "running").status, 200);

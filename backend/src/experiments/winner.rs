@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// The member of an experience that names the variation that everybody gets whom it is for.
 pub const SHIPPED: &str = "shipped";
 
+/// Characters of an experience's key at most, as `docs/experiences.md` has it.
+const MAX_EXPERIENCE_KEY: usize = 64;
+
 /// What says whom something is for, and where: that outlasts the experiment.
 const WHOM: [&str; 10] = [
     "name",
@@ -26,7 +29,8 @@ const WHOM: [&str; 10] = [
 ];
 
 /// Gives everybody the winning variation, named by its key or number: it becomes the default of the
-/// experiment's feature, or, of changes to a page, an experience of their own, and the experiment stops.
+/// experiment's feature, or, of changes to a page, an experience of their own that is called like it (with
+/// `-` for the characters that experiences' keys have not), and the experiment stops.
 /// An experience runs on and shows nothing else. Where the winner leaves things as they are, all stops.
 ///
 /// # Errors
@@ -65,10 +69,10 @@ pub fn ship(
             vec![settled]
         }
         _ => {
-            let kind = Kind::Experience;
-            let revision = find(kind, key).map_or(0, |one| one.revision);
+            let (kind, key) = (Kind::Experience, experience_key(key));
+            let revision = find(kind, &key).map_or(0, |one| one.revision);
             let (status, content) = (Status::Running, settled(&tested.content, value));
-            vec![stopped, Definition { kind, revision, status, content, ..tested.clone() }]
+            vec![stopped, Definition { kind, key, revision, status, content, ..tested.clone() }]
         }
     };
     let (at, by) = (clock::now(), permit.actor().0.clone());
@@ -79,6 +83,11 @@ pub fn ship(
         ..one
     });
     keep(app, permit, "ship", &before, next.collect())
+}
+
+/// The experiment's key, as far as an experience may be called so.
+fn experience_key(key: &str) -> String {
+    key.replace(['.', ':'], "-").chars().take(MAX_EXPERIENCE_KEY).collect()
 }
 
 /// What is shown in place of an experience's variations, once one of them is shipped.
