@@ -146,3 +146,59 @@ test("with a bundle in the page the tracker's score decides, and an experience i
     own.close();
   }
 });
+
+/** A tracker whose browser keeps entries. */
+function keeping(entries = new Map()) {
+  const storage = {
+    read: (name) => entries.get(name) ?? {},
+    write: (name, entry) => entries.set(name, entry),
+    remove: (name) => entries.delete(name),
+  };
+  const told = [];
+  const rapport = { consent: "granted", decision: undefined, storage, onDecision: () => () => undefined, track: (event, properties) => told.push([event, properties]) };
+  rapport.consents = { allows: () => rapport.consent === "granted" };
+  rapport.consentTo = () => rapport.consent;
+  return { rapport, told, entries };
+}
+
+test("a visitor keeps their variation on the next page, however the shares move, until they withdraw consent", async () => {
+  const own = await startBackend();
+  const test = (weights) => ({ features: { hero: { defaultValue: "none", rules: [{ key: "exp", variations: ["a", "b"], hashAttribute: "id", weights, bucketVersion: 1, meta: [{ key: "0" }, { key: "1" }] }] } } });
+  const { rapport, told, entries } = keeping();
+  const open = async (page, weights) => {
+    own.state.bundle = bundleFile({ flags: test(weights) });
+    return client(page, new RapportWebProvider({ key: "wk_page", endpoint: own.endpoint, rapport }), { targetingKey: "u1" });
+  };
+  try {
+    const first = await open("sticky first", [0, 1]);
+    assert.deepEqual([first.getStringValue("hero", ""), first.getStringValue("hero", "")], ["b", "b"]);
+    assert.equal(told.length, 1, "asked twice, told once");
+    assert.deepEqual([...entries.keys()], ["sticky"]);
+    const next = await open("sticky next", [1, 0]);
+    assert.equal(next.getStringValue("hero", ""), "b");
+    assert.equal(told.length, 2, "each page tells its own");
+    rapport.consent = "denied";
+    assert.equal(next.getStringValue("hero", ""), "none");
+    assert.deepEqual([entries.size, told.length], [0, 2], "nothing is kept, nothing told");
+    rapport.consent = "granted";
+    assert.equal(next.getStringValue("hero", ""), "a", "who was forgotten falls anew");
+  } finally {
+    own.close();
+  }
+});
+
+test("an experience that was shown as often as it may be is not shown on the next page", async () => {
+  const own = await startBackend();
+  own.state.bundle = bundleFile({ flags: { features: { cta: { defaultValue: null } }, experiences: [{ key: "once", slot: "cta", cap: { times: 1 }, content: { type: "text", text: "Hello" } }] } });
+  const { rapport, entries } = keeping();
+  const open = (page) => client(page, new RapportWebProvider({ key: "wk_page", endpoint: own.endpoint, rapport }), { targetingKey: "u1" });
+  const text = (page) => page.getObjectValue("cta", { text: "default" }).text;
+  try {
+    const first = await open("cap first");
+    assert.deepEqual([text(first), text(first)], ["Hello", "Hello"], "what is shown does not end itself");
+    assert.equal(entries.get("shown").once.times, 1);
+    assert.equal(text(await open("cap next")), "default");
+  } finally {
+    own.close();
+  }
+});

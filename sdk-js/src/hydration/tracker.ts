@@ -1,5 +1,7 @@
 /** The page's tracker, as what shows decisions knows it. */
+import type { ConsentState, Purpose } from "../consent";
 import type { Call } from "../rapport";
+import type { Storage } from "../storage";
 import type { Decision, Properties } from "../types";
 
 /** What `createRapport` gives. */
@@ -9,13 +11,27 @@ export interface Tracker {
   onDecision(listener: (decision: Decision) => void): () => void;
   /** Hears of exposures that were told, by their marks. */
   seen?(marks: readonly string[]): void;
+  /** Whether the visitor lets a purpose be served now. Without it, whoever asks may. */
+  readonly consents?: { allows(purpose: Purpose): boolean } | undefined;
+  /** What the visitor said. */
+  consentTo?(purpose: Purpose): ConsentState;
+  /** What this browser keeps of the visitor, where that may be kept. */
+  readonly storage?: Storage | undefined;
 }
 
 /** The script tag's, which keeps what is called before it has loaded. */
 export const TAG: Tracker = {
   get decision() {
-    const { rapport } = globalThis.window ?? {};
-    return rapport && !Array.isArray(rapport) ? rapport.decision : undefined;
+    return loaded()?.decision;
+  },
+  get consents() {
+    return loaded()?.consents;
+  },
+  consentTo(purpose) {
+    return loaded()?.consentTo(purpose) ?? "pending";
+  },
+  get storage() {
+    return loaded()?.storage;
   },
   track(event, properties) {
     call(["track", event, properties]);
@@ -30,6 +46,11 @@ export const TAG: Tracker = {
     return () => globalThis.window?.removeEventListener("rapport:decision", heard);
   },
 };
+
+function loaded() {
+  const { rapport } = globalThis.window ?? {};
+  return rapport && !Array.isArray(rapport) ? rapport : undefined;
+}
 
 function call(call: Call): void {
   const page = globalThis.window as Window | undefined;

@@ -1,8 +1,9 @@
 /** A workspace's flags in a page that brings its own tracker, or none. */
-import type { Flags } from "../flags";
+import type { Exposure, Flags } from "../flags";
 import { openFlags } from "../flags/engine";
-import { experienceSeen, experimentSeen, markOf, type Seen } from "../flags/exposure";
 import type { Tracker } from "../hydration/tracker";
+import { Memory, type Kept } from "../personalize/memory";
+import { Showings } from "../personalize/showings";
 import type { Properties } from "../types";
 import { resolvable, visitorOf, type Resolvable } from "./resolution";
 
@@ -13,8 +14,8 @@ export interface PageFlagsOptions {
   readonly endpoint: string;
   /** Tells what is seen. */
   readonly track?: ((event: string, properties: Properties) => void) | undefined;
-  /** Knows the visitor's score. */
-  readonly rapport?: Pick<Tracker, "decision"> | undefined;
+  /** Knows the visitor's score and consent, and keeps what they were shown. */
+  readonly rapport?: Pick<Tracker, "decision" | "consents" | "consentTo" | "storage"> | undefined;
 }
 
 interface Config {
@@ -27,8 +28,13 @@ export class Refused extends Error {}
 
 /** Asked synchronously, with whatever context: nothing is fetched when that changes. */
 export class PageFlags {
-  private readonly told = new Set<string>();
   private readonly flags: Flags;
+  private readonly heard: Exposure[] = [];
+  private readonly memory: Memory;
+  private showings: Showings;
+  /** Showings as they were when this page was opened: what is shown does not end itself. */
+  private shown: ReturnType<Memory["shown"]> = {};
+  private page: string | undefined;
 
   private constructor(
     readonly bundle: string,
@@ -36,7 +42,10 @@ export class PageFlags {
     bytes: Uint8Array,
     private readonly options: PageFlagsOptions,
   ) {
-    this.flags = openFlags(module, bytes, { onExposure: (exposure) => this.tell(experimentSeen(exposure, bundle)) });
+    const { rapport } = options;
+    this.flags = openFlags(module, bytes, { onExposure: (exposure) => this.heard.push(exposure) });
+    this.memory = new Memory(storageOf(() => rapport?.storage));
+    this.showings = this.opened();
   }
 
   static async open(options: PageFlagsOptions): Promise<PageFlags> {
@@ -56,22 +65,67 @@ export class PageFlags {
     return new PageFlags(bundle, module, new Uint8Array(bytes), options);
   }
 
+  get keys(): readonly string[] {
+    return this.flags.keys;
+  }
+
   /** The keys of all features, where a new score may change any. */
   get scored(): readonly string[] {
-    return this.flags.readsScore ? this.flags.keys : [];
+    return this.flags.readsScore ? this.keys : [];
   }
 
   answer(key: string, context: { readonly [name: string]: unknown }): Resolvable {
-    const { score, band } = this.options.rapport?.decision ?? {};
-    const feature = this.flags.feature(key, { ...visitorOf(context), known: { now: Date.now(), score, band } });
-    if (feature.source === "force" && this.flags.isExperience(feature.ruleId)) this.tell(experienceSeen(feature.ruleId, this.bundle));
-    return resolvable(feature, this.flags.isFixed(key));
+    const { flags, memory } = this;
+    const { rapport } = this.options;
+    const fixed = flags.isFixed(key);
+    if (rapport?.consents?.allows("personalization") === false) {
+      if (rapport.consentTo?.("personalization") === "denied") memory.forget();
+      return resolvable(flags.standard(key), fixed);
+    }
+    this.look();
+    const visitor = visitorOf(context);
+    const { score, band } = rapport?.decision ?? {};
+    const known = { now: Date.now(), score, band, shown: this.shown };
+    const stickyBucketAssignmentDocs = memory.documents(visitor.attributes);
+    this.heard.length = 0;
+    const feature = flags.feature(key, { ...visitor, known, stickyBucketAssignmentDocs });
+    const { showings } = this;
+    showings.saw(this.heard.splice(0), showings.experienceOf(feature), visitor.attributes);
+    return resolvable(feature, fixed);
   }
 
-  private tell(seen: Seen): void {
-    const mark = markOf(seen);
-    if (this.told.has(mark)) return;
-    this.told.add(mark);
-    this.options.track?.(seen.event, seen.properties);
+  /** Each page, or route of one, counts anew. */
+  private look(): void {
+    const { pathname, search } = globalThis.location ?? {};
+    const page = `${pathname}${search}`;
+    if (page === this.page) return;
+    if (this.page !== undefined) this.showings = this.opened();
+    this.page = page;
+    this.shown = this.memory.shown();
   }
+
+  private opened(): Showings {
+    const { flags, memory, bundle, options } = this;
+    const source = { bundle, isExperience: (key: string) => flags.isExperience(key), remember: flags.remember.bind(flags) };
+    return new Showings(source, memory, (seen, again) => {
+      if (!again) options.track?.(seen.event, seen.properties);
+    });
+  }
+}
+
+/** Of a tracker that may come later, or never: then all is kept as long as the page. */
+function storageOf(tracker: () => Tracker["storage"]): Kept {
+  const own = new Map<string, object>();
+  return {
+    read: (name) => tracker()?.read(name) ?? (own.get(name) as ReturnType<Kept["read"]>) ?? {},
+    write: (name, entry) => {
+      const storage = tracker();
+      if (storage) storage.write(name, entry);
+      else own.set(name, entry);
+    },
+    remove: (name) => {
+      tracker()?.remove(name);
+      own.delete(name);
+    },
+  };
 }

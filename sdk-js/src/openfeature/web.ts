@@ -103,11 +103,18 @@ export class RapportWebProvider implements Provider {
     this.answering = flags;
     let before = this.rapport?.decision?.score;
     this.unheard();
-    this.unheard = this.rapport?.onDecision(({ score }) => {
+    const changed = (flagsChanged: readonly string[]) => this.events.emit(ClientProviderEvents.ConfigurationChanged, { flagsChanged: [...flagsChanged] });
+    const unheard = this.rapport?.onDecision(({ score }) => {
       if (score === before || flags.scored.length === 0) return;
       before = score;
-      this.events.emit(ClientProviderEvents.ConfigurationChanged, { flagsChanged: [...flags.scored] });
-    }) ?? this.unheard;
+      changed(flags.scored);
+    });
+    const consented = () => changed(flags.keys);
+    globalThis.window?.addEventListener("rapport:consent", consented);
+    this.unheard = () => {
+      unheard?.();
+      globalThis.window?.removeEventListener("rapport:consent", consented);
+    };
   }
 
   private async ask(reconcile: NonNullable<WebOptions["reconcile"]>, context: EvaluationContext): Promise<void> {

@@ -1,7 +1,7 @@
 /** Shows each visitor what is decided for them: content of slots, changes of the page, redirects; and tells once what was shown. */
 import type { Exposure, Feature, Json, Result, Visitor } from "../flags";
 import { openFlags } from "../flags/engine";
-import { experienceSeen, experimentSeen, markOf, type Seen } from "../flags/exposure";
+import { markOf } from "../flags/exposure";
 import { attempt } from "../plugins";
 import type { Rapport } from "../rapport";
 import type { Band, Options, Properties, Reason } from "../types";
@@ -13,6 +13,7 @@ import { Choices, Memory, type Overrides } from "./memory";
 export type { Overrides } from "./memory";
 import { isHere, targetOf } from "./redirect";
 import { Served } from "./served";
+import { Showings } from "./showings";
 import { inPage, type Source } from "./source";
 import type { Change } from "./spots";
 
@@ -103,8 +104,7 @@ class Personalizer {
   private readonly memory: Memory;
   private readonly changes: Changes;
   private readonly problems = new Set<string>();
-  /** What was seen on this page, or led to it. */
-  private readonly counted: Set<string>;
+  private readonly showings: Showings;
   private readonly listeners = new Set<(decided: Decided) => void>();
   private own: Properties = {};
   private readonly choices: Choices;
@@ -129,7 +129,7 @@ class Personalizer {
     this.changes = new Changes((what) => this.problem(what), () => this.arrived(), scripts);
     this.own = attributes;
     const before = this.memory.redirects().map(({ mark }) => mark);
-    this.counted = new Set(before);
+    this.showings = new Showings(flags, this.memory, (seen) => rapport.track(seen.event, seen.properties), before);
     rapport.seen(before);
   }
 
@@ -319,7 +319,7 @@ class Personalizer {
         mark: `${answer.ruleId}:${answer.experimentResult?.key}:${JSON.stringify(value)}`,
         changes: contentOf(value, selector, (what) => this.problem(`${name}: ${what}`)),
         watch: [selector],
-        seen: () => this.saw(exposures, this.experienceOf(answer)),
+        seen: () => this.saw(exposures, this.showings.experienceOf(answer)),
       },
     ];
   }
@@ -330,15 +330,10 @@ class Personalizer {
     return override === undefined ? { ...asked, value: asked.answer.value } : { answer: asked.answer, exposures: [], value: override };
   }
 
-  /** The experience that a feature's value comes from, where it is no experiment. */
-  private experienceOf({ source, ruleId }: Feature): string | undefined {
-    return source === "force" && this.flags.isExperience(ruleId) ? ruleId : undefined;
-  }
-
   private feature(key: string): Json {
     if (!this.allowed) return this.flags.standard(key).value;
     const { answer, exposures, value } = this.asked(key, this.visitor());
-    this.saw(exposures, this.experienceOf(answer));
+    this.saw(exposures, this.showings.experienceOf(answer));
     return value;
   }
 
@@ -373,24 +368,8 @@ class Personalizer {
     return { reasons: this.rapport.decision?.reasons ?? [], why: [...why, ...this.wrong()], overridden };
   }
 
-  /** Tells what was seen, and remembers it. */
   private saw(exposures: readonly Exposure[], experience?: string): void {
-    const { flags, memory } = this;
-    for (const exposure of exposures) {
-      const documents = memory.documents(this.attributes());
-      memory.keep({ ...documents, ...flags.remember(exposure, documents) });
-      const key = String(exposure.experiment["key"]);
-      this.tell(experimentSeen(exposure, flags.bundle), flags.isExperience(key) ? key : undefined);
-    }
-    if (experience !== undefined) this.tell(experienceSeen(experience, flags.bundle), experience);
-  }
-
-  /** The tracker tells each once on a page; what is an experience counts once, whoever tells it. */
-  private tell(seen: Seen, experience: string | undefined): void {
-    const mark = markOf(seen);
-    if (experience !== undefined && !this.counted.has(mark)) this.memory.count(experience);
-    this.counted.add(mark);
-    this.rapport.track(seen.event, seen.properties);
+    this.showings.saw(exposures, experience, this.attributes());
   }
 
   /** Elements came: among them may be slots that nobody has asked about. */

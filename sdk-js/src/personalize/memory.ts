@@ -59,9 +59,12 @@ function entry(name: string): { readonly [name: string]: unknown } {
   }
 }
 
+/** What it needs of a page's storage. */
+export type Kept = Pick<Storage, "read" | "write" | "remove">;
+
 /** Entries of the page's storage, which keeps nothing where the visitor wants nothing kept. */
 export class Memory {
-  constructor(private readonly storage: Storage) {}
+  constructor(private readonly storage: Kept) {}
 
   /** The number of the visit, counted here. */
   visit(): number {
