@@ -76,17 +76,23 @@ export async function mount(rapport: Rapport, options: Options): Promise<void> {
     const { decisions } = rapport;
     const { bundle, flags: fetched } = await decisions.early;
     if (!fetched) return unmask();
-    const [{ bytes, module }] = await Promise.all([fetched, decisions.ready]);
+    const { bytes, module } = await fetched;
     if (bytes.length > MOST_BYTES) throw new RangeError(`${bytes.length} bytes of flags are too many`);
     const heard: Exposure[] = [];
     const hear = (exposure: Exposure) => heard.push(exposure);
-    const { scorer } = decisions;
     let source: Source;
-    if (module) source = inPage(openFlags(module, bytes, { onExposure: hear }), bundle);
-    else if (scorer) source = new Served(bytes, scorer, hear, bundle, options.patience);
-    else throw new Error("there is neither an engine nor a server to decide");
-    // Whoever waits to hear what else the server is asked need not wait.
-    if (module) scorer?.serve();
+    if (module) {
+      const flags = openFlags(module, bytes, { onExposure: hear });
+      // Whoever waits to hear what else the server is asked need not wait.
+      const scored = decisions.ready.then(() => decisions.scorer?.serve());
+      if (flags.readsScore) await scored;
+      source = inPage(flags, bundle);
+    } else {
+      await decisions.ready;
+      const { scorer } = decisions;
+      if (!scorer) throw new Error("there is neither an engine nor a server to decide");
+      source = new Served(bytes, scorer, hear, bundle, options.patience);
+    }
     new Personalizer(rapport, options, source, heard).start();
   } catch (error) {
     unmask();

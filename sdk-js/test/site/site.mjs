@@ -62,12 +62,12 @@ export async function startSite({ csp, local = true, parts: changed, pages: own 
   const backend = await listen(async (request, url, body) => {
     state.requests.push(`${request.method} ${url.pathname}`);
     if (state.down) return undefined;
+    if (["/v1/parts/decision", "/v1/parts/flags"].includes(url.pathname)) await state.gate;
     if (url.pathname === "/v1/parts/flags") {
       const given = state.flags ?? flags;
       return [200, "application/octet-stream", Buffer.isBuffer(given) ? given : flagsOf(given), cache ? { "cache-control": "public, max-age=31536000, immutable" } : {}];
     }
     const part = files[url.pathname];
-    if (url.pathname === "/v1/parts/decision") await state.gate;
     if (part) return [200, part[0], part[1], { "cache-control": "public, max-age=31536000, immutable" }];
     const config = {
       key: "test-key",
