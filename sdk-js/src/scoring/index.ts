@@ -112,7 +112,7 @@ class Decider implements Scorer {
     const change = this.before === undefined ? 0 : verdict.score - this.before;
     this.before = verdict.score;
     const took = performance.now() - started;
-    const { score, probability, band } = verdict;
+    const { score, probability, band, scoredBy, fault } = verdict;
     const { signals } = this.hints;
     this.asking.publish({
       score,
@@ -121,6 +121,8 @@ class Decider implements Scorer {
       get base() { return verdict.base; },
       get reasons() { return verdict.reasons.map((reason) => (signals.includes(reason.signal) ? { ...reason, server: true } : reason)); },
       get rest() { return verdict.rest; },
+      ...(scoredBy === undefined ? {} : { scoredBy }),
+      ...(fault === undefined ? {} : { fault }),
       ...from,
       source,
       change,

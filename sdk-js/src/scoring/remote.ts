@@ -76,15 +76,24 @@ export class RemoteEngine {
 /** The server's answer, or none where it is not one. */
 function readVerdict(answer: unknown): Verdict | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;
-  const { score, probability, band, base, reasons } = answer as Record<string, unknown>;
+  const { score, probability, band, base, reasons, scoredBy, fault } = answer as Record<string, unknown>;
   if (typeof score !== "number" || typeof probability !== "number" || typeof base !== "number") {
     return undefined;
   }
   if (band !== "qualified" && band !== "undecided" && band !== "not") return undefined;
   const all = Array.isArray(reasons) ? reasons.filter(isReason) : [];
-  const known = all.slice(0, REASONS).map(({ signal, text, points }) => ({ signal, text, points }));
+  const known = all.slice(0, REASONS).map(({ signal, text, points, error }) => ({ signal, text, points, ...(typeof error === "number" ? { error } : {}) }));
   const rest = score - base - known.reduce((sum, { points }) => sum + points, 0);
-  return { score, probability, band, base, reasons: known, rest };
+  return {
+    score,
+    probability,
+    band,
+    base,
+    reasons: known,
+    rest,
+    ...(typeof scoredBy === "string" ? { scoredBy } : {}),
+    ...(typeof fault === "string" ? { fault } : {}),
+  };
 }
 
 function isReason(value: unknown): value is Reason {
