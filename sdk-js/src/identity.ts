@@ -31,7 +31,11 @@ export class Identity {
     return this.stored.groupId;
   }
 
-  /** The place of the next event in this browser's order, counted over all its tabs, which have one visitor. */
+  /**
+   * The place of the next event in this browser's order, counted over all its tabs, which have one visitor.
+   * Two tabs that send at one moment may take the same place: browsers tell one process of what another
+   * stored a little later.
+   */
   next(): number {
     this.stored = read(this.storage) ?? this.stored;
     this.stored.sequence += 1;
